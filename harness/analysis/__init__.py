@@ -1,0 +1,1 @@
+"""Trial records to samples, comparisons, verdicts. Pure."""

@@ -1,0 +1,97 @@
+"""What the lifecycle needs of the outside world. Adapters implement these; tests use fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from harness.measurement.load import LoadRecord
+from harness.model import (
+    DeploymentSpec,
+    DeploymentState,
+    MemorySnapshot,
+    ResourceReading,
+    Scenario,
+    ServerFacts,
+)
+
+
+class Clock(Protocol):
+    """Monotonic time; a fake one makes every wait testable."""
+
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Channel(Protocol):
+    """A duplex of text lines to a companion process."""
+
+    def send(self, line: str) -> None: ...
+
+    def receive(self, timeout_s: float) -> str:
+        """The next line. Raises GeneratorFailed on time-out or when the process ended."""
+        ...
+
+
+class Deployment(Protocol):
+    """One running server process tree."""
+
+    @property
+    def base_url(self) -> str:
+        """As the load generator sees it, for example http://127.0.0.1:8000."""
+        ...
+
+    def reading(self) -> ResourceReading: ...
+    def memory(self) -> MemorySnapshot: ...
+    def state(self) -> DeploymentState: ...
+    def log(self) -> str: ...
+
+
+class Engine(Protocol):
+    """Builds recipes, runs deployments and companions; owns their removal."""
+
+    @property
+    def name(self) -> str: ...
+
+    def describe(self) -> Mapping[str, str]:
+        """Facts for the run's manifest: versions, storage driver, cgroup version, kernel."""
+        ...
+
+    def build(self, recipe: str) -> str:
+        """Image id (or environment path) of a recipe, built if need be. Raises BuildFailed."""
+        ...
+
+    def running(self, spec: DeploymentSpec) -> AbstractContextManager[Deployment]:
+        """A fresh deployment, stopped and removed on the way out, however that comes."""
+        ...
+
+    def companion(
+        self, beside: Deployment, *, image: str, argv: tuple[str, ...], cpus: tuple[int, ...]
+    ) -> AbstractContextManager[Channel]:
+        """A process that reaches the deployment's base_url, with its stdin and stdout as a Channel."""
+        ...
+
+    def close(self) -> None:
+        """Remove everything of this run that may still stand."""
+        ...
+
+
+class Generator(Protocol):
+    """A load generator attached to one deployment."""
+
+    def wait_ready(self, *, workers: int, timeout_s: float) -> ServerFacts: ...
+    def probe(self) -> ServerFacts: ...
+    def verify(self, scenario: Scenario) -> None:
+        """Raises WrongResponse when one request of each kind is not answered as expected."""
+        ...
+
+    def drive(
+        self, scenario: Scenario, *, seed: int, progress: Callable[[Mapping[str, float]], None]
+    ) -> LoadRecord: ...
+
+
+class LoadGenerator(Protocol):
+    """Attaches generators to deployments."""
+
+    def attached(self, deployment: Deployment) -> AbstractContextManager[Generator]: ...

@@ -1,0 +1,39 @@
+"""The raw record of one load: one entry per request, kept as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+TIMED_OUT, DISCONNECTED, WRONG_BODY, DROPPED, UNDRAINED = -1, -2, -3, -4, -5
+"""Status codes of requests without a right answer; any other value is the HTTP status received."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadRecord:
+    """Requests whose intended send time lies in the measured window, plus totals of the whole session.
+
+    Arrays have shape (n,). Times are CLOCK_MONOTONIC seconds; `finished_s` is NaN where nothing
+    came back. Under closed load `intended_s` equals `sent_s`.
+    """
+
+    window_start_s: float
+    window_end_s: float
+    intended_s: NDArray[np.float64]
+    sent_s: NDArray[np.float64]
+    finished_s: NDArray[np.float64]
+    status: NDArray[np.int16]
+    generator_cpu_share: NDArray[np.float64]
+    """Share of its core that each generator process used, one value per second of the window."""
+    # Totals of everything sent since the generator was attached, warm-up included.
+    scheduled: int
+    ok: int
+    failed: int
+    timed_out: int
+    dropped: int
+    undrained: int
+    id_sum: int
+    id_xor: int
+    """Sum (modulo 2**64) and xor of the ids of all requests that were answered."""

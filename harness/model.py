@@ -1,0 +1,373 @@
+"""The frozen nouns of the harness. METHOD words: factor, level, variant, scenario, cell, trial, block, plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+NetworkPath = Literal["shared", "bridge", "published", "host"]
+
+KEEP_ALIVE_S = 5
+"""Default idle keep-alive: uvicorn's own, and the only one `fastapi run` offers, so every server gets it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CpuCounts:
+    """The three meanings of "number of CPUs" in a container, in CPUs."""
+
+    host: int
+    affinity: int
+    quota: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One deployable configuration: a point in the matrix."""
+
+    recipe: str
+    workers: int
+    access_log: bool = False
+    keep_alive_s: int = KEEP_ALIVE_S
+    graceful_timeout_s: int = 10
+    worker_timeout_s: int = 30
+    cpu_quota: float | None = None
+    memory_mib: int | None = None
+    network: NetworkPath = "shared"
+    twin: bool = False
+    """The A/A twin of the baseline: same image, same levels, another name."""
+    rules: tuple[str, ...] = field(default=(), compare=False)
+    """The worker rules of the matrix that come to this worker count here, for example "2 * host + 1"."""
+
+    @property
+    def id(self) -> str:
+        """A stable slug: recipe, worker count, then every level that is not the default."""
+        parts = [self.recipe, f"w{self.workers}"]
+        if self.access_log:
+            parts.append("log")
+        if self.keep_alive_s != KEEP_ALIVE_S:
+            parts.append(f"ka{self.keep_alive_s}")
+        if self.cpu_quota is not None:
+            parts.append(f"cpu{self.cpu_quota:g}")
+        if self.memory_mib is not None:
+            parts.append(f"mem{self.memory_mib}")
+        if self.network != "shared":
+            parts.append(self.network)
+        if self.twin:
+            parts.append("twin")
+        return ".".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedLoad:
+    """`clients` users, each sending its next request when the last one is answered: peak throughput."""
+
+    clients: int
+    kind: Literal["closed"] = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenLoad:
+    """Pre-scheduled arrivals at `rate_per_s`, whatever the server does: latency at a rate."""
+
+    rate_per_s: float
+    arrivals: Literal["poisson", "constant"] = "poisson"
+    kind: Literal["open"] = "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A named workload. `locustfile` is the stem of a file in scenarios/."""
+
+    name: str
+    locustfile: str
+    load: ClosedLoad | OpenLoad
+    warmup_s: float
+    measure_s: float
+    slo_ms: float
+    slo_share: float = 0.05
+    """The share of requests that may be slower than `slo_ms` (0.05: the objective is on p95)."""
+    request_timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A variant under a scenario."""
+
+    variant: Variant
+    scenario: Scenario
+
+    @property
+    def id(self) -> str:
+        return f"{self.variant.id}.{self.scenario.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One fresh deployment of one variant under one scenario, once."""
+
+    cell: Cell
+    block: int
+
+    @property
+    def id(self) -> str:
+        return f"{self.cell.id}.{self.block:02d}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Every block holds every cell once, in a seeded random order."""
+
+    seed: int
+    blocks: tuple[tuple[Trial, ...], ...]
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        return tuple(trial for block in self.blocks for trial in block)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """A checked matrix file: variants resolved for this machine, scenarios, and the design of the run."""
+
+    name: str
+    description: str
+    variants: tuple[Variant, ...]
+    """Without the A/A twin; the baseline is one of them."""
+    scenarios: tuple[Scenario, ...]
+    baseline_id: str
+    blocks: int
+    seed: int
+    margin: float
+    """Equivalence margin as a fraction: 0.03 is 3 %."""
+    budget_s: float
+    ready_timeout_s: float
+    server_cpus: tuple[int, ...]
+    generator_cpus: tuple[int, ...]
+
+    @property
+    def baseline(self) -> Variant:
+        return next(variant for variant in self.variants if variant.id == self.baseline_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentSpec:
+    """What an engine needs to start one server process tree. Engines replace "{port}" in argv and env values."""
+
+    name: str
+    image: str
+    """What `Engine.build` returned for the recipe: an image id, or the path of a virtual environment."""
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cpus: tuple[int, ...]
+    cpu_quota: float | None = None
+    memory_mib: int | None = None
+    network: NetworkPath = "shared"
+    stop_timeout_s: float = 12.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerFacts:
+    """One worker process as the app itself sees it. Id sums are modulo 2**64."""
+
+    pid: int
+    requests: int
+    id_sum: int
+    id_xor: int
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """What the probe endpoint says from inside the container."""
+
+    variant_id: str
+    workers: tuple[WorkerFacts, ...]
+    server: str
+    loop: str
+    http: str
+    access_log: bool
+    keep_alive_s: float | None
+    """None when the server does not tell."""
+    versions: Mapping[str, str]
+    cpus: CpuCounts
+    uid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceReading:
+    """One reading of a deployment's resources. Counters are cumulative since it started."""
+
+    at_s: float
+    """CLOCK_MONOTONIC, seconds."""
+    cpu_s: float
+    throttled_s: float
+    working_set_bytes: int
+    oom_kills: int
+    steal_s: float
+    """Cumulative steal of the cores in use (server's and generator's), from /proc/stat."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemorySnapshot:
+    """Sums over the processes of a deployment, in bytes."""
+
+    processes: int
+    rss_bytes: int
+    pss_bytes: int
+    uss_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentState:
+    """Whether a deployment still runs, and how it ended."""
+
+    running: bool
+    exit_code: int | None = None
+    oom_killed: bool = False
+
+
+class Validity(StrEnum):
+    """The verdict word on a trial's numbers. Only VALID trials are ranked."""
+
+    VALID = "VALID"
+    GENERATOR_BOUND = "GENERATOR-BOUND"
+    NOISY = "NOISY"
+    INVALID = "INVALID"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialMetrics:
+    """What one trial measured, inside its measured window. Latencies in seconds; None where nothing completed."""
+
+    duration_s: float
+    requests: int
+    """Requests that completed in the window, with a right answer."""
+    errors: int
+    throughput_per_s: float
+    latency_p50_s: float | None
+    latency_p90_s: float | None
+    latency_p95_s: float | None
+    latency_p99_s: float | None
+    latency_max_s: float | None
+    slow_share: float | None
+    """Share of requests slower than the SLO (failed ones count as slow)."""
+    cpu_cores: float
+    """CPU seconds per second of the deployment."""
+    cpu_ms_per_request: float | None
+    throttled_share: float
+    working_set_peak_bytes: int
+    working_set_mean_bytes: int
+    pss_before_bytes: int | None
+    pss_after_bytes: int | None
+    uss_after_bytes: int | None
+    generator_cpu_share: float
+    """Mean share of its core used by the busiest generator process."""
+    send_lateness_p99_s: float | None
+    """Open loop only: sent minus intended."""
+    steal_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRecord:
+    """The stored outcome of one trial. A failed trial has reasons and no metrics; it is never a zero."""
+
+    trial_id: str
+    variant_id: str
+    scenario: str
+    block: int
+    validity: Validity
+    reasons: tuple[str, ...]
+    metrics: TrialMetrics | None
+    facts: ServerFacts | None
+    phases_s: Mapping[str, float]
+    """Duration of each phase: start, ready, verify, load, drain, collect, stop."""
+    started_at: str
+    """UTC, ISO 8601."""
+
+
+class Direction(StrEnum):
+    """Which way a metric is better."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+
+
+class Verdict(StrEnum):
+    """A comparison's outcome against the margin."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    EQUIVALENT = "equivalent"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """A centre with its 95 % interval; doubt travels with the number. lo and hi are None below two values."""
+
+    center: float
+    lo: float | None
+    hi: float | None
+    n: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellSummary:
+    """All a run knows of one cell. Metrics are keyed by TrialMetrics field name."""
+
+    variant_id: str
+    scenario: str
+    metrics: Mapping[str, Summary]
+    valid: int
+    trials: int
+    word: Validity
+    """VALID when it can be ranked; otherwise the word that stands on its numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A variant against the baseline (or the best) on one metric and scenario, paired by block."""
+
+    scenario: str
+    metric: str
+    variant_id: str
+    baseline_id: str
+    ratio: Summary
+    """Variant / baseline, geometric."""
+    p_value: float | None
+    p_holm: float | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioFinding:
+    """What one scenario says."""
+
+    scenario: str
+    metric: str
+    """The metric that ranks: throughput_per_s for closed load, latency_p95_s for open load."""
+    floor: float | None
+    """The largest relative difference between the baseline and its twin that the run cannot rule out."""
+    margin: float
+    """max(the matrix's margin, the A/A floor)."""
+    cells: tuple[CellSummary, ...]
+    comparisons: tuple[Comparison, ...]
+    """Every variant against the baseline, for every compared metric, the twin included."""
+    best_set: tuple[str, ...]
+    """Variant ids that cannot be told from the best on `metric`, simplest first."""
+    recommended: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAnalysis:
+    """Everything the report says, as values."""
+
+    findings: tuple[ScenarioFinding, ...]
+    recommended: str | None
+    """The simplest variant in the best set of every scenario, where there is one."""
+    headline: str
+    """The verdict in a sentence a team lead can act on."""
+    invalid: tuple[TrialRecord, ...]

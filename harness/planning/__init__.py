@@ -1,0 +1,1 @@
+"""Matrix to variants, rules to worker counts, cells to a plan. Pure."""

@@ -1,0 +1,1 @@
+"""Values to text, tables, figures and documents. Nothing is written here."""
