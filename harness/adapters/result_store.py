@@ -1,0 +1,206 @@
+"""The run directory: a manifest written whole, a journal that only grows, raw arrays beside it.
+
+A trial's record is on disk, fsynced, before the next trial starts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from harness.errors import ConfigurationError, RunAborted
+from harness.measurement.load import LoadRecord
+from harness.model import Matrix, ResourceReading, TrialRecord
+from harness.records import (
+    SCHEMA_VERSION,
+    matrix_from_json,
+    matrix_to_json,
+    readings_from_json,
+    readings_to_json,
+    trial_from_json,
+    trial_to_json,
+)
+
+MANIFEST, JOURNAL = "manifest.json", "journal.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTrial:
+    """A trial's raw material: latencies in seconds of right answers, readings, and the measured window."""
+
+    latencies_s: NDArray[np.float64]
+    readings: tuple[ResourceReading, ...]
+    window_s: tuple[float, float]
+
+
+class RunStore:
+    """One run directory. Every write either is whole or leaves what was there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, results: Path, run_id: str, manifest: Mapping[str, Any], matrix: Matrix) -> RunStore:
+        """A new run directory with its manifest, before the first trial (METHOD, protocol 4)."""
+        store = cls(results / run_id)
+        with _disk_errors(store.path):
+            store.path.mkdir(parents=True)
+        store.write_manifest(
+            {"schema": SCHEMA_VERSION, "run_id": run_id, **manifest, "matrix": matrix_to_json(matrix)}
+        )
+        return store
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        self.write_file(MANIFEST, json.dumps(manifest, indent=2, sort_keys=False).encode() + b"\n")
+
+    def update_manifest(self, **changes: Any) -> None:
+        self.write_manifest({**self.manifest(), **changes})
+
+    def manifest(self) -> dict[str, Any]:
+        """Raises ConfigurationError when this is no run directory or its manifest is damaged."""
+        path = self.path / MANIFEST
+        try:
+            manifest: dict[str, Any] = json.loads(path.read_bytes())
+        except FileNotFoundError as error:
+            problem = "no manifest.json here; give a run directory such as results/<run_id>"
+            raise ConfigurationError(str(self.path), [problem]) from error
+        except ValueError as error:
+            raise ConfigurationError(str(path), [f"not valid JSON ({error}); the run is damaged"]) from error
+        if manifest.get("schema") != SCHEMA_VERSION:
+            problem = f"schema {manifest.get('schema')!r}; this version reads {SCHEMA_VERSION}"
+            raise ConfigurationError(str(path), [problem])
+        return manifest
+
+    def matrix(self) -> Matrix:
+        return matrix_from_json(self.manifest().get("matrix"), where=str(self.path / MANIFEST))
+
+    def append(self, record: TrialRecord) -> None:
+        """Add a record to the journal; on return it survives a power cut."""
+        with _disk_errors(self.path / JOURNAL), (self.path / JOURNAL).open("ab") as journal:
+            self._drop_torn_tail()
+            journal.write(trial_to_json(record) + b"\n")
+            journal.flush()
+            os.fsync(journal.fileno())
+
+    def records(self) -> tuple[TrialRecord, ...]:
+        """All whole records. A torn last line is left out; damage before it is an error."""
+        path = self.path / JOURNAL
+        if not path.exists():
+            return ()
+        *lines, _tail = path.read_bytes().split(b"\n")
+        return tuple(self._record(number, line) for number, line in enumerate(lines, start=1))
+
+    def torn_tail(self) -> bool:
+        """Whether the journal ends in the middle of a record."""
+        path = self.path / JOURNAL
+        return path.exists() and not path.read_bytes().endswith(b"\n") and path.stat().st_size > 0
+
+    def save_trial(
+        self, trial_id: str, load: LoadRecord | None, readings: tuple[ResourceReading, ...], log: str
+    ) -> None:
+        """The raw arrays, readings and server log of a trial, before its record goes into the journal."""
+        directory = self.path / "trials" / trial_id
+        with _disk_errors(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / "server.log").write_text(log, encoding="utf-8")
+            (directory / "resources.json").write_bytes(readings_to_json(readings))
+            if load is not None:
+                np.savez_compressed(
+                    directory / "requests.npz",
+                    window_s=np.array([load.window_start_s, load.window_end_s]),
+                    intended_s=load.intended_s,
+                    sent_s=load.sent_s,
+                    finished_s=load.finished_s,
+                    status=load.status,
+                    generator_cpu_share=load.generator_cpu_share,
+                )
+
+    def trial(self, trial_id: str) -> StoredTrial | None:
+        """None where a trial ended before its load did."""
+        directory = self.path / "trials" / trial_id
+        if not (directory / "requests.npz").exists():
+            return None
+        with np.load(directory / "requests.npz") as arrays:
+            right = (arrays["status"] >= 200) & (arrays["status"] < 300)
+            latencies = (arrays["finished_s"] - arrays["intended_s"])[right]
+            start_s, end_s = arrays["window_s"]
+        readings = readings_from_json((directory / "resources.json").read_bytes())
+        return StoredTrial(latencies_s=latencies, readings=readings, window_s=(float(start_s), float(end_s)))
+
+    def write_file(self, name: str, content: bytes) -> Path:
+        """Write a file whole or not at all, and return its path."""
+        path = self.path / name
+        with _disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(temporary).replace(path)
+            finally:
+                Path(temporary).unlink(missing_ok=True)
+        return path
+
+    def _record(self, number: int, line: bytes) -> TrialRecord:
+        try:
+            return trial_from_json(line)
+        except ValidationError as error:
+            problem = f"line {number} is damaged; move it out of the file and --resume measures it again"
+            raise ConfigurationError(str(self.path / JOURNAL), [problem]) from error
+
+    def _drop_torn_tail(self) -> None:
+        """Cut an unfinished last line, so that the next record starts on a line of its own."""
+        path = self.path / JOURNAL
+        if self.torn_tail():
+            whole = path.read_bytes().rpartition(b"\n")
+            os.truncate(path, len(whole[0]) + len(whole[1]))
+
+
+class _disk_errors:  # noqa: N801 - reads as a statement
+    """Turns a full or read-only disk into an abort that names the file; nothing stored so far is touched."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise RunAborted(
+                f"cannot write {self.path}: {error.strerror}. Free some space (or choose another --results), "
+                f"then run again with --resume; the trials stored so far are kept."
+            ) from error
+
+
+def runs_in(results: Path) -> Iterator[RunStore]:
+    """Run directories, oldest first; their names start with their UTC time."""
+    if results.is_dir():
+        for path in sorted(results.iterdir()):
+            if (path / MANIFEST).is_file():
+                yield RunStore(path)
+
+
+def find_run(results: Path, name: str | None) -> RunStore:
+    """A run by path, by id, or (without a name) the newest. Raises ConfigurationError."""
+    if name is not None:
+        for path in (Path(name), results / name):
+            if (path / MANIFEST).is_file():
+                return RunStore(path)
+        raise ConfigurationError(name, ["no such run; `harness list` shows the runs there are"])
+    newest = list(runs_in(results))[-1:]
+    if not newest:
+        problem = "no run yet; start one with `harness run --matrix matrices/quick.toml`"
+        raise ConfigurationError(str(results), [problem])
+    return newest[0]

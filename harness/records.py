@@ -1,0 +1,48 @@
+"""Nouns to JSON and back, with a schema version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness.errors import ConfigurationError
+from harness.model import Matrix, ResourceReading, TrialRecord
+
+SCHEMA_VERSION = 1
+
+_TRIAL = TypeAdapter(TrialRecord)
+_MATRIX = TypeAdapter(Matrix)
+_READINGS = TypeAdapter(tuple[ResourceReading, ...])
+
+
+def trial_to_json(record: TrialRecord) -> bytes:
+    """One line, without a line break."""
+    return _TRIAL.dump_json(record)
+
+
+def trial_from_json(line: bytes) -> TrialRecord:
+    """Raises pydantic.ValidationError when the line is not a whole record."""
+    return _TRIAL.validate_json(line)
+
+
+def matrix_to_json(matrix: Matrix) -> dict[str, Any]:
+    return _MATRIX.dump_python(matrix, mode="json")  # type: ignore[no-any-return]
+
+
+def matrix_from_json(value: object, *, where: str) -> Matrix:
+    """Raises ConfigurationError naming the fields that do not fit."""
+    try:
+        return _MATRIX.validate_python(value)
+    except ValidationError as error:
+        raise ConfigurationError(
+            where, [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        ) from error
+
+
+def readings_to_json(readings: tuple[ResourceReading, ...]) -> bytes:
+    return _READINGS.dump_json(readings)
+
+
+def readings_from_json(text: bytes) -> tuple[ResourceReading, ...]:
+    return _READINGS.validate_json(text)
