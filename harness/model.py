@@ -340,6 +340,8 @@ class Comparison:
     p_value: float | None
     p_holm: float | None
     verdict: Verdict
+    margin: float | None = None
+    """What the verdict was given against, a fraction; None where the run has no A/A floor for the metric."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -359,6 +361,11 @@ class ScenarioFinding:
     best_set: tuple[str, ...]
     """Variant ids that cannot be told from the best on `metric`, simplest first."""
     recommended: str | None
+    best: str | None = None
+    """The ranked variant with the best centre on `metric`."""
+    against_best: tuple[Comparison, ...] = ()
+    """Every other ranked variant against `best` on `metric`, the twin left out."""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -371,3 +378,6 @@ class RunAnalysis:
     headline: str
     """The verdict in a sentence a team lead can act on."""
     invalid: tuple[TrialRecord, ...]
+    """Every trial that was not ranked (any word but VALID), as its last attempt left it."""
+    warnings: tuple[str, ...] = ()
+    """What touches every scenario; a scenario's own warnings stand in its finding."""
