@@ -1,0 +1,53 @@
+"""Texts of /proc/stat and /proc/PID/stat to seconds (proc(5)). Both count in clock ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from statistics import fmean
+
+from harness.errors import EnvironmentProblem
+
+_STEAL = 7
+"""Column of steal after the name: user nice system idle iowait irq softirq steal."""
+_STATE, _PPID, _UTIME, _CSTIME = 0, 1, 11, 14
+"""Columns after the command; utime, stime, cutime and cstime are 11 to 14."""
+
+
+def steal_s(stat: str, cpus: Collection[int], *, ticks_per_s: int) -> float:
+    """Seconds since boot for which the hypervisor held back `cpus`, as the mean over them.
+
+    A mean, so that its growth per second is a share of a core however many cores are in use.
+    Raises EnvironmentProblem for a CPU that /proc/stat does not list.
+    """
+    lines = (line.split() for line in stat.splitlines() if line.startswith("cpu"))
+    ticks = {name: int(columns[_STEAL]) for name, *columns in lines}
+    missing = [cpu for cpu in cpus if f"cpu{cpu}" not in ticks]
+    if missing:
+        raise EnvironmentProblem(
+            f"/proc/stat does not list CPU {', '.join(map(str, missing))}: it is off line or not on this "
+            f"machine. Choose among the CPUs that `taskset -p $$` shows."
+        )
+    return fmean(ticks[f"cpu{cpu}"] for cpu in set(cpus)) / ticks_per_s
+
+
+def process_cpu_s(stat: str, *, ticks_per_s: int) -> float:
+    """User and system seconds of a process and of the children it has waited for.
+
+    With the reaped children counted, the sum over a process tree never falls when a worker dies.
+    """
+    return sum(map(int, _after_command(stat)[_UTIME : _CSTIME + 1])) / ticks_per_s
+
+
+def is_zombie(stat: str) -> bool:
+    """Whether the process has ended and only waits for its parent to notice."""
+    return _after_command(stat)[_STATE] == "Z"
+
+
+def parent(stat: str) -> int:
+    """The parent's process id."""
+    return int(_after_command(stat)[_PPID])
+
+
+def _after_command(stat: str) -> list[str]:
+    """The columns after the command name, which may itself hold blanks and brackets."""
+    return stat.rpartition(")")[2].split()
