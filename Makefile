@@ -1,0 +1,36 @@
+# Tests on containers may only be left out where no engine can be had at all.
+REQUIRE_ENGINE ?= $(if $(CI)$(shell [ "$$(id -u)" = 0 ] && command -v apt-get),1,0)
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help bench test test-fast check lock env clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+bench: ## Set up everything, then measure matrices/quick.toml
+	@scripts/setup.sh
+	$(BIN)/harness run --matrix matrices/quick.toml
+
+test: ## Set up everything, then run every test, real containers included
+	@REQUIRE_ENGINE=$(REQUIRE_ENGINE) scripts/setup.sh
+	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest
+
+test-fast: env ## Run the tests that need neither an engine nor patience
+	$(BIN)/python -m pytest -m "not engine and not slow"
+
+check: env ## Lint, format, types and the import order
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: ## Recompile every file in requirements/ with the newest versions
+	@scripts/lock.sh
+
+env:
+	@scripts/setup-env.sh
+
+clean: ## Remove what this project made here: environments and caches, never results
+	-$(BIN)/harness clean
+	rm -rf .venv .harness .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
