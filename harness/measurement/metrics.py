@@ -1,0 +1,149 @@
+"""Raw requests and resource readings of one trial to the figures that are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import TrialError
+from harness.measurement.load import LoadRecord
+from harness.model import MemorySnapshot, OpenLoad, ResourceReading, Scenario, TrialMetrics
+
+RIGHT = 200
+"""The status of a request that got the answer its scenario expects; a wrong body has a status of its own."""
+
+Floats = NDArray[np.float64]
+
+
+def trial_metrics(
+    load: LoadRecord,
+    readings: Sequence[ResourceReading],
+    *,
+    scenario: Scenario,
+    before: MemorySnapshot | None,
+    after: MemorySnapshot | None,
+) -> TrialMetrics:
+    """What the trial measured in its window.
+
+    Throughput counts right answers that finished inside the window. Under closed load, requests that
+    were sent in the window and finished after it are not counted, while those sent before it and
+    finished inside are counted only if `load` holds them: the edges move the count by at most the
+    number of clients.
+
+    Latency runs from the intended send time, over every right answer to a request intended in the
+    window: also those that finished after it, or a stall near the end would be hidden. Errors enter
+    no quantile; they count as slow. Quantiles are of the raw values, interpolated linearly between
+    order statistics (type 7 of Hyndman and Fan, 1996). The throttled share sums over cores.
+
+    Raises TrialError when the readings do not overlap the window.
+    """
+    duration_s = load.window_end_s - load.window_start_s
+    right = load.status == RIGHT
+    inside = right & (load.finished_s >= load.window_start_s) & (load.finished_s < load.window_end_s)
+    requests = int(np.count_nonzero(inside))
+    latencies_s = latencies(load)
+    quantile_s = _quantiles_s(latencies_s)
+    cpu = in_window(readings, load, lambda reading: reading.cpu_s)
+    working_set = in_window(readings, load, lambda reading: reading.working_set_bytes)
+    return TrialMetrics(
+        duration_s=duration_s,
+        requests=requests,
+        errors=int(np.count_nonzero(~right)),
+        throughput_per_s=requests / duration_s,
+        latency_p50_s=quantile_s(0.5),
+        latency_p90_s=quantile_s(0.9),
+        latency_p95_s=quantile_s(0.95),
+        latency_p99_s=quantile_s(0.99),
+        latency_max_s=quantile_s(1.0),
+        slow_share=_slow_share(load, latencies_s, scenario.slo_ms / 1000),
+        cpu_cores=cpu.rate,
+        cpu_ms_per_request=cpu.rate * duration_s * 1000 / requests if requests else None,
+        throttled_share=in_window(readings, load, lambda reading: reading.throttled_s).rate,
+        working_set_peak_bytes=round(working_set.values.max()),
+        working_set_mean_bytes=round(working_set.mean),
+        pss_before_bytes=before.pss_bytes if before else None,
+        pss_after_bytes=after.pss_bytes if after else None,
+        uss_after_bytes=after.uss_bytes if after else None,
+        generator_cpu_share=_busiest_generator(load),
+        send_lateness_p99_s=_lateness_p99_s(load) if isinstance(scenario.load, OpenLoad) else None,
+        steal_share=in_window(readings, load, lambda reading: reading.steal_s).rate,
+    )
+
+
+def intended_inside(load: LoadRecord) -> NDArray[np.bool_]:
+    """Which requests, shape (n,), were to be sent in the window."""
+    return (load.intended_s >= load.window_start_s) & (load.intended_s < load.window_end_s)
+
+
+def latencies(load: LoadRecord) -> Floats:
+    """Seconds from intended send to end, of right answers to requests intended in the window."""
+    chosen = intended_inside(load) & (load.status == RIGHT)
+    latencies_s: Floats = load.finished_s[chosen] - load.intended_s[chosen]
+    return latencies_s
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A quantity over the part of the window that readings cover, its ends interpolated. Shapes (k,)."""
+
+    times_s: Floats
+    values: Floats
+
+    @property
+    def rate(self) -> float:
+        """Growth per second of a cumulative counter."""
+        return float((self.values[-1] - self.values[0]) / (self.times_s[-1] - self.times_s[0]))
+
+    @property
+    def mean(self) -> float:
+        """Mean over time, by the trapezoidal rule."""
+        duration_s = self.times_s[-1] - self.times_s[0]
+        return float(np.trapezoid(self.values, self.times_s) / duration_s)
+
+    def rates_per_second(self) -> Floats:
+        """Growth in each whole second; a shorter rest is left out, for which clock ticks are too coarse."""
+        seconds = np.arange(self.times_s[0], self.times_s[-1] + 1e-9)
+        return np.diff(np.interp(seconds, self.times_s, self.values))
+
+
+def in_window(
+    readings: Sequence[ResourceReading], load: LoadRecord, quantity: Callable[[ResourceReading], float]
+) -> Course:
+    """A quantity of the readings, cut to the window. Raises TrialError when they do not overlap it."""
+    times_s = np.array([reading.at_s for reading in readings])
+    values = np.array([quantity(reading) for reading in readings], dtype=np.float64)
+    start_s = max(load.window_start_s, times_s.min(initial=np.inf))
+    end_s = min(load.window_end_s, times_s.max(initial=-np.inf))
+    if start_s >= end_s:
+        raise TrialError(
+            f"no two of {len(readings)} resource readings span any of the measured window: the deployment "
+            f"ended, or could not be read. Read server.log in the trial's directory."
+        )
+    within = times_s[(times_s > start_s) & (times_s < end_s)]
+    points_s: Floats = np.concatenate(([start_s], within, [end_s]))
+    return Course(points_s, np.interp(points_s, times_s, values))
+
+
+def _quantiles_s(latencies_s: Floats) -> Callable[[float], float | None]:
+    ordered = np.sort(latencies_s)
+    return lambda q: float(np.quantile(ordered, q)) if ordered.size else None
+
+
+def _slow_share(load: LoadRecord, latencies_s: Floats, slo_s: float) -> float | None:
+    requests = int(np.count_nonzero(intended_inside(load)))
+    fast = int(np.count_nonzero(latencies_s <= slo_s))
+    return (requests - fast) / requests if requests else None
+
+
+def _busiest_generator(load: LoadRecord) -> float:
+    """One process sends a row of shares, several a table of shape (processes, seconds)."""
+    shares = np.atleast_2d(load.generator_cpu_share)
+    return float(shares.mean(axis=1).max()) if shares.size else 0.0
+
+
+def _lateness_p99_s(load: LoadRecord) -> float | None:
+    lateness_s = (load.sent_s - load.intended_s)[~np.isnan(load.sent_s)]
+    return float(np.quantile(lateness_s, 0.99)) if lateness_s.size else None

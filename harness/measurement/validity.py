@@ -1,0 +1,306 @@
+"""Whether a trial's figures may be believed: the rules I1 to I9 of METHOD, one function each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import xor
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.measurement.load import DISCONNECTED, DROPPED, TIMED_OUT, UNDRAINED, WRONG_BODY, LoadRecord
+from harness.measurement.metrics import RIGHT, in_window
+from harness.model import (
+    DeploymentState,
+    OpenLoad,
+    ResourceReading,
+    Scenario,
+    ServerFacts,
+    TrialMetrics,
+    Validity,
+    Variant,
+)
+
+MAX_ERROR_SHARE = 0.001
+MAX_LATENESS_S, MAX_LATENESS_OF_SLO = 0.002, 0.05
+MAX_OPEN_GENERATOR_SHARE = 0.6
+BUSY_SHARE = 0.9
+"""A core, or all the server can use, counts as used up from here."""
+NEAR_CEILING = 0.95
+MAX_MEAN_STEAL, MAX_SECOND_STEAL = 0.01, 0.05
+
+
+class Stack(Protocol):
+    """Event loop and HTTP protocol: class paths, or how they begin."""
+
+    @property
+    def loop(self) -> str: ...
+    @property
+    def http(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that a trial's validity is judged by."""
+
+    variant: Variant
+    scenario: Scenario
+    load: LoadRecord
+    readings: Sequence[ResourceReading]
+    metrics: TrialMetrics
+    facts_before: ServerFacts
+    """Probed right before the load, after all other requests."""
+    facts_after: ServerFacts
+    """Probed right after the load, before any other request."""
+    state: DeploymentState
+    server_cpus: int
+    """How many cores the server is pinned to."""
+    ceiling_per_s: float | None
+    """What the generator reached on a static server; None when it was not calibrated."""
+    expected_stack: Stack | None
+    """How the names of the event loop and of the HTTP protocol must begin; None when any will do."""
+
+
+Finding = tuple[Validity, str]
+Rule = Callable[[Evidence], Iterator[Finding]]
+
+
+def judge(evidence: Evidence) -> tuple[Validity, tuple[str, ...]]:
+    """The worst word of all broken rules, and a sentence for each; VALID and none when all hold."""
+    findings = [finding for rule in RULES for finding in rule(evidence)]
+    words = [word for word, _ in findings]
+    worst = next((word for word in _WORST_FIRST if word in words), Validity.VALID)
+    return worst, tuple(reason for _, reason in findings)
+
+
+def conservation(evidence: Evidence) -> Iterator[Finding]:
+    """I1: every request that was scheduled ended in exactly one way."""
+    load = evidence.load
+    ended = load.ok + load.failed + load.timed_out + load.dropped + load.undrained
+    if load.scheduled != ended:
+        yield (
+            Validity.INVALID,
+            f"I1: {load.scheduled} requests scheduled, but {ended} accounted for ({load.ok} ok, "
+            f"{load.failed} failed, {load.timed_out} timed out, {load.dropped} dropped, "
+            f"{load.undrained} undrained): the generator lost count",
+        )
+
+
+def same_requests(evidence: Evidence) -> Iterator[Finding]:
+    """I2: the server counted the requests the client saw answered.
+
+    A request that timed out, was cut off or never drained may or may not have reached the app. The
+    app must have counted every right answer, and beyond the answered ones no more than these. Where
+    there are none, the sum and the xor of the ids must be the client's too. A worker that died
+    took its count along; I7 then says so.
+    """
+    load, before, after = evidence.load, evidence.facts_before, evidence.facts_after
+    if _pids(before) != _pids(after):
+        return
+    served = _served(after) - _served(before)
+    at_most = load.ok + load.failed + load.timed_out + load.undrained
+    if not load.ok <= served <= at_most:
+        expected = f"{load.ok}" if load.ok == at_most else f"{load.ok} to {at_most}"
+        yield (
+            Validity.INVALID,
+            f"I2: the server counted {served} requests where the client's answers allow {expected}: "
+            f"requests were lost, repeated or sent by someone else",
+        )
+    elif _id_changes(before, after) != (load.id_sum, load.id_xor) and not _unanswered(load):
+        yield (
+            Validity.INVALID,
+            f"I2: server and client both counted requests ({served} and {load.ok + load.failed}), but their "
+            f"ids differ: requests were lost and others repeated",
+        )
+
+
+def on_schedule(evidence: Evidence) -> Iterator[Finding]:
+    """I3: the generator sent when it meant to, and sent everything."""
+    lateness_s = evidence.metrics.send_lateness_p99_s
+    allowed_s = max(MAX_LATENESS_S, MAX_LATENESS_OF_SLO * evidence.scenario.slo_ms / 1000)
+    if lateness_s is not None and lateness_s > allowed_s:
+        yield (
+            Validity.GENERATOR_BOUND,
+            f"I3: requests left {lateness_s * 1000:.1f} ms late at the 99th percentile "
+            f"({allowed_s * 1000:.1f} ms allowed): lower the rate or give the generator more cores",
+        )
+    if evidence.load.dropped:
+        yield (
+            Validity.INVALID,
+            f"I3: {evidence.load.dropped} of {evidence.load.scheduled} requests were never sent, because "
+            f"too many were under way: the server does not keep up with this rate",
+        )
+
+
+def generator_has_room(evidence: Evidence) -> Iterator[Finding]:
+    """I4: the figure is the server's limit, not the generator's.
+
+    Under closed load a generator is meant to be busy. It is the limit when its core is used up while
+    the server still has cores to spare, or when it is as fast as it ever gets.
+    """
+    if isinstance(evidence.scenario.load, OpenLoad):
+        busiest = float(evidence.load.generator_cpu_share.max(initial=0.0))
+        if busiest > MAX_OPEN_GENERATOR_SHARE:
+            yield (
+                Validity.GENERATOR_BOUND,
+                f"I4: a generator process used {busiest:.0%} of its core within a second "
+                f"({MAX_OPEN_GENERATOR_SHARE:.0%} allowed): its own queue may be in the latencies",
+            )
+        return
+    metrics, usable_cores = evidence.metrics, _usable_cores(evidence)
+    at_least = f"at least {metrics.throughput_per_s:.0f} requests/s, generator-limited"
+    if metrics.generator_cpu_share >= BUSY_SHARE and metrics.cpu_cores < BUSY_SHARE * usable_cores:
+        yield (
+            Validity.GENERATOR_BOUND,
+            f"I4: {at_least}: the generator used {metrics.generator_cpu_share:.0%} of its core, the server "
+            f"{metrics.cpu_cores:.2f} of {usable_cores:g} cores",
+        )
+    ceiling_per_s = evidence.ceiling_per_s
+    if ceiling_per_s is not None and metrics.throughput_per_s >= NEAR_CEILING * ceiling_per_s:
+        yield (
+            Validity.GENERATOR_BOUND,
+            f"I4: {at_least}: it reaches {ceiling_per_s:.0f} requests/s on a server that does nothing",
+        )
+
+
+def quiet_machine(evidence: Evidence) -> Iterator[Finding]:
+    """I5: the hypervisor left us our cores, and nothing throttled the server but a quota under test."""
+    metrics = evidence.metrics
+    course = in_window(evidence.readings, evidence.load, lambda reading: reading.steal_s)
+    worst = float(course.rates_per_second().max(initial=0.0))
+    if metrics.steal_share > MAX_MEAN_STEAL or worst > MAX_SECOND_STEAL:
+        yield (
+            Validity.NOISY,
+            f"I5: steal took {metrics.steal_share:.1%} of the cores in the mean and {worst:.1%} in the worst "
+            f"second ({MAX_MEAN_STEAL:.0%} and {MAX_SECOND_STEAL:.0%} allowed): other guests of this host "
+            f"were busy, measure again",
+        )
+    if metrics.throttled_share > 0 and evidence.variant.cpu_quota is None:
+        yield (
+            Validity.INVALID,
+            f"I5: the server was throttled for {metrics.throttled_share:.1%} of the window without a quota "
+            f"in the matrix: something else limits its CPU",
+        )
+
+
+def right_answers(evidence: Evidence) -> Iterator[Finding]:
+    """I6: the answers were right. Another program's answer is one too many; failures may be 0.1 %."""
+    status = evidence.load.status
+    wrong = status[status != RIGHT]
+    if not (status == RIGHT).any():
+        yield Validity.INVALID, f"I6: none of {status.size} requests got a right answer{_kinds(wrong)}"
+    elif wrong.size > MAX_ERROR_SHARE * status.size or (wrong == WRONG_BODY).any():
+        yield (
+            Validity.INVALID,
+            f"I6: {wrong.size} of {status.size} requests ({wrong.size / status.size:.2%}) got no right "
+            f"answer{_kinds(wrong)}",
+        )
+
+
+def same_server(evidence: Evidence) -> Iterator[Finding]:
+    """I7: the processes that started the trial also ended it."""
+    before, after, state = _pids(evidence.facts_before), _pids(evidence.facts_after), evidence.state
+    if before != after:
+        yield (
+            Validity.INVALID,
+            f"I7: worker pids changed from {_listed(before)} to {_listed(after)}: a worker died or was "
+            f"replaced during the trial",
+        )
+    kills = [reading.oom_kills for reading in evidence.readings]
+    if state.oom_killed or (kills and kills[-1] > 0):
+        yield (
+            Validity.INVALID,
+            "I7: the kernel killed a process of the server for memory: raise memory_mib or lower the workers",
+        )
+    if not state.running:
+        yield (
+            Validity.INVALID,
+            f"I7: the server ended during the trial with exit code {state.exit_code}: read its server.log",
+        )
+
+
+def as_configured(evidence: Evidence) -> Iterator[Finding]:
+    """I9: the server says from inside that it is the variant under test."""
+    variant, facts = evidence.variant, evidence.facts_before
+    told: list[tuple[str, object, object]] = [
+        ("variant", facts.variant_id, variant.id),
+        ("worker count", len(facts.workers), variant.workers),
+        ("access log", facts.access_log, variant.access_log),
+    ]
+    if facts.keep_alive_s is not None:
+        told.append(("keep-alive in seconds", facts.keep_alive_s, variant.keep_alive_s))
+    for name, inside, wanted in told:
+        if inside != wanted:
+            yield Validity.INVALID, f"I9: {name} is {inside} inside the server, {wanted} in the matrix"
+    stack = evidence.expected_stack or facts
+    for name, part, prefix in (
+        ("event loop", facts.loop, stack.loop),
+        ("HTTP protocol", facts.http, stack.http),
+    ):
+        if not part.startswith(prefix):
+            yield (
+                Validity.INVALID,
+                f"I9: {name} is {part} inside the server, where {variant.recipe} should give {prefix}",
+            )
+
+
+RULES: tuple[Rule, ...] = (
+    conservation,
+    same_requests,
+    on_schedule,
+    generator_has_room,
+    quiet_machine,
+    right_answers,
+    same_server,
+    as_configured,
+)
+
+_WORST_FIRST = (Validity.INVALID, Validity.NOISY, Validity.GENERATOR_BOUND)
+_KINDS = {
+    TIMED_OUT: "timed out",
+    DISCONNECTED: "cut off",
+    WRONG_BODY: "with a wrong body",
+    DROPPED: "never sent",
+    UNDRAINED: "undrained",
+}
+
+
+def _pids(facts: ServerFacts) -> tuple[int, ...]:
+    return tuple(sorted(worker.pid for worker in facts.workers))
+
+
+def _served(facts: ServerFacts) -> int:
+    return sum(worker.requests for worker in facts.workers)
+
+
+def _id_changes(before: ServerFacts, after: ServerFacts) -> tuple[int, int]:
+    """Sum (modulo 2**64) and xor of the ids that all workers served between two probes."""
+    added = sum(worker.id_sum for worker in after.workers) - sum(worker.id_sum for worker in before.workers)
+    return added % 2**64, reduce(xor, (worker.id_xor for worker in (*before.workers, *after.workers)), 0)
+
+
+def _unanswered(load: LoadRecord) -> int:
+    """At most how many requests got no HTTP response; failures before the window may be of either kind."""
+    answered_wrongly = ((load.status >= 0) & (load.status != RIGHT)) | (load.status == WRONG_BODY)
+    return load.timed_out + load.undrained + load.failed - int(np.count_nonzero(answered_wrongly))
+
+
+def _usable_cores(evidence: Evidence) -> float:
+    """A worker is one Python process and uses one core; cpuset and quota cap them all."""
+    variant = evidence.variant
+    quota = variant.cpu_quota if variant.cpu_quota is not None else float(evidence.server_cpus)
+    return min(evidence.server_cpus, quota, variant.workers)
+
+
+def _kinds(wrong: NDArray[np.int16]) -> str:
+    """For example ": 3 x HTTP 500, 2 x timed out"; empty when there are none."""
+    kinds = Counter(_KINDS.get(status, f"HTTP {status}") for status in wrong.tolist())
+    return ": " + ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common()) if kinds else ""
+
+
+def _listed(pids: Sequence[int]) -> str:
+    return ", ".join(map(str, pids)) or "none"
