@@ -1,0 +1,143 @@
+"""One server container: what it uses, whether it runs, what it said, and its end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from docker import DockerClient
+from docker.models.containers import Container
+
+from harness.adapters import proc
+from harness.adapters.cgroup_files import CgroupFiles
+from harness.adapters.docker_client import engine_errors
+from harness.adapters.docker_network import Route
+from harness.adapters.ownership import already_gone_is_fine
+from harness.errors import DeploymentDied, EnvironmentProblem
+from harness.model import DeploymentState, MemorySnapshot, ResourceReading
+
+LOG_LINES = 20_000
+"""How much of a log is kept: enough for any traceback, bounded where the access log is on."""
+
+
+class DockerDeployment:
+    """A started container; structurally a `Deployment`. State and log outlive the container."""
+
+    def __init__(self, client: DockerClient, container: Container, cpus: tuple[int, ...]) -> None:
+        self._client, self._container, self._cpus = client, container, cpus
+        self._cgroup: CgroupFiles | None = None
+        self._end: tuple[DeploymentState, str] | None = None
+        self.base_url = ""
+        self.companion_mode = "none"
+
+    def start(self, route: Route) -> None:
+        """Start the server. Raises TrialError when the engine cannot, DeploymentDied when it ends at once."""
+        with self._asking("starting it"):
+            self._container.start()
+            self._container.reload()
+        self._cgroup = _cgroup_files(self._container, self._cpus)
+        self.base_url = route.base_url(self._container.attrs["NetworkSettings"])
+        self.companion_mode = route.companion_mode(str(self._container.id))
+
+    @property
+    def name(self) -> str:
+        return str(self._container.name)
+
+    def reading(self) -> ResourceReading:
+        """Resources now. Raises DeploymentDied when the server has ended."""
+        if self._end is None and self._cgroup is not None:
+            return self._cgroup.reading()
+        self._must_run()
+        with self._asking("reading its resources"):
+            stats = self._client.api.stats(str(self._container.id), stream=False, one_shot=True)
+        return reading_from_stats(stats, at_s=time.monotonic())
+
+    def memory(self) -> MemorySnapshot | None:
+        """Memory of the container's processes; None where the engine's processes cannot be seen from here."""
+        self._must_run()
+        return None if self._cgroup is None else proc.memory(self._cgroup.pids())
+
+    def state(self) -> DeploymentState:
+        return self._end[0] if self._end else self._state_now()
+
+    def log(self) -> str:
+        """The last LOG_LINES lines of stdout and stderr, after the end too."""
+        return self._end[1] if self._end else self._log_now()
+
+    def include_steal_of(self, cpus: tuple[int, ...]) -> None:
+        """Count the steal of these cores too, because the generator runs on them."""
+        self._cpus = tuple(sorted({*self._cpus, *cpus}))
+        if self._cgroup is not None:
+            self._cgroup = CgroupFiles(self._cgroup.location, self._cpus)
+
+    def retire(self, stop_timeout_s: float) -> None:
+        """Stop the server as its users would (SIGTERM, then SIGKILL), keep its last words, remove it."""
+        try:
+            with self._asking("stopping it"), already_gone_is_fine():
+                self._container.stop(timeout=math.ceil(stop_timeout_s))
+            self._end = self._state_now(), self._log_now()
+        finally:
+            with self._asking("removing it"), already_gone_is_fine():
+                self._container.remove(v=True, force=True)
+
+    def _state_now(self) -> DeploymentState:
+        with self._asking("asking for its state"):
+            self._container.reload()
+        state = self._container.attrs["State"]
+        running = bool(state["Running"])
+        return DeploymentState(
+            running=running,
+            exit_code=None if running else int(state["ExitCode"]),
+            oom_killed=bool(state["OOMKilled"]),
+        )
+
+    def _log_now(self) -> str:
+        with self._asking("fetching its log"):
+            return self._container.logs(tail=LOG_LINES).decode(errors="replace")
+
+    def _must_run(self) -> None:
+        state = self.state()
+        if not state.running:
+            how = "was killed for want of memory" if state.oom_killed else f"exit code {state.exit_code}"
+            raise DeploymentDied(f"{self.name}: the server ended ({how}). Read server.log of the trial.")
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        with engine_errors(self._client, f"{self.name}: {what}"):
+            yield
+
+
+def reading_from_stats(stats: Mapping[str, Any], *, at_s: float) -> ResourceReading:
+    """A reading from the engine's stats API, for engines in a virtual machine of their own.
+
+    Their host's steal and the count of OOM kills are not to be had: both stay 0. Working set =
+    usage - inactive file pages, as for the cgroup files.
+    """
+    memory = stats["memory_stats"]
+    pages = memory["stats"]
+    inactive_bytes = pages.get("total_inactive_file", pages.get("inactive_file", 0))
+    cpu = stats["cpu_stats"]
+    return ResourceReading(
+        at_s=at_s,
+        cpu_s=cpu["cpu_usage"]["total_usage"] / 1e9,
+        throttled_s=cpu["throttling_data"]["throttled_time"] / 1e9,
+        working_set_bytes=max(0, memory["usage"] - inactive_bytes),
+        oom_kills=0,
+        steal_s=0.0,
+    )
+
+
+def _cgroup_files(container: Container, cpus: tuple[int, ...]) -> CgroupFiles | None:
+    """The container's cgroup files, or None where the engine's process ids are not this machine's."""
+    pid = int(container.attrs["State"]["Pid"])
+    try:
+        # With an engine elsewhere the same number may be a process of ours.
+        if str(container.id) not in Path(f"/proc/{pid}/cgroup").read_text():
+            return None
+        return CgroupFiles.of_pid(pid, cpus=cpus)
+    except (OSError, DeploymentDied, EnvironmentProblem):
+        return None

@@ -1,0 +1,202 @@
+"""The real thing: servers and generators in containers of a Docker engine, pinned, hardened and labelled."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from docker.models.containers import Container
+from docker.models.networks import Network
+from docker.types import LogConfig, Ulimit
+
+from harness.adapters import docker_build, ownership
+from harness.adapters.docker_channel import DockerChannel
+from harness.adapters.docker_client import connect, engine_errors
+from harness.adapters.docker_deployment import DockerDeployment
+from harness.adapters.docker_network import LOOPBACK, PORT, Route, needs_own_network
+from harness.adapters.reaper import Reaper
+from harness.model import DeploymentSpec, NetworkPath
+
+ENDING_S = 5
+"""How long a container may take to end after its output has."""
+
+HARDENED: Mapping[str, Any] = {
+    "read_only": True,
+    "tmpfs": {"/tmp": "rw,nosuid,nodev,noexec,size=64m,mode=1777"},
+    "cap_drop": ["ALL"],
+    "security_opt": ["no-new-privileges:true"],
+    "pids_limit": 512,
+    "ulimits": [Ulimit(name="nofile", soft=65536, hard=65536)],
+}
+"""The same for every container: what one variant may do, all may."""
+
+
+class DockerEngine:
+    """Builds, runs and removes what one run needs of a Docker engine; structurally an `Engine`.
+
+    Everything it makes carries the run's labels. A reaper process removes it if this process dies.
+    """
+
+    name = "docker"
+
+    def __init__(self, project: Path, run_id: str, *, base_image: str | None = None) -> None:
+        """Raises EngineUnavailable when no engine answers."""
+        self._project, self._run_id, self._wanted_base = project, run_id, base_image
+        self._client = connect()
+        self._labels = ownership.labels(run_id)
+        self._numbers = itertools.count(1)
+        self._closed = False
+        self._reaper = Reaper.start(run_id, docker=True)
+
+    @cached_property
+    def _base(self) -> tuple[str, str]:
+        """Reference and id, looked up once: a tag that moves during the run changes nothing."""
+        with engine_errors(self._client, "looking for the base image"):
+            return docker_build.base_image(self._client, self._wanted_base)
+
+    @cached_property
+    def _network(self) -> Network:
+        """The run's own network, made when a variant first needs one."""
+        with engine_errors(self._client, "creating the run's network"):
+            return self._client.networks.create(
+                f"harness-{self._run_id}",
+                driver="bridge",
+                labels=self._labels,
+                options={"com.docker.network.bridge.host_binding_ipv4": LOOPBACK},
+            )
+
+    def describe(self) -> Mapping[str, str]:
+        """Engine, kernel and base image, for the run's manifest."""
+        with engine_errors(self._client, "describing the engine"):
+            info, version = self._client.info(), self._client.version()
+        reference, image_id = self._base
+        return {
+            "engine": self.name,
+            "engine_version": str(version["Version"]),
+            "api_version": self._client.api.api_version,
+            "storage_driver": str(info["Driver"]),
+            "cgroup_version": str(info.get("CgroupVersion", "1")),
+            "cgroup_driver": str(info["CgroupDriver"]),
+            "kernel": str(info["KernelVersion"]),
+            "os": str(info["OperatingSystem"]),
+            "base_image": reference,
+            "base_image_id": image_id,
+        }
+
+    def build(self, recipe: str) -> str:
+        """The image id of a recipe, from the engine's cache where nothing changed. Raises BuildFailed."""
+        with engine_errors(self._client, f"building {recipe}"):
+            return docker_build.build_image(self._client, self._project, recipe, self._base[1])
+
+    @contextmanager
+    def running(self, spec: DeploymentSpec) -> Iterator[DockerDeployment]:
+        """A fresh, hardened and pinned container, stopped and removed on the way out."""
+        route = self._route(spec.network)
+        memory = f"{spec.memory_mib}m" if spec.memory_mib else None
+        container = self._create(
+            "server",
+            spec.image,
+            [part.replace("{port}", str(route.port)) for part in spec.argv],
+            spec.cpus,
+            environment={key: value.replace("{port}", str(route.port)) for key, value in spec.env.items()},
+            nano_cpus=round(spec.cpu_quota * 1e9) if spec.cpu_quota else None,
+            mem_limit=memory,
+            memswap_limit=memory,
+            log_config=LogConfig(type="local", config={"max-size": "16m", "max-file": "2"}),
+            **route.server_options(),
+        )
+        deployment = DockerDeployment(self._client, container, spec.cpus)
+        try:
+            deployment.start(route)
+            yield deployment
+        finally:
+            deployment.retire(spec.stop_timeout_s)
+
+    @contextmanager
+    def companion(
+        self, beside: object, *, image: str, argv: tuple[str, ...], cpus: tuple[int, ...]
+    ) -> Iterator[DockerChannel]:
+        """A container that shares the deployment's network path, its stdin and stdout as lines."""
+        if not isinstance(beside, DockerDeployment):
+            raise TypeError(f"a Docker companion stands beside a Docker deployment, not {beside!r}")
+        beside.include_steal_of(cpus)
+        container = self._create(
+            "generator",
+            image,
+            list(argv),
+            cpus,
+            network_mode=beside.companion_mode,
+            stdin_open=True,
+            # What it prints is read over the attach stream; a copy on disk would cost the engine CPU.
+            log_config=LogConfig(type="none"),
+        )
+        try:
+            with closing(self._attached(container)) as stream:
+                raw = getattr(stream, "_sock", stream)
+                yield DockerChannel(str(container.name), raw, lambda: self._ending(container))
+        finally:
+            with engine_errors(self._client, f"removing {container.name}"), ownership.already_gone_is_fine():
+                container.remove(v=True, force=True)
+
+    def close(self) -> None:
+        """Remove every container and network of this run, never an image. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        clean = False
+        try:
+            with engine_errors(self._client, f"cleaning up after run {self._run_id}"):
+                ownership.remove_run(self._client, self._run_id)
+            clean = True
+        finally:
+            # What could not be removed here is left to the reaper, which tries for a while longer.
+            self._reaper.close(clean=clean)
+            self._client.close()
+
+    def _create(
+        self, role: str, image: str, argv: list[str], cpus: tuple[int, ...], **options: Any
+    ) -> Container:
+        with engine_errors(self._client, f"creating a {role} container"):
+            return self._client.containers.create(
+                image,
+                # As entry point, so that an image's own one cannot change the command measured.
+                entrypoint=argv[:1],
+                command=argv[1:],
+                name=f"harness-{self._run_id}-{next(self._numbers)}",
+                labels={**self._labels, "harness.role": role},
+                cpuset_cpus=",".join(map(str, cpus)),
+                **HARDENED,
+                **options,
+            )
+
+    def _route(self, path: NetworkPath) -> Route:
+        return Route(
+            path=path,
+            port=_free_port() if path == "host" else PORT,
+            own_network=self._network.name if needs_own_network(path) else None,
+        )
+
+    def _attached(self, container: Container) -> Any:
+        """The attach stream of a container, started only then, so that its first line is not lost."""
+        with engine_errors(self._client, f"starting {container.name}"):
+            streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+            stream = self._client.api.attach_socket(str(container.id), params=streams)
+            container.start()
+            return stream
+
+    def _ending(self, container: Container) -> str:
+        """How a container ended whose output has. Raises EngineUnavailable when the engine has gone too."""
+        with engine_errors(self._client, f"asking how {container.name} ended"):
+            return f"exit code {container.wait(timeout=ENDING_S)['StatusCode']}"
+
+
+def _free_port() -> int:
+    """A port that was free a moment ago; a clash shows as a server that does not get ready."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,134 @@
+"""Whose containers, networks and processes are these? Labels that a run leaves, and who may remove what.
+
+A process is named by its pid and start time, because pids are used again; a machine by its host name
+and boot id, because a remote engine serves several. Only what a dead owner of this machine left behind
+is ever removed on another run's behalf.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+RUN, HOST, BOOT, PID, START = (f"harness.{name}" for name in ("run", "host", "boot", "pid", "start"))
+
+CONFLICT = 409
+"""The engine's status for "removal is already in progress"."""
+
+
+def start_time(pid: int) -> str | None:
+    """When a live process began, as an opaque text to compare; None when there is no such process.
+
+    On Linux field 22 of /proc/PID/stat (clock ticks since boot), elsewhere what ps says.
+    """
+    if not Path("/proc/self/stat").exists():
+        ps = subprocess.run(
+            ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, timeout=10, check=False
+        )
+        return ps.stdout.strip() or None
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The command name (field 2) may hold spaces and brackets, so count from behind it.
+    state, *rest = stat.rpartition(")")[2].split()
+    return None if state in "ZX" else rest[18]
+
+
+def boot_id() -> str:
+    """The kernel's id of this boot; "unknown" where there is none (then pid and start time must do)."""
+    file = Path("/proc/sys/kernel/random/boot_id")
+    return file.read_text().strip() if file.exists() else "unknown"
+
+
+def labels(run_id: str) -> dict[str, str]:
+    """What everything made by this process for a run is labelled with."""
+    pid = os.getpid()
+    return {
+        RUN: run_id,
+        HOST: platform.node(),
+        BOOT: boot_id(),
+        PID: str(pid),
+        START: start_time(pid) or "",
+    }
+
+
+def owner_is_alive(found: Mapping[str, str]) -> bool:
+    """Whether the process that left these labels on this machine still runs."""
+    pid = found.get(PID, "")
+    return found.get(BOOT) == boot_id() and pid.isdecimal() and start_time(int(pid)) == found.get(START)
+
+
+def is_leftover(found: Mapping[str, str]) -> bool:
+    """Whether labels name a dead owner on this machine; incomplete or foreign labels never do."""
+    complete = all(found.get(key) for key in (RUN, HOST, BOOT, PID, START))
+    return complete and found[HOST] == platform.node() and not owner_is_alive(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remains:
+    """A container or a network that some run labelled as its own."""
+
+    kind: Literal["container", "network"]
+    id: str
+    name: str
+    labels: Mapping[str, str]
+
+
+def leftovers(client: DockerClient) -> list[Remains]:
+    """What dead owners of this machine left behind. Raises the docker SDK's errors."""
+    return [remains for remains in _labelled(client, RUN) if is_leftover(remains.labels)]
+
+
+def remove_leftovers(client: DockerClient) -> list[str]:
+    """Remove what dead owners of this machine left behind; the names of what was removed."""
+    return _remove(client, leftovers(client))
+
+
+def remove_run(client: DockerClient, run_id: str) -> list[str]:
+    """Remove every container and network of one run, never an image; the names of what was removed."""
+    return _remove(client, _labelled(client, f"{RUN}={run_id}"))
+
+
+def _labelled(client: DockerClient, label: str) -> list[Remains]:
+    """Containers first: a network can only be removed once they have left it."""
+    containers = client.api.containers(all=True, filters={"label": label})
+    networks = client.api.networks(filters={"label": label})
+    return [
+        *(
+            Remains(kind="container", id=c["Id"], name=c["Names"][0].lstrip("/"), labels=c["Labels"])
+            for c in containers
+        ),
+        *(Remains(kind="network", id=n["Id"], name=n["Name"], labels=n["Labels"]) for n in networks),
+    ]
+
+
+def _remove(client: DockerClient, found: Sequence[Remains]) -> list[str]:
+    for remains in found:
+        with already_gone_is_fine():
+            if remains.kind == "container":
+                client.api.remove_container(remains.id, v=True, force=True)
+            else:
+                client.api.remove_network(remains.id)
+    return [remains.name for remains in found]
+
+
+@contextmanager
+def already_gone_is_fine() -> Iterator[None]:
+    """Pass over what someone else removed, or is removing, at the same moment."""
+    from docker.errors import APIError  # a fifth of a second that the process engine need not pay
+
+    try:
+        yield
+    except APIError as error:
+        if error.status_code not in (404, CONFLICT):
+            raise

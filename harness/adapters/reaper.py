@@ -1,0 +1,159 @@
+"""A small process that cleans up after a harness which cannot do so itself any more.
+
+Its stdin is a pipe from the harness. However the harness dies, the kernel closes the pipe, and the
+reaper removes the run's containers and networks and kills the process groups it was told of. It runs in
+a session of its own and ignores the signals of a terminal, so Ctrl-C reaches the harness alone.
+
+Lines on stdin: `adopt <pgid> <start time>`, `release <pgid>`, and `done` when there is nothing to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from harness.adapters import ownership
+
+BUDGET_S = 60.0
+"""For how long the reaper tries to reach the engine before it leaves the rest to `harness clean`."""
+QUIET_S = 3.0
+"""For how long nothing new may appear: a request to create may still be under way when its sender dies."""
+POLL_S = 0.25
+EXIT_S = 5.0
+
+
+class Reaper:
+    """The harness's end of the pipe."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    @classmethod
+    def start(cls, run_id: str, *, docker: bool) -> Reaper:
+        """Start the process; with `docker` it also removes what is labelled with the run id."""
+        argv = [sys.executable, "-m", "harness.adapters.reaper", "--run-id", run_id]
+        return cls(
+            subprocess.Popen(
+                argv + ["--docker"] * docker,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                start_new_session=True,
+            )
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def adopt(self, pgid: int) -> None:
+        """Have a process group killed if the harness dies. Its leader must be alive now."""
+        began = ownership.start_time(pgid)
+        if began is not None:
+            self._tell(f"adopt {pgid} {began}")
+
+    def release(self, pgid: int) -> None:
+        """Forget a process group that has ended, before its number is used again."""
+        self._tell(f"release {pgid}")
+
+    def close(self, *, clean: bool = True) -> None:
+        """End the reaper; unless `clean`, it does its work first, in the background. May be called twice."""
+        if self._process.stdin is None or self._process.stdin.closed:
+            return
+        if clean:
+            self._tell("done")
+        try:
+            self._process.stdin.close()
+        except BrokenPipeError:
+            return
+        if clean:
+            self._process.wait(timeout=EXIT_S)
+
+    def _tell(self, line: str) -> None:
+        if self._process.stdin is None:
+            raise ValueError("the reaper was started without a pipe")
+        try:
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            # Someone killed the reaper. The run goes on: `with` blocks still clean up behind it.
+            return
+
+
+def listen(lines: Iterable[str]) -> Mapping[int, str] | None:
+    """Process groups (pgid to start time) left at the end of the lines; None after `done`.
+
+    A line cut short by the harness's death is passed over.
+    """
+    groups: dict[int, str] = {}
+    for line in lines:
+        match line.split() if line.endswith("\n") else []:
+            case ["adopt", pgid, *began]:
+                groups[int(pgid)] = " ".join(began)
+            case ["release", pgid]:
+                groups.pop(int(pgid), None)
+            case ["done"]:
+                return None
+    return groups
+
+
+def kill_group(pgid: int, began: str) -> bool:
+    """Kill a process group unless its number now belongs to a process that began at another time.
+
+    A group whose leader has died but whose members live on keeps its number, so it is still ours.
+    """
+    if ownership.start_time(pgid) not in (began, None):
+        return False
+    try:
+        os.killpg(pgid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def sweep(run_id: str) -> None:
+    """Remove the run's containers and networks until none has turned up for a while; bounded."""
+    import docker
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    now = time.monotonic()
+    give_up, quiet_since = now + BUDGET_S, now
+    while (now := time.monotonic()) < give_up and now - quiet_since < QUIET_S:
+        try:
+            client = docker.from_env(timeout=20)
+            try:
+                if ownership.remove_run(client, run_id):
+                    quiet_since = time.monotonic()
+            finally:
+                client.close()
+        except (DockerException, RequestException):
+            quiet_since = time.monotonic()  # the engine is away or busy: nothing is known to be gone
+        time.sleep(POLL_S)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    parser = argparse.ArgumentParser(prog="harness.adapters.reaper", description=__doc__)
+    parser.add_argument("--run-id", required=True)
+    parser.add_argument("--docker", action="store_true")
+    arguments = parser.parse_args(argv)
+    groups = listen(sys.stdin)
+    if groups is None:
+        return 0
+    for pgid, began in groups.items():
+        kill_group(pgid, began)
+    if arguments.docker:
+        sweep(arguments.run_id)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
