@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import TrialError
+from harness.measurement.accounting import RIGHT
 from harness.measurement.load import LoadRecord
 from harness.model import MemorySnapshot, OpenLoad, ResourceReading, Scenario, TrialMetrics
-
-RIGHT = 200
-"""The status of a request that got the answer its scenario expects; a wrong body has a status of its own."""
 
 Floats = NDArray[np.float64]
 

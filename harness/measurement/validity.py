@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import xor
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.measurement.load import DISCONNECTED, DROPPED, TIMED_OUT, UNDRAINED, WRONG_BODY, LoadRecord
-from harness.measurement.metrics import RIGHT, in_window
+from harness.measurement.accounting import RIGHT, served, served_ids, unanswered, worker_pids, wrong_by_kind
+from harness.measurement.load import WRONG_BODY, LoadRecord
+from harness.measurement.metrics import in_window
 from harness.model import (
     DeploymentState,
     OpenLoad,
@@ -99,22 +96,22 @@ def same_requests(evidence: Evidence) -> Iterator[Finding]:
     took its count along; I7 then says so.
     """
     load, before, after = evidence.load, evidence.facts_before, evidence.facts_after
-    if _pids(before) != _pids(after):
+    if worker_pids(before) != worker_pids(after):
         return
-    served = _served(after) - _served(before)
+    count = served(before, after)
     at_most = load.ok + load.failed + load.timed_out + load.undrained
-    if not load.ok <= served <= at_most:
+    if not load.ok <= count <= at_most:
         expected = f"{load.ok}" if load.ok == at_most else f"{load.ok} to {at_most}"
         yield (
             Validity.INVALID,
-            f"I2: the server counted {served} requests where the client's answers allow {expected}: "
+            f"I2: the server counted {count} requests where the client's answers allow {expected}: "
             f"requests were lost, repeated or sent by someone else",
         )
-    elif _id_changes(before, after) != (load.id_sum, load.id_xor) and not _unanswered(load):
+    elif served_ids(before, after) != (load.id_sum, load.id_xor) and not unanswered(load):
         yield (
             Validity.INVALID,
-            f"I2: server and client both counted requests ({served} and {load.ok + load.failed}), but their "
-            f"ids differ: requests were lost and others repeated",
+            f"I2: the {count} requests that the server counted are not those that the client saw answered "
+            f"(their ids differ): requests were lost and others repeated",
         )
 
 
@@ -190,20 +187,27 @@ def quiet_machine(evidence: Evidence) -> Iterator[Finding]:
 def right_answers(evidence: Evidence) -> Iterator[Finding]:
     """I6: the answers were right. Another program's answer is one too many; failures may be 0.1 %."""
     status = evidence.load.status
-    wrong = status[status != RIGHT]
-    if not (status == RIGHT).any():
-        yield Validity.INVALID, f"I6: none of {status.size} requests got a right answer{_kinds(wrong)}"
-    elif wrong.size > MAX_ERROR_SHARE * status.size or (wrong == WRONG_BODY).any():
+    wrong = int(np.count_nonzero(status != RIGHT))
+    if wrong == status.size:
         yield (
             Validity.INVALID,
-            f"I6: {wrong.size} of {status.size} requests ({wrong.size / status.size:.2%}) got no right "
-            f"answer{_kinds(wrong)}",
+            f"I6: none of {status.size} requests got a right answer: {wrong_by_kind(evidence.load)}",
+        )
+    elif wrong > MAX_ERROR_SHARE * status.size or (status == WRONG_BODY).any():
+        yield (
+            Validity.INVALID,
+            f"I6: {wrong} of {status.size} requests ({wrong / status.size:.2%}) got no right answer: "
+            f"{wrong_by_kind(evidence.load)}",
         )
 
 
 def same_server(evidence: Evidence) -> Iterator[Finding]:
     """I7: the processes that started the trial also ended it."""
-    before, after, state = _pids(evidence.facts_before), _pids(evidence.facts_after), evidence.state
+    before, after, state = (
+        worker_pids(evidence.facts_before),
+        worker_pids(evidence.facts_after),
+        evidence.state,
+    )
     if before != after:
         yield (
             Validity.INVALID,
@@ -260,33 +264,6 @@ RULES: tuple[Rule, ...] = (
 )
 
 _WORST_FIRST = (Validity.INVALID, Validity.NOISY, Validity.GENERATOR_BOUND)
-_KINDS = {
-    TIMED_OUT: "timed out",
-    DISCONNECTED: "cut off",
-    WRONG_BODY: "with a wrong body",
-    DROPPED: "never sent",
-    UNDRAINED: "undrained",
-}
-
-
-def _pids(facts: ServerFacts) -> tuple[int, ...]:
-    return tuple(sorted(worker.pid for worker in facts.workers))
-
-
-def _served(facts: ServerFacts) -> int:
-    return sum(worker.requests for worker in facts.workers)
-
-
-def _id_changes(before: ServerFacts, after: ServerFacts) -> tuple[int, int]:
-    """Sum (modulo 2**64) and xor of the ids that all workers served between two probes."""
-    added = sum(worker.id_sum for worker in after.workers) - sum(worker.id_sum for worker in before.workers)
-    return added % 2**64, reduce(xor, (worker.id_xor for worker in (*before.workers, *after.workers)), 0)
-
-
-def _unanswered(load: LoadRecord) -> int:
-    """At most how many requests got no HTTP response; failures before the window may be of either kind."""
-    answered_wrongly = ((load.status >= 0) & (load.status != RIGHT)) | (load.status == WRONG_BODY)
-    return load.timed_out + load.undrained + load.failed - int(np.count_nonzero(answered_wrongly))
 
 
 def _usable_cores(evidence: Evidence) -> float:
@@ -294,12 +271,6 @@ def _usable_cores(evidence: Evidence) -> float:
     variant = evidence.variant
     quota = variant.cpu_quota if variant.cpu_quota is not None else float(evidence.server_cpus)
     return min(evidence.server_cpus, quota, variant.workers)
-
-
-def _kinds(wrong: NDArray[np.int16]) -> str:
-    """For example ": 3 x HTTP 500, 2 x timed out"; empty when there are none."""
-    kinds = Counter(_KINDS.get(status, f"HTTP {status}") for status in wrong.tolist())
-    return ": " + ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common()) if kinds else ""
 
 
 def _listed(pids: Sequence[int]) -> str:

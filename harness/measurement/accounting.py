@@ -1,0 +1,52 @@
+"""Who counted what: the server's counters, as two probes saw them, and the client's record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import reduce
+from operator import xor
+
+import numpy as np
+
+from harness.measurement.load import DISCONNECTED, DROPPED, TIMED_OUT, UNDRAINED, WRONG_BODY, LoadRecord
+from harness.model import ServerFacts
+
+RIGHT = 200
+"""The status of a request that got the answer its scenario expects; a wrong body has a status of its own."""
+
+_KINDS = {
+    TIMED_OUT: "timed out",
+    DISCONNECTED: "cut off",
+    WRONG_BODY: "with a wrong body",
+    DROPPED: "never sent",
+    UNDRAINED: "undrained",
+}
+
+
+def worker_pids(facts: ServerFacts) -> tuple[int, ...]:
+    """In ascending order."""
+    return tuple(sorted(worker.pid for worker in facts.workers))
+
+
+def served(before: ServerFacts, after: ServerFacts) -> int:
+    """How many requests all workers took on between two probes."""
+    return sum(w.requests for w in after.workers) - sum(w.requests for w in before.workers)
+
+
+def served_ids(before: ServerFacts, after: ServerFacts) -> tuple[int, int]:
+    """Sum (modulo 2**64) and xor of the ids of these requests."""
+    added = sum(w.id_sum for w in after.workers) - sum(w.id_sum for w in before.workers)
+    return added % 2**64, reduce(xor, (w.id_xor for w in (*before.workers, *after.workers)), 0)
+
+
+def unanswered(load: LoadRecord) -> int:
+    """At most how many requests got no HTTP response; failures before the window may be of either kind."""
+    answered_wrongly = ((load.status >= 0) & (load.status != RIGHT)) | (load.status == WRONG_BODY)
+    return load.timed_out + load.undrained + load.failed - int(np.count_nonzero(answered_wrongly))
+
+
+def wrong_by_kind(load: LoadRecord) -> str:
+    """For example "3 x HTTP 500, 2 x timed out", the most frequent first."""
+    wrong = load.status[load.status != RIGHT].tolist()
+    kinds = Counter(_KINDS.get(status, f"HTTP {status}") for status in wrong)
+    return ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common()) or "nothing was sent"
