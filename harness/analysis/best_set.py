@@ -1,0 +1,72 @@
+"""The set of variants that cannot be told from the best, and which of them is the simplest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.analysis.comparisons import Cells, compare, rankable
+from harness.analysis.metrics import DIRECTIONS
+from harness.analysis.samples import Samples
+from harness.analysis.verdicts import settled
+from harness.model import Comparison, Direction, Variant, Verdict
+
+Simplicity = Callable[[Variant], tuple[Any, ...]]
+"""A sort key: the simplest variant first."""
+
+
+def simplest_first(recipes: Sequence[str] = ()) -> Simplicity:
+    """Fewer workers, then the earlier recipe of `recipes` (strangers last), then the id."""
+
+    def key(variant: Variant) -> tuple[Any, ...]:
+        rank = recipes.index(variant.recipe) if variant.recipe in recipes else len(recipes)
+        return (variant.workers, rank, variant.id)
+
+    return key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestSet:
+    best: str | None
+    members: tuple[str, ...]
+    against_best: tuple[Comparison, ...]
+
+
+def best_set(
+    samples: Samples,
+    cells: Cells,
+    variants: Sequence[Variant],
+    *,
+    scenario: str,
+    metric: str,
+    margin: float | None,
+    simplicity: Simplicity,
+) -> BestSet:
+    """Everything not shown to be worse than the variant with the best centre.
+
+    A variant is left out only when its paired comparison with the best says WORSE: significant after
+    Holm within the scenario, and by more than the margin. So the set is wide where the run is noisy,
+    and holds every ranked variant where it has no margin. A left-out variant is worse than one that
+    was measured, whether or not that one is the true best; and the true best is left out only if a
+    rival beats it by chance, the event J. C. Hsu (1984, "Constrained simultaneous confidence intervals
+    for multiple comparisons with the best") bounds with k - 1 comparisons, as Holm does here.
+    """
+    ranked = [variant for variant in variants if rankable(cells[variant.id, scenario], metric)]
+    if not ranked:
+        return BestSet(best=None, members=(), against_best=())
+    sign = -1 if DIRECTIONS[metric] is Direction.HIGHER else 1
+
+    def simple(variant: Variant) -> tuple[Any, ...]:
+        return (simplicity(variant), variant.id)
+
+    best = min(ranked, key=lambda v: (sign * cells[v.id, scenario].metrics[metric].center, simple(v)))
+    pairs = [
+        compare(samples, cells, (scenario, metric), variant.id, best.id, margin=margin)
+        for variant in ranked
+        if variant is not best
+    ]
+    against = settled([pair for pair in pairs if pair is not None])
+    worse = {pair.variant_id for pair in against if pair.verdict is Verdict.WORSE}
+    members = sorted((variant for variant in ranked if variant.id not in worse), key=simple)
+    return BestSet(best=best.id, members=tuple(v.id for v in members), against_best=against)

@@ -1,0 +1,130 @@
+"""The warnings that travel with a finding, in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from harness.analysis.comparisons import floor_of
+from harness.analysis.metrics import DIRECTIONS, THROUGHPUT
+from harness.analysis.samples import Samples
+from harness.analysis.verdicts import regret, relative_difference
+from harness.analysis.wording import percent
+from harness.model import (
+    CellSummary,
+    Comparison,
+    Direction,
+    Matrix,
+    ScenarioFinding,
+    Validity,
+    Variant,
+    Verdict,
+)
+
+NOISY_FLOOR = 0.20
+"""Above this A/A floor a run can only tell variants apart that nobody needs a benchmark for."""
+
+
+def limited_by_generator(finding: ScenarioFinding, twin_id: str) -> tuple[CellSummary, ...]:
+    """The GENERATOR-BOUND cells, the twin left out: each of them may be better than any that was ranked."""
+    return tuple(
+        cell for cell in finding.cells if cell.word is Validity.GENERATOR_BOUND and cell.variant_id != twin_id
+    )
+
+
+def limit_sentence(cell: CellSummary, metric: str) -> str:
+    """What can be said of a cell that the load generator could not saturate."""
+    if metric == THROUGHPUT and metric in cell.metrics:
+        reached = cell.metrics[metric].center
+        return (
+            f"{cell.variant_id} reached at least {reached:,.0f} requests/s on {cell.scenario}, "
+            f"limited by the load generator; not ranked"
+        )
+    return f"{cell.variant_id} on {cell.scenario} outran the load generator's schedule; not ranked"
+
+
+def finding_warnings(finding: ScenarioFinding, samples: Samples, twin_id: str) -> tuple[str, ...]:
+    twin = next(
+        (
+            pair
+            for pair in finding.comparisons
+            if pair.variant_id == twin_id and pair.metric == finding.metric
+        ),
+        None,
+    )
+    return (
+        *_of_the_twin(finding, twin),
+        *_of_the_cells(finding, samples, twin_id),
+        *_of_the_recommendation(finding),
+    )
+
+
+def overcommit_warnings(matrix: Matrix) -> tuple[str, ...]:
+    """Variants with more workers than the CPUs they may use show the price of overcommit, not scaling."""
+    over = [variant for variant in matrix.variants if variant.workers > usable_cpus(variant, matrix)]
+    if not over:
+        return ()
+    return (
+        f"{', '.join(variant.id for variant in over)}: more workers than the CPUs they are given "
+        f"({len(matrix.server_cpus)} pinned for the server). This tells what overcommitting costs here, "
+        f"nothing about scaling on more CPUs.",
+    )
+
+
+def usable_cpus(variant: Variant, matrix: Matrix) -> float:
+    """The pinned CPUs of the server, or the variant's quota where that is less."""
+    pinned = float(len(matrix.server_cpus))
+    return pinned if variant.cpu_quota is None else min(pinned, variant.cpu_quota)
+
+
+def _of_the_twin(finding: ScenarioFinding, twin: Comparison | None) -> Iterator[str]:
+    floor = floor_of(twin)
+    if twin is None or floor is None:
+        yield (
+            f"no A/A floor on {finding.scenario}: the baseline and its twin were both VALID in fewer than "
+            f"2 blocks, so every verdict is undecided; run more blocks"
+        )
+        return
+    if floor > NOISY_FLOOR:
+        yield (
+            f"this machine was too noisy to tell variants apart on {finding.scenario} that differ by less "
+            f"than {percent(floor)}; quieten it or run more blocks"
+        )
+    if twin.verdict in (Verdict.BETTER, Verdict.WORSE):
+        yield (
+            f"A/A check failed on {finding.scenario}: the baseline and its twin are the same deployment, "
+            f"yet differ by {percent(relative_difference(twin.ratio.center))} (p = {twin.p_value:.2g}); "
+            f"chance does this in at most one check of twenty, so look for what favours one of them"
+        )
+
+
+def _of_the_cells(finding: ScenarioFinding, samples: Samples, twin_id: str) -> Iterator[str]:
+    for cell in limited_by_generator(finding, twin_id):
+        yield f"{limit_sentence(cell, finding.metric)}, and may be better than every ranked variant"
+    for cell in finding.cells:
+        records = samples.of(cell.variant_id, finding.scenario)
+        if cell.trials == 0:
+            yield f"{cell.variant_id}: no trial on {finding.scenario}"
+        elif cell.valid < cell.trials and cell.word is not Validity.GENERATOR_BOUND:
+            words = _counted([record.validity for record in records])
+            share = f"{cell.valid} of {cell.trials} trials VALID"
+            yield f"{cell.variant_id}: {share} on {finding.scenario} ({words})"
+
+
+def _of_the_recommendation(finding: ScenarioFinding) -> Iterator[str]:
+    """What cannot be told from the best need not be as good: say how far off it may be."""
+    for pair in finding.against_best:
+        if pair.variant_id != finding.recommended or pair.verdict is not Verdict.UNDECIDED:
+            continue
+        direction = DIRECTIONS[finding.metric]
+        worst = pair.ratio.lo if direction is Direction.HIGHER else pair.ratio.hi
+        if worst is not None:
+            yield (
+                f"{pair.variant_id} is the simplest that cannot be told from {pair.baseline_id} on "
+                f"{finding.scenario}; that it is {percent(regret(worst, direction))} behind is not ruled out"
+            )
+
+
+def _counted(words: Sequence[Validity]) -> str:
+    counts = Counter(word for word in words if word is not Validity.VALID)
+    return ", ".join(f"{count} {word}" for word, count in sorted(counts.items()))

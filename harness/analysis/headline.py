@@ -1,0 +1,235 @@
+"""The verdict of a run in a sentence or two, put together from clauses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from harness.analysis.comparisons import rankable
+from harness.analysis.doubts import NOISY_FLOOR, limit_sentence, limited_by_generator, usable_cpus
+from harness.analysis.metrics import THROUGHPUT, WORKING_SET
+from harness.analysis.samples import twin_of_baseline
+from harness.analysis.verdicts import reach
+from harness.analysis.wording import interval, percent, spelt, times
+from harness.model import Comparison, Matrix, ScenarioFinding, Variant, Verdict
+
+ROOM = 300
+"""Characters. The verdict and what the generator held back are always said; the rest where it fits."""
+
+NAMED = 3
+"""Lists longer than this are counted instead of spelt out."""
+
+Findings = Sequence[ScenarioFinding]
+
+
+def headline(findings: Findings, matrix: Matrix, recommended: str | None) -> str:
+    sentences = [_verdict(findings, matrix, recommended), *_held_back(findings, matrix)]
+    for clause in _more_workers(findings, matrix, recommended):
+        if _fits([*sentences, clause]):
+            sentences[0] += clause
+    for sentence in _noise(findings):
+        if _fits([*sentences, sentence]):
+            sentences.append(sentence)
+    return ". ".join(sentences) + "."
+
+
+def _fits(sentences: Sequence[str]) -> bool:
+    return len(". ".join(sentences)) < ROOM
+
+
+def _verdict(findings: Findings, matrix: Matrix, recommended: str | None) -> str:
+    if all(finding.best is None for finding in findings):
+        return (
+            "Nothing could be ranked: no variant has enough VALID trials. "
+            "Read the reasons, mend the cause, and run again with --resume"
+        )
+    if all(finding.floor is None for finding in findings):
+        return _too_few_blocks(findings, matrix)
+    if all(finding.recommended is None for finding in findings):
+        return f"Undecided: {_each_scenario(findings, matrix)}"
+    if recommended is None:
+        return f"No single winner: {_each_scenario(findings, matrix)}"
+    ranked = _ranked(findings, matrix)
+    if ranked == [recommended]:
+        return f"Only {recommended} could be ranked: there is nothing to compare it with"
+    if all(pair.verdict is not Verdict.WORSE for finding in findings for pair in finding.against_best):
+        return _no_difference(findings, ranked, recommended)
+    reasons = _baseline_reasons if recommended == matrix.baseline_id else _reasons
+    return f"Deploy {_spoken(recommended, matrix)}: {reasons(findings, matrix, recommended)}"
+
+
+def _too_few_blocks(findings: Findings, matrix: Matrix) -> str:
+    twins = [_against_baseline(finding, twin_of_baseline(matrix).id) for finding in findings]
+    blocks = max(twin.ratio.n if twin else 0 for twin in twins)
+    return (
+        f"Undecided: {matrix.baseline_id} and its A/A twin were both VALID in no more than {blocks} "
+        f"block{'' if blocks == 1 else 's'} of a scenario, and below 2 there is no interval. "
+        f"Set blocks in the matrix to 2 at the very least, 5 for intervals of use"
+    )
+
+
+def _each_scenario(findings: Findings, matrix: Matrix) -> str:
+    return _listed([_winner(finding, matrix) for finding in findings], "; ")
+
+
+def _winner(finding: ScenarioFinding, matrix: Matrix) -> str:
+    if finding.best is None:
+        return f"on {finding.scenario} nothing could be ranked"
+    if not finding.best_set:
+        return f"on {finding.scenario} the fastest could not be ranked"
+    if finding.recommended is None:
+        return f"on {finding.scenario} no difference could be judged for lack of an A/A floor"
+    pair = _against_baseline(finding, finding.recommended)
+    gain = f" ({_gain(pair, matrix.baseline_id)})" if pair and pair.verdict is Verdict.BETTER else ""
+    return f"on {finding.scenario} deploy {_spoken(finding.recommended, matrix)}{gain}"
+
+
+def _no_difference(findings: Findings, ranked: Sequence[str], recommended: str) -> str:
+    pairs = [pair for finding in findings for pair in finding.against_best]
+    extents = [extent for pair in pairs if (extent := reach(pair.ratio)) is not None]
+    seen = ""
+    if len(extents) == len(pairs):
+        equal = all(pair.verdict is Verdict.EQUIVALENT for pair in pairs)
+        bound = percent(max(finding.margin for finding in findings) if equal else max(extents))
+        seen = f" (equal within {bound})" if equal else f" (up to {bound} is not ruled out)"
+    between = spelt(ranked) if len(ranked) <= NAMED else f"the {len(ranked)} variants"
+    simpler = "simpler" if len(ranked) == 2 else "simplest"
+    return (
+        f"No detectable difference on {_scenarios(findings)} between {between}{seen}: "
+        f"take the {simpler} one, {recommended}"
+    )
+
+
+def _baseline_reasons(findings: Findings, matrix: Matrix, recommended: str) -> str:
+    """Why nothing else is worth it, with the variant that fell furthest behind."""
+    text = f"it is the baseline, and nothing detectably better was found on {_scenarios(findings)}"
+    behind = [
+        pair
+        for finding in findings
+        for pair in finding.comparisons
+        if pair.metric == finding.metric and pair.verdict is Verdict.WORSE and pair.variant_id in _ids(matrix)
+    ]
+    if not behind:
+        return text
+    last = max(behind, key=lambda pair: abs(math.log(pair.ratio.center)))
+    return f"{text}; {last.variant_id} was worst, with {_gain(last, recommended)} on {last.scenario}"
+
+
+def _reasons(findings: Findings, matrix: Matrix, recommended: str) -> str:
+    """What the recommended variant gained or lost against the baseline, then where nothing was seen."""
+    pairs = [pair for finding in findings if (pair := _against_baseline(finding, recommended))]
+    told = [pair for pair in pairs if pair.verdict in (Verdict.BETTER, Verdict.WORSE)]
+    clauses = [
+        f"on {pair.scenario} {_verb(pair)} {_gain(pair, matrix.baseline_id)}"
+        if index == 0
+        else f"on {pair.scenario} {times(pair.ratio.center)} ({interval(pair.ratio)})"
+        for index, pair in enumerate(told)
+    ]
+    same = [pair.scenario for pair in pairs if pair not in told]
+    if same:
+        against = "" if told else f" from {matrix.baseline_id}"
+        clauses.append(f"on {_listed(same, ', ')} no detectable difference{against}")
+    return _listed(clauses, ", ")
+
+
+def _held_back(findings: Findings, matrix: Matrix) -> Iterator[str]:
+    """The generator-limited variant that got furthest; the findings' warnings hold the others."""
+    twin_id = twin_of_baseline(matrix).id
+    limited = [
+        (cell.metrics[THROUGHPUT].center if THROUGHPUT in cell.metrics else 0.0, cell, finding.metric)
+        for finding in findings
+        for cell in limited_by_generator(finding, twin_id)
+    ]
+    if limited:
+        _, cell, metric = max(limited, key=lambda item: item[0])
+        others = f" (so were {len(limited) - 1} more)" if len(limited) > 1 else ""
+        yield f"{limit_sentence(cell, metric)}{others}"
+
+
+def _more_workers(findings: Findings, matrix: Matrix, recommended: str | None) -> Iterator[str]:
+    """What more workers of the recommended variant came to, where they are in every best set too."""
+    chosen = next((variant for variant in matrix.variants if variant.id == recommended), None)
+    judged = [pair for finding in findings for pair in finding.against_best]
+    if chosen is None or all(pair.verdict is not Verdict.WORSE for pair in judged):
+        return
+    siblings = [
+        variant
+        for variant in sorted(matrix.variants, key=lambda variant: variant.workers)
+        if variant.workers > chosen.workers
+        and replace(variant, workers=chosen.workers) == chosen
+        and all(variant.id in finding.best_set for finding in findings)
+    ]
+    if siblings:
+        second = siblings[0]
+        count = "a second worker" if second.workers == 2 else f"{second.workers} workers"
+        cpus = usable_cpus(second, matrix)
+        where = (" on the same core" if cpus == 1 else f" on {cpus:g} CPUs") if second.workers > cpus else ""
+        yield f"; {count}{where} made no detectable difference{_cost(findings, second, chosen)}"
+
+
+def _cost(findings: Findings, variant: Variant, chosen: Variant) -> str:
+    """The extra working set, if it is more than the memory margin; the largest over the scenarios."""
+    extras = []
+    for finding in findings:
+        cells = {cell.variant_id: cell.metrics.get(WORKING_SET) for cell in finding.cells}
+        more, less = cells.get(variant.id), cells.get(chosen.id)
+        margins = [pair.margin for pair in finding.comparisons if pair.metric == WORKING_SET]
+        known = [margin for margin in margins if margin is not None]
+        if more and less and known and more.center > less.center * (1 + max(known)):
+            extras.append(more.center - less.center)
+    return f" and costs {max(extras) / 2**20:.0f} MiB" if extras else ""
+
+
+def _noise(findings: Findings) -> Iterator[str]:
+    floors = {finding.scenario: finding.floor for finding in findings if (finding.floor or 0.0) > NOISY_FLOOR}
+    if floors:
+        worst = max(floor for floor in floors.values() if floor is not None)
+        where = _listed(list(floors), ", ")
+        yield f"This machine was too noisy to tell differences below {percent(worst)} on {where}"
+
+
+def _against_baseline(finding: ScenarioFinding, variant_id: str | None) -> Comparison | None:
+    """On the ranking metric; None for the baseline itself and where nothing could be paired."""
+    return next(
+        (p for p in finding.comparisons if p.variant_id == variant_id and p.metric == finding.metric), None
+    )
+
+
+def _gain(pair: Comparison, other_id: str) -> str:
+    noun = "the requests" if pair.metric == THROUGHPUT else "the p95 latency"
+    return f"{times(pair.ratio.center)} {noun} of {other_id} (95 % interval {interval(pair.ratio)})"
+
+
+def _verb(pair: Comparison) -> str:
+    return "it served" if pair.metric == THROUGHPUT else "it had"
+
+
+def _spoken(variant_id: str, matrix: Matrix) -> str:
+    """ "uvicorn-plain with 1 worker"; the id where other levels are set too."""
+    variant = next(variant for variant in matrix.variants if variant.id == variant_id)
+    if variant_id != f"{variant.recipe}.w{variant.workers}":
+        return variant_id
+    return f"{variant.recipe} with {variant.workers} worker{'' if variant.workers == 1 else 's'}"
+
+
+def _ranked(findings: Findings, matrix: Matrix) -> list[str]:
+    """Ids of the variants ranked in any scenario, in the matrix's order."""
+    ranked = {
+        cell.variant_id for finding in findings for cell in finding.cells if rankable(cell, finding.metric)
+    }
+    return [variant_id for variant_id in _ids(matrix) if variant_id in ranked]
+
+
+def _ids(matrix: Matrix) -> list[str]:
+    return [variant.id for variant in matrix.variants]
+
+
+def _scenarios(findings: Findings) -> str:
+    names = [finding.scenario for finding in findings]
+    return spelt(names) if len(names) <= NAMED else f"all {len(names)} scenarios"
+
+
+def _listed(items: Sequence[str], separator: str) -> str:
+    more = f"{separator}and {len(items) - NAMED} more" if len(items) > NAMED else ""
+    return separator.join(items[:NAMED]) + more

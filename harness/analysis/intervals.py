@@ -1,0 +1,78 @@
+"""Centres and 95 % intervals of small samples: Student's t, on the logarithm where the values are positive.
+
+With five blocks a percentile bootstrap covers about 83 % where it promises 95 %; t on log-ratios
+covers 96 %. Means of logs are logs of geometric means, so ratios of variants do not depend on the
+unit, and swapping the two sides of a pair inverts the interval exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from scipy.special import stdtr, stdtrit
+
+from harness.model import Summary
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedRatio:
+    """The geometric mean ratio over the blocks both sides have, and the p-value of "the ratio is 1"."""
+
+    ratio: Summary
+    p_value: float | None
+    """Two-sided; None below two pairs."""
+
+
+def half_width(values: Sequence[float]) -> float:
+    """Half of the t interval of the mean of `values`; needs two values or more."""
+    n = len(values)
+    return float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * stdev(values) / math.sqrt(n)
+
+
+def p_value_of_zero_mean(values: Sequence[float]) -> float:
+    """The two-sided one-sample t test of "the mean is 0"; needs two values or more."""
+    n, mean, spread = len(values), fmean(values), stdev(values)
+    if spread == 0:
+        return 1.0 if mean == 0 else 0.0
+    return 2 * float(stdtr(n - 1, -abs(mean) / (spread / math.sqrt(n))))
+
+
+def summarise(values: Sequence[float], *, log_scale: bool = True, warnings: Sequence[str] = ()) -> Summary:
+    """The centre of `values` (one per trial, at least one) with its 95 % t interval.
+
+    On the log scale the centre is the geometric mean. A zero has no logarithm: then the arithmetic
+    mean stands in, with a warning.
+    """
+    if log_scale and min(values) <= 0:
+        return summarise(values, log_scale=False, warnings=(*warnings, "holds a zero: arithmetic mean"))
+    scaled = [math.log(value) for value in values] if log_scale else list(values)
+    back = math.exp if log_scale else float
+    n, mean = len(scaled), fmean(scaled)
+    if n < 2:
+        return Summary(
+            center=back(mean), lo=None, hi=None, n=n, warnings=(*warnings, "one value: no interval")
+        )
+    half = half_width(scaled)
+    return Summary(
+        center=back(mean), lo=back(mean - half), hi=back(mean + half), n=n, warnings=tuple(warnings)
+    )
+
+
+def paired_ratio(upper: Mapping[int, float], lower: Mapping[int, float]) -> PairedRatio | None:
+    """upper / lower, paired by block number; None where no block holds a positive value on both sides."""
+    shared = sorted(upper.keys() & lower.keys())
+    blocks = [block for block in shared if upper[block] > 0 and lower[block] > 0]
+    if not blocks:
+        return None
+    left_out = len(shared) - len(blocks)
+    warnings = (f"{left_out} of {len(shared)} pairs hold a zero and have no ratio",) if left_out else ()
+    ratios = [upper[block] / lower[block] for block in blocks]
+    return PairedRatio(
+        ratio=summarise(ratios, warnings=warnings),
+        p_value=p_value_of_zero_mean([math.log(ratio) for ratio in ratios]) if len(ratios) > 1 else None,
+    )

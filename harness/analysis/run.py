@@ -1,0 +1,109 @@
+"""From the trial records of a run to everything its report says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness.analysis.best_set import Simplicity, best_set, simplest_first
+from harness.analysis.comparisons import Cells, against_baseline, floor_of, margin_over, summarise_cells
+from harness.analysis.doubts import finding_warnings, limited_by_generator, overcommit_warnings
+from harness.analysis.headline import headline
+from harness.analysis.metrics import THROUGHPUT, ranking_metric
+from harness.analysis.samples import Samples, samples_of, twin_of_baseline
+from harness.model import (
+    Comparison,
+    Matrix,
+    RunAnalysis,
+    Scenario,
+    ScenarioFinding,
+    TrialRecord,
+    Validity,
+)
+
+FEWER_WORKERS_FIRST = simplest_first()
+
+
+def analyse(
+    records: Sequence[TrialRecord], matrix: Matrix, *, simplicity: Simplicity = FEWER_WORKERS_FIRST
+) -> RunAnalysis:
+    """Judge a run (METHOD, "Analysis"). Of several attempts at one trial the last counts.
+
+    `simplicity` is a sort key that decides which variant of a best set is recommended.
+    Raises ConfigurationError when the records are not of this matrix.
+    """
+    samples = samples_of(records, matrix)
+    cells = summarise_cells(samples, matrix)
+    comparisons = against_baseline(samples, cells, matrix)
+    findings = tuple(
+        _finding(scenario, samples, cells, comparisons, matrix, simplicity) for scenario in matrix.scenarios
+    )
+    recommended = _good_everywhere(findings, matrix, simplicity)
+    invalid = [r for trials in samples.cells.values() for r in trials if r.validity is not Validity.VALID]
+    return RunAnalysis(
+        findings=findings,
+        recommended=recommended,
+        headline=headline(findings, matrix, recommended),
+        invalid=tuple(sorted(invalid, key=lambda record: (record.block, record.trial_id))),
+        warnings=overcommit_warnings(matrix),
+    )
+
+
+def _finding(
+    scenario: Scenario,
+    samples: Samples,
+    cells: Cells,
+    comparisons: Sequence[Comparison],
+    matrix: Matrix,
+    simplicity: Simplicity,
+) -> ScenarioFinding:
+    metric, twin_id = ranking_metric(scenario), twin_of_baseline(matrix).id
+    own = tuple(pair for pair in comparisons if pair.scenario == scenario.name)
+    twin = next((pair for pair in own if pair.variant_id == twin_id and pair.metric == metric), None)
+    margin = margin_over(twin, matrix)
+    group = best_set(
+        samples,
+        cells,
+        matrix.variants,
+        scenario=scenario.name,
+        metric=metric,
+        margin=margin,
+        simplicity=simplicity,
+    )
+    finding = ScenarioFinding(
+        scenario=scenario.name,
+        metric=metric,
+        floor=floor_of(twin),
+        margin=matrix.margin if margin is None else margin,
+        cells=tuple(cell for (_, name), cell in cells.items() if name == scenario.name),
+        comparisons=own,
+        best_set=group.members,
+        recommended=group.members[0] if group.members and margin is not None else None,
+        best=group.best,
+        against_best=group.against_best,
+    )
+    finding = _yield_to_the_unranked(finding, twin_id)
+    return replace(finding, warnings=finding_warnings(finding, samples, twin_id))
+
+
+def _yield_to_the_unranked(finding: ScenarioFinding, twin_id: str) -> ScenarioFinding:
+    """No ranked variant is among the best where one that the generator held back got further all the same.
+
+    Its figure is a lower bound of its throughput. (A latency under a late generator bounds nothing.)
+    """
+    best = next((cell for cell in finding.cells if cell.variant_id == finding.best), None)
+    if best is None or finding.metric != THROUGHPUT:
+        return finding
+    bar = best.metrics[THROUGHPUT].center * (1 + finding.margin)
+    reached = [c.metrics[THROUGHPUT].center for c in limited_by_generator(finding, twin_id) if c.metrics]
+    return replace(finding, best_set=(), recommended=None) if max(reached, default=0.0) > bar else finding
+
+
+def _good_everywhere(
+    findings: Sequence[ScenarioFinding], matrix: Matrix, simplicity: Simplicity
+) -> str | None:
+    """The simplest variant of every scenario's best set; None where a scenario recommends nothing."""
+    if any(finding.recommended is None for finding in findings):
+        return None
+    shared = [v for v in matrix.variants if all(v.id in finding.best_set for finding in findings)]
+    return min(shared, key=lambda v: (simplicity(v), v.id)).id if shared else None

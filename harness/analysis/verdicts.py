@@ -1,0 +1,62 @@
+"""The four verdicts: better, worse, equivalent, undecided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness.analysis.holm import holm
+from harness.analysis.metrics import DIRECTIONS
+from harness.model import Comparison, Direction, Summary, Verdict
+
+ALPHA = 0.05
+
+
+def relative_difference(ratio: float) -> float:
+    """How far a positive ratio is from 1, the same for a ratio and its inverse: 1.25 and 0.8 give 0.25."""
+    return max(ratio, 1 / ratio) - 1
+
+
+def reach(ratio: Summary) -> float | None:
+    """The largest relative difference the interval does not rule out; None without an interval."""
+    if ratio.lo is None or ratio.hi is None:
+        return None
+    return max(relative_difference(ratio.lo), relative_difference(ratio.hi))
+
+
+def regret(ratio: float, direction: Direction) -> float:
+    """What is lost against the best, a fraction: 0.1 is 10 % fewer requests, or 10 % more wait."""
+    return 1 - ratio if direction is Direction.HIGHER else ratio - 1
+
+
+def decide(ratio: Summary, p_value: float | None, *, direction: Direction, margin: float | None) -> Verdict:
+    """The verdict on a paired ratio (variant / other side) against `margin`, a fraction.
+
+    EQUIVALENT: the 95 % interval lies within [1 / (1 + margin), 1 + margin]; this is two one-sided
+    tests (Schuirmann 1987) at 2.5 % each, stricter than the customary 5 %.
+    BETTER, WORSE: p < 0.05 after Holm, and the centre lies outside the margin on that side.
+    UNDECIDED: all else, and everything where the run has no margin (no A/A floor) or no interval.
+    """
+    extent = reach(ratio)
+    if margin is None or extent is None or p_value is None:
+        return Verdict.UNDECIDED
+    if extent <= margin:
+        return Verdict.EQUIVALENT
+    if p_value >= ALPHA or relative_difference(ratio.center) <= margin:
+        return Verdict.UNDECIDED
+    gains = (ratio.center > 1) == (direction is Direction.HIGHER)
+    return Verdict.BETTER if gains else Verdict.WORSE
+
+
+def settled(family: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """The comparisons of one family with their Holm-adjusted p-values and their verdicts, in order."""
+    tested = [index for index, comparison in enumerate(family) if comparison.p_value is not None]
+    adjusted = dict(zip(tested, holm([family[index].p_value or 0.0 for index in tested]), strict=True))
+    return tuple(_settle(comparison, adjusted.get(index)) for index, comparison in enumerate(family))
+
+
+def _settle(comparison: Comparison, p_holm: float | None) -> Comparison:
+    verdict = decide(
+        comparison.ratio, p_holm, direction=DIRECTIONS[comparison.metric], margin=comparison.margin
+    )
+    return replace(comparison, p_holm=p_holm, verdict=verdict)

@@ -1,0 +1,26 @@
+"""How figures and lists are written in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.model import Summary
+
+
+def percent(fraction: float) -> str:
+    """0.12 is "12 %"; below 1 % one decimal is kept."""
+    return f"{fraction * 100:.{1 if abs(fraction) < 0.01 else 0}f} %"
+
+
+def times(ratio: float) -> str:
+    return f"{ratio:.2f}x" if ratio >= 0.1 else f"{ratio:.2g}x"
+
+
+def interval(summary: Summary) -> str:
+    """ "1.41-1.52"; empty where there is no interval."""
+    return "" if summary.lo is None or summary.hi is None else f"{summary.lo:.2f}-{summary.hi:.2f}"
+
+
+def spelt(names: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -1,0 +1,352 @@
+"""What a whole run comes to: words, floors, verdicts, best sets and warnings."""
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.analysis.best_set import simplest_first
+from harness.analysis.run import analyse
+from harness.analysis.samples import cell_word
+from harness.errors import ConfigurationError
+from harness.model import Validity, Verdict
+from tests.analysis.simulated import (
+    AT_A_RATE,
+    CPU,
+    STANDARD_TWO,
+    TWIN,
+    TWO_WORKERS,
+    failed,
+    steady,
+    throughput_records,
+)
+from tests.samples import ITEMS, PLAIN, STANDARD, a_matrix, a_record, some_metrics
+
+VALID, BOUND, NOISY, INVALID = (
+    Validity.VALID,
+    Validity.GENERATOR_BOUND,
+    Validity.NOISY,
+    Validity.INVALID,
+)
+BASE = {PLAIN: steady(1000), TWIN: steady(1001)[::-1]}
+
+
+def only_finding(records, matrix=None):
+    return analyse(records, matrix or a_matrix()).findings[0]
+
+
+def find(finding, variant, metric="throughput_per_s"):
+    return next(c for c in finding.comparisons if (c.variant_id, c.metric) == (variant.id, metric))
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], INVALID),
+        ([VALID], VALID),
+        ([VALID, INVALID, INVALID], VALID),
+        ([VALID, VALID, BOUND], VALID),
+        ([VALID, BOUND], BOUND),
+        ([VALID, BOUND, BOUND], BOUND),
+        ([BOUND, INVALID], BOUND),
+        ([BOUND, INVALID, INVALID], INVALID),
+        ([NOISY, INVALID], NOISY),
+        ([INVALID], INVALID),
+    ],
+)
+def test_the_word_on_a_cell(words, expected):
+    assert cell_word(words) is expected
+
+
+@pytest.mark.parametrize(("center", "verdict"), [(1500, "better"), (700, "worse"), (1000.5, "equivalent")])
+def test_verdict_on_throughput_against_the_baseline(center, verdict):
+    finding = only_finding(throughput_records({**BASE, STANDARD: steady(center)}))
+    comparison = find(finding, STANDARD)
+    assert comparison.verdict == verdict
+    assert comparison.ratio.center == pytest.approx(center / 1000, rel=1e-3)
+    assert comparison.margin == finding.margin >= 0.03
+
+
+def test_lower_latency_ranks_first_under_open_load():
+    matrix = a_matrix(scenarios=(AT_A_RATE,))
+    records = [
+        a_record(variant, AT_A_RATE, block, metrics=some_metrics(latency_p95_s=value))
+        for variant, center in ((PLAIN, 0.010), (TWIN, 0.010), (STANDARD, 0.005))
+        for block, value in enumerate(steady(center))
+    ]
+    finding = only_finding(records, matrix)
+    assert (finding.metric, finding.best_set) == ("latency_p95_s", (STANDARD.id,))
+    assert find(finding, STANDARD, "latency_p95_s").verdict is Verdict.BETTER
+    assert {c.metric for c in finding.comparisons}.isdisjoint({"throughput_per_s"})
+
+
+def test_memory_and_cpu_are_compared_too():
+    records = throughput_records(BASE) + throughput_records(
+        {STANDARD: steady(1000)}, working_set_peak_bytes=90 * 2**20, cpu_ms_per_request=0.5
+    )
+    finding = only_finding(records)
+    assert find(finding, STANDARD, "working_set_peak_bytes").verdict is Verdict.WORSE
+    assert find(finding, STANDARD, "cpu_ms_per_request").verdict is Verdict.BETTER
+
+
+@pytest.mark.parametrize(("requests", "compared"), [(1999, False), (2000, True)])
+def test_p99_needs_ten_thousand_requests_in_the_cell(requests, compared):
+    records = throughput_records({**BASE, STANDARD: steady(1000)}, requests=requests)
+    finding = only_finding(records)
+    assert any(c.metric == "latency_p99_s" for c in finding.comparisons) is compared
+    assert all(("latency_p99_s" in cell.metrics) is compared for cell in finding.cells)
+
+
+def test_the_floor_is_the_far_end_of_the_twins_interval():
+    finding = only_finding(throughput_records({**BASE, STANDARD: steady(1500)}))
+    twin = find(finding, TWIN).ratio
+    assert finding.floor == pytest.approx(max(twin.hi, 1 / twin.lo) - 1)
+    assert finding.margin == max(0.03, finding.floor)
+
+
+def test_a_noisy_twin_widens_the_margin_and_is_named():
+    records = throughput_records(
+        {
+            PLAIN: steady(1000),
+            TWIN: [1000, 1250, 800, 1150, 900],
+            STANDARD: steady(1150),
+        }
+    )
+    finding = only_finding(records)
+    assert finding.margin == finding.floor > 0.2
+    assert find(finding, STANDARD).verdict is Verdict.EQUIVALENT
+    assert any("too noisy" in warning for warning in finding.warnings)
+
+
+def test_a_twin_that_differs_fails_the_check_and_is_named():
+    finding = only_finding(throughput_records({PLAIN: steady(1000), TWIN: steady(1100)}))
+    assert find(finding, TWIN).verdict is Verdict.BETTER
+    assert any(warning.startswith("A/A check failed") for warning in finding.warnings)
+
+
+def test_holm_family_spans_the_scenarios_and_leaves_the_twin_out():
+    matrix = a_matrix(variants=(PLAIN, STANDARD, TWO_WORKERS), scenarios=(ITEMS, CPU))
+    records = [
+        record
+        for scenario in (ITEMS, CPU)
+        for record in throughput_records(
+            {**BASE, STANDARD: [1100, 1180, 1020, 1090, 1130], TWO_WORKERS: [1050, 900, 1000, 1100, 950]},
+            scenario,
+        )
+    ]
+    analysis = analyse(records, matrix)
+    pairs = [find(f, v) for f in analysis.findings for v in (STANDARD, TWO_WORKERS)]
+    assert min(pair.p_holm for pair in pairs) == pytest.approx(4 * min(pair.p_value for pair in pairs))
+    assert all(find(f, TWIN).p_holm is None for f in analysis.findings)
+
+
+def test_a_block_with_an_invalid_side_makes_no_pair():
+    records = throughput_records({**BASE, STANDARD: steady(1500)})
+    records.append(failed(PLAIN, 2))
+    finding = only_finding(records)
+    assert find(finding, STANDARD).ratio.n == 4
+    assert finding.cells[0].valid == 4
+    assert any("4 of 5 trials VALID" in warning for warning in finding.warnings)
+
+
+def test_the_last_attempt_wins():
+    records = [failed(STANDARD, 0), *throughput_records({**BASE, STANDARD: steady(1500)})]
+    analysis = analyse(records, a_matrix())
+    assert find(analysis.findings[0], STANDARD).ratio.n == 5
+    assert analysis.invalid == ()
+
+
+def test_best_set_holds_what_cannot_be_told_apart_simplest_first():
+    matrix = a_matrix(variants=(STANDARD_TWO, STANDARD, TWO_WORKERS, PLAIN))
+    records = throughput_records(
+        {**BASE, STANDARD: steady(1500), STANDARD_TWO: steady(1510)[::-1], TWO_WORKERS: steady(900)}
+    )
+    finding = only_finding(records, matrix)
+    assert finding.best == STANDARD_TWO.id
+    assert finding.best_set == (STANDARD.id, STANDARD_TWO.id)
+    assert finding.recommended == STANDARD.id
+    assert {c.variant_id for c in finding.against_best} == {STANDARD.id, TWO_WORKERS.id, PLAIN.id}
+
+
+def test_the_caller_says_what_simple_means():
+    records = throughput_records({**BASE, STANDARD: steady(1000)})
+    prefer_standard = simplest_first(("uvicorn-standard", "uvicorn-plain"))
+    finding = analyse(records, a_matrix(), simplicity=prefer_standard).findings[0]
+    assert finding.best_set == (STANDARD.id, PLAIN.id)
+
+
+def test_the_twin_is_never_in_the_best_set():
+    finding = only_finding(
+        throughput_records({PLAIN: steady(1000), TWIN: steady(1200), STANDARD: steady(500)})
+    )
+    assert finding.best_set == (PLAIN.id,)
+
+
+def test_the_recommended_is_good_in_every_scenario():
+    matrix = a_matrix(scenarios=(ITEMS, CPU))
+    alike = throughput_records({**BASE, STANDARD: steady(1000)}, CPU)
+    analysis = analyse(throughput_records({**BASE, STANDARD: steady(1500)}) + alike, matrix)
+    assert analysis.findings[1].recommended == PLAIN.id
+    assert analysis.recommended == STANDARD.id
+
+
+def test_no_recommendation_where_the_scenarios_disagree():
+    matrix = a_matrix(scenarios=(ITEMS, CPU))
+    slower = throughput_records({**BASE, STANDARD: steady(500)}, CPU)
+    assert analyse(throughput_records({**BASE, STANDARD: steady(1500)}) + slower, matrix).recommended is None
+
+
+def test_single_block_decides_nothing():
+    finding = only_finding(throughput_records({PLAIN: [1000], TWIN: [1000], STANDARD: [2000]}))
+    assert (finding.floor, finding.recommended) == (None, None)
+    assert finding.best_set == (PLAIN.id, STANDARD.id)
+    assert {c.verdict for c in finding.comparisons} == {Verdict.UNDECIDED}
+    assert finding.cells[1].metrics["throughput_per_s"].lo is None
+    assert any("no A/A floor" in warning for warning in finding.warnings)
+
+
+def test_a_cell_without_any_trial_is_listed_and_not_ranked():
+    finding = only_finding(throughput_records(BASE))
+    cell = next(cell for cell in finding.cells if cell.variant_id == STANDARD.id)
+    assert (cell.trials, cell.valid, cell.word, cell.metrics) == (0, 0, INVALID, {})
+    assert finding.best_set == (PLAIN.id,)
+    assert f"{STANDARD.id}: no trial on items" in finding.warnings
+
+
+def test_all_invalid_ranks_nothing():
+    records = [
+        failed(variant, block, metrics=None) for variant in (PLAIN, TWIN, STANDARD) for block in (0, 1)
+    ]
+    analysis = analyse(records, a_matrix())
+    finding = analysis.findings[0]
+    assert (finding.best, finding.best_set, finding.comparisons) == (None, (), ())
+    assert len(analysis.invalid) == 6
+    assert analysis.recommended is None
+
+
+def test_no_records_at_all():
+    assert analyse([], a_matrix()).findings[0].best_set == ()
+
+
+def test_wrong_answers_show_no_figures_and_never_win():
+    fast = some_metrics(throughput_per_s=9000.0)
+    records = throughput_records(BASE) + [failed(STANDARD, block, metrics=fast) for block in range(5)]
+    finding = only_finding(records)
+    assert finding.best_set == (PLAIN.id,)
+    assert finding.cells[1].metrics == {}
+
+
+def bound_at(rate):
+    figures = some_metrics(throughput_per_s=rate)
+    return [failed(STANDARD, block, BOUND, metrics=figures) for block in range(5)]
+
+
+def test_a_slower_one_is_not_called_best_when_the_generator_held_the_fastest_back():
+    finding = only_finding(throughput_records(BASE) + bound_at(4000.0))
+    assert (finding.best, finding.best_set, finding.recommended) == (PLAIN.id, (), None)
+    assert finding.cells[1].metrics["throughput_per_s"].warnings == ("GENERATOR-BOUND: not ranked",)
+    assert any("at least 4,000 requests/s" in warning for warning in finding.warnings)
+
+
+def test_a_limit_below_the_best_is_only_a_warning():
+    finding = only_finding(throughput_records(BASE) + bound_at(900.0))
+    assert finding.recommended == PLAIN.id
+    assert any("may be better than every ranked" in warning for warning in finding.warnings)
+
+
+def test_generator_bound_trials_make_no_pairs():
+    records = throughput_records({**BASE, STANDARD: steady(1500)})
+    records.append(failed(STANDARD, 4, BOUND))
+    finding = only_finding(records)
+    assert find(finding, STANDARD).ratio.n == 4
+
+
+def test_what_is_not_shown_equal_is_said_to_be_uncertain():
+    records = throughput_records({**BASE, STANDARD: [1100, 1300, 950, 1200, 1000]})
+    finding = only_finding(records)
+    assert find(finding, STANDARD).verdict is Verdict.UNDECIDED
+    assert finding.recommended == PLAIN.id
+    assert any("behind is not ruled out" in warning for warning in finding.warnings)
+
+
+def test_more_workers_than_cpus_is_named():
+    analysis = analyse([], a_matrix(variants=(PLAIN, TWO_WORKERS)))
+    assert "nothing about scaling" in analysis.warnings[0]
+    assert TWO_WORKERS.id in analysis.warnings[0]
+    assert analyse([], a_matrix(variants=(PLAIN, TWO_WORKERS), server_cpus=(1, 2))).warnings == ()
+
+
+def test_zero_errors_are_a_figure():
+    cell = only_finding(throughput_records(BASE)).cells[0]
+    assert (cell.metrics["errors"].center, cell.metrics["errors"].warnings) == (0.0, ())
+
+
+def test_records_of_another_matrix_are_refused_by_name():
+    stranger = replace(STANDARD, workers=9)
+    records = [a_record(stranger, ITEMS, 0), a_record(stranger, ITEMS, 1), a_record(PLAIN, CPU, 0)]
+    with pytest.raises(ConfigurationError) as caught:
+        analyse(records, a_matrix())
+    assert len(caught.value.problems) == 2
+    assert "uvicorn-standard.w9" in str(caught.value)
+    assert "'cpu'" in str(caught.value)
+    assert "stored with the run" in str(caught.value)
+
+
+def test_a_valid_record_without_metrics_is_refused():
+    with pytest.raises(ConfigurationError, match="VALID but holds no metrics"):
+        analyse([a_record(metrics=None)], a_matrix())
+
+
+FIGURES = st.lists(
+    st.tuples(st.floats(500, 2000), st.floats(500, 2000), st.floats(500, 2000)), min_size=2, max_size=6
+)
+
+
+def columns(figures):
+    return {v: [row[i] for row in figures] for i, v in enumerate((PLAIN, TWIN, STANDARD))}
+
+
+@settings(max_examples=50, deadline=None)
+@given(FIGURES, st.randoms())
+def test_the_order_of_the_journal_does_not_matter(figures, shuffler: random.Random):
+    records = throughput_records(columns(figures))
+    shuffled = shuffler.sample(records, len(records))
+    assert analyse(shuffled, a_matrix()) == analyse(records, a_matrix())
+
+
+@settings(max_examples=50, deadline=None)
+@given(FIGURES)
+def test_swapping_the_baseline_mirrors_the_ratio(figures):
+    """The same figures under swapped names; the twin belongs to the baseline, so it is left out."""
+    values = columns(figures)
+    there = only_finding(throughput_records({PLAIN: values[PLAIN], STANDARD: values[STANDARD]}))
+    back = only_finding(
+        throughput_records({PLAIN: values[PLAIN], STANDARD: values[STANDARD]}),
+        a_matrix(baseline_id=STANDARD.id),
+    )
+    ratio, inverse = find(there, STANDARD).ratio, find(back, PLAIN).ratio
+    assert inverse.center == pytest.approx(1 / ratio.center)
+    assert (inverse.lo, inverse.hi) == pytest.approx((1 / ratio.hi, 1 / ratio.lo))
+
+
+@settings(max_examples=50, deadline=None)
+@given(FIGURES, st.floats(0.1, 10.0))
+def test_a_machine_c_times_as_fast_gives_the_same_ratios(figures, factor):
+    values = columns(figures)
+    slow = only_finding(throughput_records(values))
+    fast = only_finding(throughput_records({v: [x * factor for x in xs] for v, xs in values.items()}))
+    assert find(fast, STANDARD).ratio.center == pytest.approx(find(slow, STANDARD).ratio.center)
+    assert fast.floor == pytest.approx(slow.floor)
+
+
+def test_names_do_not_matter():
+    """Every verdict follows the figures when two variants swap their names."""
+    figures = {**BASE, STANDARD: steady(1500), TWO_WORKERS: steady(700)}
+    swapped = {**BASE, TWO_WORKERS: steady(1500), STANDARD: steady(700)}
+    matrix = a_matrix(variants=(PLAIN, STANDARD, TWO_WORKERS))
+    one, other = (only_finding(throughput_records(f), matrix) for f in (figures, swapped))
+    assert find(one, STANDARD).verdict is find(other, TWO_WORKERS).verdict is Verdict.BETTER
+    assert find(one, TWO_WORKERS).verdict is find(other, STANDARD).verdict is Verdict.WORSE
+    assert (one.best_set, other.best_set) == ((STANDARD.id,), (TWO_WORKERS.id,))
