@@ -1,4 +1,4 @@
-"""The frozen nouns of the harness. METHOD words: factor, level, variant, scenario, cell, trial, block, plan."""
+"""The frozen nouns of the harness: METHOD's factor, level, variant, scenario, cell, trial, block, plan."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentSpec:
-    """What an engine needs to start one server process tree. Engines replace "{port}" in argv and env values."""
+    """What an engine needs to start one server. Engines replace "{port}" in argv and env values."""
 
     name: str
     image: str
@@ -206,7 +206,7 @@ class ResourceReading:
     working_set_bytes: int
     oom_kills: int
     steal_s: float
-    """Cumulative steal of the cores in use (server's and generator's), from /proc/stat."""
+    """Cumulative steal of the cores in use (server's and generator's): the mean over them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +239,7 @@ class Validity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialMetrics:
-    """What one trial measured, inside its measured window. Latencies in seconds; None where nothing completed."""
+    """What one trial measured in its window. Latencies in seconds; None where nothing completed."""
 
     duration_s: float
     requests: int
