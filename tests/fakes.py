@@ -50,14 +50,14 @@ class Faults:
             raise fault
 
 
-class Ended(Exception):
+class EndedError(Exception):
     """Raised by the script of a FakeChannel: the companion process ends here."""
 
 
 class FakeChannel:
     """A `Channel` to a scripted companion.
 
-    `answer` takes each line sent and gives the lines that come back; it may raise Ended. A wait for a
+    `answer` takes each line sent and gives the lines that come back; it may raise EndedError. A wait for a
     line that never comes takes its whole time-out, on the fake clock.
     """
 
@@ -83,7 +83,7 @@ class FakeChannel:
         self.sent.append(line)
         try:
             self._waiting.extend(self._answer(line))
-        except Ended:
+        except EndedError:
             self._ended = True
 
     def receive(self, timeout_s: float) -> str:

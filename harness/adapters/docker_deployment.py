@@ -68,7 +68,7 @@ class DockerDeployment:
         """The last LOG_LINES lines of stdout and stderr, after the end too."""
         return self._end[1] if self._end else self._log_now()
 
-    def include_steal_of(self, cpus: tuple[int, ...]) -> None:
+    def also_watch(self, cpus: tuple[int, ...]) -> None:
         """Count the steal of these cores too, because the generator runs on them."""
         self._cpus = tuple(sorted({*self._cpus, *cpus}))
         if self._cgroup is not None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from docker.models.containers import Container
 from docker.models.networks import Network
-from docker.types import LogConfig, Ulimit
+from docker.types import LogConfig
 
 from harness.adapters import docker_build, ownership
 from harness.adapters.docker_channel import DockerChannel
@@ -31,7 +31,6 @@ HARDENED: Mapping[str, Any] = {
     "cap_drop": ["ALL"],
     "security_opt": ["no-new-privileges:true"],
     "pids_limit": 512,
-    "ulimits": [Ulimit(name="nofile", soft=65536, hard=65536)],
 }
 """The same for every container: what one variant may do, all may."""
 
@@ -124,7 +123,7 @@ class DockerEngine:
         """A container that shares the deployment's network path, its stdin and stdout as lines."""
         if not isinstance(beside, DockerDeployment):
             raise TypeError(f"a Docker companion stands beside a Docker deployment, not {beside!r}")
-        beside.include_steal_of(cpus)
+        beside.also_watch(cpus)
         container = self._create(
             "generator",
             image,

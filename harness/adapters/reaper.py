@@ -2,7 +2,7 @@
 
 Its stdin is a pipe from the harness. However the harness dies, the kernel closes the pipe, and the
 reaper removes the run's containers and networks and kills the process groups it was told of. It runs in
-a session of its own and ignores the signals of a terminal, so Ctrl-C reaches the harness alone.
+a session of its own and with the signals of a terminal blocked, so Ctrl-C reaches the harness alone.
 
 Lines on stdin: `adopt <pgid> <start time>`, `release <pgid>`, and `done` when there is nothing to do.
 """
@@ -25,6 +25,7 @@ QUIET_S = 3.0
 """For how long nothing new may appear: a request to create may still be under way when its sender dies."""
 POLL_S = 0.25
 EXIT_S = 5.0
+TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Reaper:
@@ -37,8 +38,10 @@ class Reaper:
     def start(cls, run_id: str, *, docker: bool) -> Reaper:
         """Start the process; with `docker` it also removes what is labelled with the run id."""
         argv = [sys.executable, "-m", "harness.adapters.reaper", "--run-id", run_id]
-        return cls(
-            subprocess.Popen(
+        # A blocked signal stays blocked in what is started meanwhile, from its first instruction on.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL_SIGNALS)
+        try:
+            process = subprocess.Popen(
                 argv + ["--docker"] * docker,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
@@ -46,7 +49,9 @@ class Reaper:
                 text=True,
                 start_new_session=True,
             )
-        )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return cls(process)
 
     @property
     def pid(self) -> int:
@@ -139,8 +144,6 @@ def sweep(run_id: str) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
     parser = argparse.ArgumentParser(prog="harness.adapters.reaper", description=__doc__)
     parser.add_argument("--run-id", required=True)
     parser.add_argument("--docker", action="store_true")
