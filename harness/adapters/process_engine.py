@@ -1,0 +1,241 @@
+"""The embedded engine: the same server commands as local processes, pinned, in environments of their own.
+
+It needs no Docker, and isolates less: results taken with it are never comparable with Docker's.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.adapters import proc
+from harness.adapters.pipe_channel import PipeChannel
+from harness.adapters.process_group import ProcessGroup, Stream
+from harness.adapters.reaper import Reaper
+from harness.adapters.virtual_env import virtual_env
+from harness.errors import EnvironmentProblem, VariantError
+from harness.model import DeploymentSpec, DeploymentState, MemorySnapshot, ResourceReading
+
+HOST = "127.0.0.1"
+LOG_BYTES = 1 << 20
+STOP_TIMEOUT_S = 2.0
+
+
+class ProcessDeployment:
+    """A server process tree on this machine; structurally a `Deployment`."""
+
+    def __init__(self, spec: DeploymentSpec, group: ProcessGroup, port: int, log: Path) -> None:
+        self._spec, self._group, self._port, self._log_file = spec, group, port, log
+        self._cpus = set(spec.cpus)
+        self._last_log: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self._spec.name
+
+    @property
+    def base_url(self) -> str:
+        return f"http://{HOST}:{self._port}"
+
+    def reading(self) -> ResourceReading:
+        """Raises DeploymentDied when the server has ended."""
+        return proc.tree_reading(self._group.pid, cpus=sorted(self._cpus))
+
+    def memory(self) -> MemorySnapshot | None:
+        """Raises DeploymentDied when the server has ended."""
+        return proc.memory(proc.descendants(self._group.pid))
+
+    def state(self) -> DeploymentState:
+        """Whether the kernel killed for want of memory is not told to a parent: `oom_killed` stays false."""
+        code = self._group.exit_code()
+        return DeploymentState(running=code is None, exit_code=code)
+
+    def log(self) -> str:
+        """The last MiB of stdout and stderr; still there when the deployment has been removed."""
+        return self._tail() if self._last_log is None else self._last_log
+
+    def include_steal_of(self, cpus: tuple[int, ...]) -> None:
+        """Count the steal of these cores too, because the generator runs on them."""
+        self._cpus.update(cpus)
+
+    def keep_log(self) -> None:
+        """Take the log out of its file, which is about to go."""
+        self._last_log = self._tail()
+
+    def _tail(self) -> str:
+        with self._log_file.open("rb") as file:
+            file.seek(max(0, self._log_file.stat().st_size - LOG_BYTES))
+            return file.read().decode(errors="replace")
+
+
+class ProcessEngine:
+    """Runs deployments and companions as local processes; structurally an `Engine`."""
+
+    name = "process"
+
+    def __init__(self, project: Path, run_id: str) -> None:
+        """Raises EnvironmentProblem where there is no /proc to read resources from."""
+        if sys.platform != "linux":
+            raise EnvironmentProblem(
+                f"the process engine needs Linux, and this is {sys.platform}. Install Docker Desktop and run "
+                f"again: the Docker engine works here."
+            )
+        self._project = project
+        self._groups: dict[int, ProcessGroup] = {}
+        self._reaper = Reaper.start(run_id, docker=False)
+
+    def describe(self) -> Mapping[str, str]:
+        return {
+            "engine": self.name,
+            "caution": "process engine: results are never comparable with Docker's",
+            "isolation": "CPU affinity only",
+            "kernel": platform.release(),
+            "python": platform.python_version(),
+        }
+
+    def build(self, recipe: str) -> str:
+        """The path of the recipe's virtual environment. Raises BuildFailed."""
+        return str(virtual_env(self._project, recipe))
+
+    @contextmanager
+    def running(self, spec: DeploymentSpec) -> Iterator[ProcessDeployment]:
+        """Raises VariantError for levels that only containers can give."""
+        refuse_what_needs_containers(spec)
+        with _scratch() as scratch, reserved_port() as port, (scratch / "server.log").open("wb") as log:
+            runtime = scratch / "runtime"
+            runtime.mkdir()
+            env = {**spec.env, "TARGET_RUNTIME_DIR": str(runtime)}
+            with self._group(
+                spec.image,
+                tuple(argument.replace("{port}", str(port)) for argument in spec.argv),
+                env={key: value.replace("{port}", str(port)) for key, value in env.items()},
+                home=scratch,
+                cpus=spec.cpus,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            ) as group:
+                deployment = ProcessDeployment(spec, group, port, scratch / "server.log")
+                try:
+                    yield deployment
+                finally:
+                    group.stop(spec.stop_timeout_s)
+                    deployment.keep_log()
+
+    @contextmanager
+    def companion(
+        self, beside: object, *, image: str, argv: tuple[str, ...], cpus: tuple[int, ...]
+    ) -> Iterator[PipeChannel]:
+        """A process on this machine; it reaches the deployment over loopback."""
+        if not isinstance(beside, ProcessDeployment):
+            raise TypeError(f"a process companion stands beside a process deployment, not {beside!r}")
+        beside.include_steal_of(cpus)
+        with (
+            _scratch() as scratch,
+            (scratch / "stderr").open("wb") as stderr,
+            self._group(
+                image,
+                argv,
+                env={},
+                home=scratch,
+                cpus=cpus,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+            ) as group,
+        ):
+            channel = PipeChannel(
+                " ".join(argv),
+                stdin=group.stdin,
+                stdout=group.stdout,
+                stderr=scratch / "stderr",
+                exit_code=group.exit_code,
+            )
+            try:
+                yield channel
+            finally:
+                channel.close()
+
+    def close(self) -> None:
+        for group in tuple(self._groups.values()):
+            group.stop(STOP_TIMEOUT_S)
+        self._groups.clear()
+        self._reaper.close()
+
+    @contextmanager
+    def _group(
+        self,
+        image: str,
+        argv: tuple[str, ...],
+        *,
+        env: Mapping[str, str],
+        home: Path,
+        cpus: tuple[int, ...],
+        stdin: Stream,
+        stdout: Stream,
+        stderr: Stream,
+    ) -> Iterator[ProcessGroup]:
+        programs = Path(image) / "bin"
+        if not (programs / argv[0]).exists():
+            raise VariantError(
+                f"{programs} has no program {argv[0]!r}. Add its package to the recipe's requirements."
+            )
+        group = ProcessGroup.start(
+            (str(programs / argv[0]), *argv[1:]),
+            cwd=self._project,
+            # Nothing else of our own environment: it may hold secrets, and settings of libraries.
+            env={"PATH": f"{programs}:{os.defpath}", "HOME": str(home), "LANG": "C.UTF-8", **env},
+            cpus=cpus,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+        )
+        self._groups[group.pid] = group
+        try:
+            self._reaper.adopt(group.pid)
+            yield group
+        finally:
+            group.stop(STOP_TIMEOUT_S)
+            self._reaper.release(group.pid)
+            self._groups.pop(group.pid, None)
+
+
+def refuse_what_needs_containers(spec: DeploymentSpec) -> None:
+    """Raises VariantError naming every level that a plain process cannot be held to."""
+    levels = {
+        f"cpu_quota = {spec.cpu_quota}": spec.cpu_quota is not None,
+        f"memory_mib = {spec.memory_mib}": spec.memory_mib is not None,
+        f"network = {spec.network!r}": spec.network not in ("shared", "host"),
+    }
+    refused = [level for level, needs_container in levels.items() if needs_container]
+    if refused:
+        raise VariantError(
+            f"{spec.name}: the process engine cannot enforce {' nor '.join(refused)}; the Docker engine can. "
+            f"Run scripts/setup-engine.sh to get one, or leave these levels out of the matrix."
+        )
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A free port on 127.0.0.1 that the kernel hands to nobody else in the meantime.
+
+    The socket is bound and never listens. With SO_REUSEADDR on both (servers set it), Linux lets a
+    server listen on that port all the same, but gives it to no ephemeral bind or connection.
+    """
+    with socket.socket() as reservation:
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reservation.bind((HOST, 0))
+        yield reservation.getsockname()[1]
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="harness-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory)

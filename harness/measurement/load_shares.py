@@ -1,0 +1,115 @@
+"""One load shared among several generator processes, and their records made one again."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+import operator
+import zipfile
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import GeneratorFailed
+from harness.measurement.load import LoadRecord
+from harness.model import ClosedLoad, OpenLoad
+
+ARRAYS = ("intended_s", "sent_s", "finished_s", "status")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriveProgress:
+    """What an agent says of itself about once a second: requests answered so far, and their present rate."""
+
+    elapsed_s: float
+    requests: int
+    per_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriveResult:
+    """What an agent answers to `drive`. The arrays are an .npz file in base64."""
+
+    window_start_s: float
+    window_end_s: float
+    scheduled: int
+    ok: int
+    failed: int
+    timed_out: int
+    dropped: int
+    undrained: int
+    id_sum: int
+    id_xor: int
+    arrays_npz_b64: str
+
+
+def share(load: ClosedLoad | OpenLoad, agents: int) -> tuple[ClosedLoad | OpenLoad, ...]:
+    """The load in at most `agents` parts that add up to it; no part is empty.
+
+    Poisson streams add up to a Poisson stream at the sum of the rates; for constant ones see `stagger_s`.
+    """
+    if isinstance(load, OpenLoad):
+        return (replace(load, rate_per_s=load.rate_per_s / agents),) * agents
+    each, rest = divmod(load.clients, agents)
+    return tuple(
+        replace(load, clients=each + (index < rest)) for index in range(agents) if each or index < rest
+    )
+
+
+def stagger_s(load: ClosedLoad | OpenLoad, index: int) -> float:
+    """How much later agent `index` starts, so that constant streams interleave into a constant one."""
+    if isinstance(load, OpenLoad) and load.arrivals == "constant":
+        return index / load.rate_per_s
+    return 0.0
+
+
+def total_progress(latest: Collection[DriveProgress]) -> dict[str, float]:
+    """What all processes have done together."""
+    return {
+        "elapsed_s": max(each.elapsed_s for each in latest),
+        "requests": sum(each.requests for each in latest),
+        "per_s": sum(each.per_s for each in latest),
+    }
+
+
+def merge(results: Sequence[DriveResult], *, earlier: LoadRecord | None = None) -> LoadRecord:
+    """One record of all agents, in the order of intended times. The first agent's window is the window.
+
+    The totals go on from those of an `earlier` load on the same server. `generator_cpu_share` has shape
+    (agents, seconds). Raises GeneratorFailed where an array is missing or none can be read.
+    """
+    try:
+        tables = [_arrays(result) for result in results]
+        shares = [table["generator_cpu_share"] for table in tables]
+        arrays = {name: np.concatenate([table[name] for table in tables]) for name in ARRAYS}
+    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise GeneratorFailed(f"the load agent's arrays cannot be read: {error}") from error
+    order = np.argsort(arrays["intended_s"], kind="stable")
+    seconds = min(map(len, shares))
+    loads: list[DriveResult | LoadRecord] = [*results] if earlier is None else [earlier, *results]
+    return LoadRecord(
+        window_start_s=results[0].window_start_s,
+        window_end_s=results[0].window_end_s,
+        intended_s=arrays["intended_s"][order],
+        sent_s=arrays["sent_s"][order],
+        finished_s=arrays["finished_s"][order],
+        status=arrays["status"][order],
+        generator_cpu_share=np.stack([share_of_core[:seconds] for share_of_core in shares]),
+        scheduled=sum(load.scheduled for load in loads),
+        ok=sum(load.ok for load in loads),
+        failed=sum(load.failed for load in loads),
+        timed_out=sum(load.timed_out for load in loads),
+        dropped=sum(load.dropped for load in loads),
+        undrained=sum(load.undrained for load in loads),
+        id_sum=sum(load.id_sum for load in loads) % 2**64,
+        id_xor=functools.reduce(operator.xor, (load.id_xor for load in loads)),
+    )
+
+
+def _arrays(result: DriveResult) -> dict[str, NDArray[Any]]:
+    with np.load(io.BytesIO(base64.b64decode(result.arrays_npz_b64)), allow_pickle=False) as file:
+        return dict(file)
