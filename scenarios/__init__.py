@@ -1,0 +1,1 @@
+"""Workloads as plain Locust files, and the load kit they share."""

@@ -1,0 +1,27 @@
+"""What the agent can answer instead of a result."""
+
+from __future__ import annotations
+
+
+class AgentError(Exception):
+    """Root of the failures that have a name in the protocol."""
+
+    kind = "Internal"
+
+
+class BadRequest(AgentError):
+    """The message asks for something that cannot be done."""
+
+    kind = "BadRequest"
+
+
+class NotReady(AgentError):
+    """The server did not become ready with all its workers in time."""
+
+    kind = "NotReady"
+
+
+class WrongResponse(AgentError):
+    """The server answered, but not what the scenario expects."""
+
+    kind = "WrongResponse"

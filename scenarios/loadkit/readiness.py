@@ -1,0 +1,65 @@
+"""Asking the server under test whether it is ready, and what it is."""
+
+from __future__ import annotations
+
+import json
+from time import monotonic
+from typing import Any
+
+import gevent
+
+from scenarios.loadkit.client import OK, SendOnceClient
+from scenarios.loadkit.errors import NotReady, WrongResponse
+
+POLL_S = 0.02
+PROBE_TIMEOUT_S = 2.0
+
+
+def wait_ready(base_url: str, *, workers: int, timeout_s: float) -> dict[str, Any]:
+    """The probe's report, once /health/ready gives 200 and the probe lists `workers` workers.
+
+    Raises NotReady, saying what was still missing.
+    """
+    deadline_s = monotonic() + timeout_s
+    while True:
+        missing, report = _look(base_url, workers)
+        if report is not None:
+            return report
+        if monotonic() >= deadline_s:
+            raise NotReady(f"{base_url} not ready within {timeout_s:g} s: {missing}")
+        gevent.sleep(POLL_S)
+
+
+def probe(base_url: str) -> dict[str, Any]:
+    """The probe's report. Raises WrongResponse when there is none."""
+    answer = _get(base_url, "/probe")
+    if answer.status != OK:
+        raise WrongResponse(f"GET /probe: {answer} instead of status {OK}")
+    try:
+        report = json.loads(answer.body)
+    except ValueError:
+        report = None
+    if not isinstance(report, dict) or not isinstance(report.get("workers"), list):
+        raise WrongResponse(f"GET /probe: no list of workers in {answer.body[:200]!r}")
+    return report
+
+
+def _look(base_url: str, workers: int) -> tuple[str, dict[str, Any] | None]:
+    ready = _get(base_url, "/health/ready")
+    if ready.status != OK:
+        return f"GET /health/ready: {ready}", None
+    try:
+        report = probe(base_url)
+    except WrongResponse as error:
+        return str(error), None
+    if len(report["workers"]) < workers:
+        return f"{len(report['workers'])} of {workers} workers seen", None
+    return "", report
+
+
+def _get(base_url: str, path: str) -> Any:
+    client = SendOnceClient.to(base_url, timeout_s=PROBE_TIMEOUT_S)
+    try:
+        return client.fetch(client.head(path) + b"\r\n")
+    finally:
+        client.close()

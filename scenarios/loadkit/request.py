@@ -1,0 +1,46 @@
+"""What a scenario sends and what it expects back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from scenarios.loadkit.client import OK, Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One kind of GET request. Every scenario expects status 200."""
+
+    path: str
+    expect: bytes | Callable[[bytes], bool]
+    """The exact body, or a check of it."""
+    weight: int = 1
+
+    def problem(self, answer: Answer, variant_id: str | None) -> str | None:
+        """What is wrong with the answer in a sentence, or None. Without a variant_id any variant will do."""
+        if answer.status != OK:
+            return f"GET {self.path}: {answer} instead of status {OK}"
+        right = self.expect(answer.body) if callable(self.expect) else answer.body == self.expect
+        if not right:
+            return f"GET {self.path}: unexpected body {answer.body[:200]!r} ({len(answer.body)} bytes)"
+        if variant_id is not None and answer.variant_id != variant_id:
+            return f"GET {self.path}: answered by variant {answer.variant_id!r} instead of {variant_id!r}"
+        return None
+
+
+def json_body(build: Callable[[], Any]) -> Callable[[bytes], bool]:
+    """A check that the body is the JSON of `build()`, which is called once, when first needed."""
+    expected: list[Any] = []
+
+    def check(body: bytes) -> bool:
+        if not expected:
+            expected.append(build())
+        try:
+            return bool(json.loads(body) == expected[0])
+        except ValueError:
+            return False
+
+    return check

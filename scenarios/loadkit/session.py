@@ -1,0 +1,39 @@
+"""What one load run shares between its driver and its users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import monotonic
+
+from scenarios.loadkit.recorder import Recorder
+from scenarios.loadkit.user import CHECK_EVERY, LeanUser
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """CLOCK_MONOTONIC seconds: warm-up from start_s, measurement in [measure_s, end_s), then drain."""
+
+    start_s: float
+    measure_s: float
+    end_s: float
+    deadline_s: float
+
+
+@dataclass(slots=True)
+class Session:
+    """Slot i of the recorder carries the request id first_id + i."""
+
+    recorder: Recorder
+    window: Window
+    first_id: int
+    fault: Exception | None = None
+    """A defect of the generator or the scenario (an expectation that raises), never of the server."""
+
+    def attempt(self, user: LeanUser, slot: int) -> None:
+        """Send the request of a slot that is marked as sent, and record how it ended."""
+        try:
+            status = user.attempt(self.first_id + slot, checked=slot % CHECK_EVERY == 0)
+        except Exception as fault:
+            self.fault = fault
+            raise
+        self.recorder.finish(slot, monotonic(), status)

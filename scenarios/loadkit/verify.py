@@ -1,0 +1,25 @@
+"""One request of each kind, checked in full: before and after a load, never during."""
+
+from __future__ import annotations
+
+from scenarios.loadkit.client import SendOnceClient
+from scenarios.loadkit.errors import WrongResponse
+from scenarios.loadkit.user import LeanUser
+
+
+def verify(scenario: type[LeanUser], *, base_url: str, variant_id: str | None) -> int:
+    """How many kinds of requests were answered as expected. Raises WrongResponse naming all that were not.
+
+    These requests carry no x-request-id, so they stay out of the server's count of the load.
+    """
+    client = SendOnceClient.to(base_url, timeout_s=scenario.request_timeout_s)
+    try:
+        answers = [
+            (request, client.fetch(client.head(request.path) + b"\r\n")) for request in scenario.requests
+        ]
+    finally:
+        client.close()
+    problems = [problem for request, answer in answers if (problem := request.problem(answer, variant_id))]
+    if problems:
+        raise WrongResponse("; ".join(problems))
+    return len(answers)
