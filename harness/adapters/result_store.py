@@ -9,7 +9,10 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +58,13 @@ class RunStore:
         with _disk_errors(store.path):
             store.path.mkdir(parents=True)
         store.write_manifest(
-            {"schema": SCHEMA_VERSION, "run_id": run_id, **manifest, "matrix": matrix_to_json(matrix)}
+            {
+                "schema": SCHEMA_VERSION,
+                "run_id": run_id,
+                "end": None,
+                **manifest,
+                "matrix": matrix_to_json(matrix),
+            }
         )
         return store
 
@@ -167,21 +176,23 @@ class RunStore:
             os.truncate(path, len(whole[0]) + len(whole[1]))
 
 
-class _disk_errors:  # noqa: N801 - reads as a statement
-    """Turns a full or read-only disk into an abort that names the file; nothing stored so far is touched."""
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into an abort that names the file; nothing stored so far is touched."""
+    try:
+        yield
+    except OSError as error:
+        raise RunAborted(
+            f"cannot write {path}: {error.strerror}. Free some space (or choose another --results), "
+            f"then run again with --resume; the trials stored so far are kept."
+        ) from error
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            raise RunAborted(
-                f"cannot write {self.path}: {error.strerror}. Free some space (or choose another --results), "
-                f"then run again with --resume; the trials stored so far are kept."
-            ) from error
+def new_run_id(results: Path, name: str, now: datetime) -> str:
+    """UTC time and matrix name, with a number where that directory is taken already."""
+    stem = f"{now:%Y%m%d-%H%M%S}-{name}"
+    taken = (f"{stem}-{number}" for number in count(2))
+    return next(run_id for run_id in chain([stem], taken) if not (results / run_id).exists())
 
 
 def runs_in(results: Path) -> Iterator[RunStore]:

@@ -59,7 +59,7 @@ class Factors(Table):
 
 
 class Point(Table):
-    """One combination to add (`include`, where a missing level is the factor's first) or to drop (`exclude`)."""
+    """One combination to add (`include`; a missing level is the factor's first) or to drop (`exclude`)."""
 
     recipe: Recipe | None = None
     workers: Workers | Expression | WorkerRule | None = None

@@ -1,0 +1,40 @@
+"""What the manifest says of where and with what a run was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness import __version__
+from harness.adapters import host
+
+
+class DescribesItself(Protocol):
+    """The part of an engine that the manifest needs."""
+
+    @property
+    def name(self) -> str: ...
+    def describe(self) -> Mapping[str, str]: ...
+
+
+def provenance(
+    matrix_path: Path,
+    results: Path,
+    engine: DescribesItself,
+    *,
+    images: Mapping[str, str],
+    failed_builds: Mapping[str, str],
+    ceiling_per_s: float | None,
+) -> dict[str, Any]:
+    """Facts that a reader needs to repeat the run, and that --resume compares."""
+    return {
+        "harness": __version__,
+        "command": f"harness run --matrix {matrix_path}",
+        "engine": engine.name,
+        "engine_facts": dict(engine.describe()),
+        "host": dict(host.facts(results)),
+        "images": dict(images),
+        "failed_builds": dict(failed_builds),
+        "generator_ceiling_per_s": ceiling_per_s and round(ceiling_per_s),
+    }

@@ -1,0 +1,209 @@
+"""Arguments and exit codes. Heavy libraries are imported where they are used, so that --help is quick."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness import __version__
+from harness.errors import ExitCode, HarnessError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(
+    name="harness",
+    help="Benchmark FastAPI deployments in containers and turn the figures into a decision.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+RESULTS = Path("results")
+MatrixOption = Annotated[
+    Path, typer.Option("--matrix", "-m", help="A matrix file, for example matrices/quick.toml.")
+]
+ResultsOption = Annotated[Path, typer.Option("--results", help="Where the run directories are.")]
+RunArgument = Annotated[
+    str | None, typer.Argument(metavar="RUN", help="A run's id or directory; the newest when left out.")
+]
+
+
+@app.command()
+def run(
+    matrix: MatrixOption,
+    results: ResultsOption = RESULTS,
+    engine: Annotated[str, typer.Option(help="auto, docker or process (no containers).")] = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the newest run, or the one named by --run.")
+    ] = False,
+    run_name: Annotated[str, typer.Option("--run", help="The run that --resume continues.")] = "",
+    fail_fast: Annotated[bool, typer.Option(help="Stop at the first recipe that does not build.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
+) -> None:
+    """Measure every variant of a matrix and say which one to deploy."""
+    from harness import pipeline, rebuild
+    from harness.adapters.engines import NAMES
+    from harness.errors import ConfigurationError
+    from harness.execution.run import RunEnd
+    from harness.live import LiveWatcher
+    from harness.model import Validity
+
+    if engine not in NAMES:
+        raise ConfigurationError("--engine", [f"{engine!r} is not one of {', '.join(NAMES)}"])
+    options = pipeline.RunOptions(
+        results=results,
+        engine=engine,
+        resume=run_name if resume else None,
+        fail_fast=fail_fast,
+        wait=wait,
+    )
+    console = _console()
+    with LiveWatcher(console) as watcher:
+        outcome = pipeline.run(matrix, options, watcher)
+    records = outcome.store.records()
+    if records:
+        _present(console, outcome.store)
+        paths = rebuild.write_report(outcome.store)
+        console.print(f"\nReport: {paths[0]}", soft_wrap=True, highlight=False)
+    if outcome.end is RunEnd.INTERRUPTED:
+        console.print(f"Go on with: harness run --matrix {matrix} --resume", soft_wrap=True, highlight=False)
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    if outcome.failed_builds or any(record.validity is Validity.INVALID for record in records):
+        raise typer.Exit(ExitCode.TRIALS)
+
+
+@app.command()
+def plan(matrix: MatrixOption) -> None:
+    """Show what a run would do: cells, order, exact commands, time and disk. Starts nothing."""
+    from harness import pipeline
+    from harness.reporting.plan import plan_text
+
+    _, resolved, blocks = pipeline.planned(matrix)
+    _console().print(plan_text(resolved, blocks), soft_wrap=True)
+
+
+@app.command()
+def show(run: RunArgument = None, results: ResultsOption = RESULTS) -> None:
+    """Print a stored run's verdicts again."""
+    from harness.adapters.result_store import find_run
+
+    _present(_console(), find_run(results, run))
+
+
+@app.command()
+def report(run: RunArgument = None, results: ResultsOption = RESULTS) -> None:
+    """Rebuild a stored run's report files (HTML, Markdown, PNG)."""
+    from harness import rebuild
+    from harness.adapters.result_store import find_run
+
+    for path in rebuild.write_report(find_run(results, run)):
+        typer.echo(path)
+
+
+@app.command(name="list")
+def list_(results: ResultsOption = RESULTS) -> None:
+    """List matrices, scenarios, recipes and stored runs."""
+    from harness.adapters.config_file import find_project, scenario_names
+    from harness.adapters.result_store import runs_in
+    from harness.planning.commands import RECIPES
+
+    project = find_project(Path.cwd())
+    matrices = sorted(str(p.relative_to(project)) for p in (project / "matrices").glob("*.toml"))
+    runs = [f"{store.path.name}  {store.manifest()['end'] or 'not finished'}" for store in runs_in(results)]
+    recipes = [f"{name}  {recipe.description}" for name, recipe in RECIPES.items()]
+    sections = {"Matrices": matrices, "Scenarios": scenario_names(project), "Recipes": recipes, "Runs": runs}
+    for title, lines in sections.items():
+        typer.echo(f"{title}:")
+        typer.echo("".join(f"  {line}\n" for line in lines) or "  none yet\n", nl=False)
+
+
+@app.command()
+def doctor(results: ResultsOption = RESULTS) -> None:
+    """Check what a run needs on this machine, why, and which command mends what is missing."""
+    from harness.adapters.doctor import checks
+
+    found = checks(results)
+    for check in found:
+        typer.echo(f"{'ok  ' if check.ok else 'MISS'}  {check.name}: {check.detail}")
+        if not check.ok:
+            typer.echo(f"      why it matters: {check.why}\n      mend it with:   {check.mend}")
+    if not all(check.ok for check in found):
+        raise typer.Exit(ExitCode.ENVIRONMENT)
+
+
+@app.command()
+def clean() -> None:
+    """Remove the containers and networks of runs whose owner is dead. Nothing else, ever."""
+    from harness.adapters.docker_client import connect
+    from harness.adapters.ownership import remove_leftovers
+
+    removed = remove_leftovers(connect())
+    typer.echo("\n".join(f"removed {name}" for name in removed) or "nothing was left behind")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of matrix files."""
+    import json
+
+    from harness.planning.schema import MatrixFile
+
+    typer.echo(json.dumps(MatrixFile.model_json_schema(), indent=2))
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """The `harness` command: every expected failure becomes one message and its exit code."""
+    _install_interrupt_ladder()
+    try:
+        app()
+    except HarnessError as error:
+        from harness.live import printable
+
+        typer.echo(f"harness: {printable(str(error))}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("harness: interrupted", err=True)
+        sys.exit(ExitCode.INTERRUPTED)
+
+
+def _install_interrupt_ladder() -> None:
+    """First SIGINT or SIGTERM: stop, clean up, report what there is. Second: leave at once.
+
+    What a second one leaves standing, the reaper removes.
+    """
+
+    def interrupt(_signal: int, _frame: Any) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: os._exit(ExitCode.INTERRUPTED))
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _present(console: Console, store: Any) -> None:
+    from harness import rebuild
+    from harness.reporting.terminal import report as verdicts
+
+    console.print(verdicts(rebuild.report_data(store)))

@@ -1,0 +1,67 @@
+"""How fast the generator can go at all: its load on a server that does nothing (METHOD, protocol 3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from harness.errors import EnvironmentProblem, TrialError
+from harness.execution.ports import Engine, LoadGenerator
+from harness.measurement.load import LoadRecord
+from harness.model import ClosedLoad, DeploymentSpec, OpenLoad, Scenario
+
+MAX_LATENESS_S = 0.002
+STATIC_SERVER = ("python", "-m", "scenarios.loadkit.static_server", "--port", "{port}")
+CEILING = Scenario(
+    name="calibration",
+    locustfile="root",
+    load=ClosedLoad(clients=16),
+    warmup_s=0.5,
+    measure_s=2.0,
+    slo_ms=1000,
+)
+
+
+def calibrate(
+    scenarios: tuple[Scenario, ...],
+    *,
+    engine: Engine,
+    generators: LoadGenerator,
+    image: str,
+    server_cpus: tuple[int, ...],
+) -> tuple[float, tuple[str, ...]]:
+    """The generator's closed-loop ceiling in requests/s, and a warning per open-loop rate it cannot keep.
+
+    A rate is kept when the 99th percentile of send lateness is at most 2 ms.
+    """
+    spec = DeploymentSpec(name="calibration", image=image, argv=STATIC_SERVER, env={}, cpus=server_cpus)
+    try:
+        with engine.running(spec) as server, generators.attached(server) as generator:
+            generator.wait_ready(workers=1, timeout_s=30)
+            record = generator.drive(CEILING, seed=1, progress=lambda _: None)
+            warnings = []
+            for load in dict.fromkeys(s.load for s in scenarios if isinstance(s.load, OpenLoad)):
+                probe = replace(CEILING, load=load, measure_s=1.5)
+                lateness_s = _lateness_p99_s(generator.drive(probe, seed=1, progress=lambda _: None))
+                if lateness_s > MAX_LATENESS_S:
+                    warnings.append(
+                        f"the generator sends {load.rate_per_s:g} requests/s {lateness_s * 1000:.1f} ms late "
+                        f"(p99; at most 2 ms is kept): lower the rate or give it more cores"
+                    )
+    except TrialError as error:
+        raise EnvironmentProblem(
+            f"the load generator could not be calibrated on a static server: {error}"
+        ) from error
+    return ceiling_per_s(record), tuple(warnings)
+
+
+def ceiling_per_s(record: LoadRecord) -> float:
+    """Requests per second that came back within the window."""
+    finished = record.finished_s[record.status == 200]
+    inside = (finished >= record.window_start_s) & (finished < record.window_end_s)
+    return float(np.count_nonzero(inside)) / (record.window_end_s - record.window_start_s)
+
+
+def _lateness_p99_s(record: LoadRecord) -> float:
+    return float(np.quantile(record.sent_s - record.intended_s, 0.99)) if record.sent_s.size else 0.0

@@ -1,0 +1,174 @@
+"""One trial: start, ready, verify, warm up, measure, drain, verify, collect, stop (METHOD, protocol 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from harness.errors import TrialError
+from harness.execution.observer import Observer
+from harness.execution.ports import Clock, Deployment, Engine, Generator, LoadGenerator
+from harness.measurement.load import LoadRecord
+from harness.measurement.metrics import trial_metrics
+from harness.measurement.validity import Evidence, judge
+from harness.model import (
+    DeploymentSpec,
+    ResourceReading,
+    ServerFacts,
+    Trial,
+    TrialMetrics,
+    TrialRecord,
+    Validity,
+)
+from harness.planning.commands import EXPECTED_STACK, server_argv, server_env
+
+Progress = Callable[[Mapping[str, float]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What every trial of a run is measured with."""
+
+    engine: Engine
+    generators: LoadGenerator
+    clock: Clock
+    images: Mapping[str, str]
+    """Image per recipe."""
+    server_cpus: tuple[int, ...]
+    ready_timeout_s: float
+    seed: int
+    ceiling_per_s: float | None = None
+    """Highest closed-loop rate the generator reached on the static server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialOutcome:
+    """The record for the journal and the raw material beside it."""
+
+    record: TrialRecord
+    load: LoadRecord | None
+    readings: tuple[ResourceReading, ...]
+    log: str
+
+
+@dataclass(slots=True, kw_only=True)
+class _Notes:
+    """What a trial has gathered so far; whatever happens next, this much is stored."""
+
+    clock: Clock
+    lap_started_s: float
+    phases_s: dict[str, float] = field(default_factory=dict)
+    deployment: Deployment | None = None
+    facts: ServerFacts | None = None
+    load: LoadRecord | None = None
+    readings: tuple[ResourceReading, ...] = ()
+    metrics: TrialMetrics | None = None
+    validity: Validity = Validity.INVALID
+    reasons: tuple[str, ...] = ()
+
+    def lap(self, phase: str) -> None:
+        now = self.clock.monotonic()
+        self.phases_s[phase] = round(now - self.lap_started_s, 4)
+        self.lap_started_s = now
+
+
+def deployment_spec(trial: Trial, bench: Bench) -> DeploymentSpec:
+    """How the engine is to start this trial's server."""
+    variant = trial.cell.variant
+    return DeploymentSpec(
+        name=trial.id,
+        image=bench.images[variant.recipe],
+        argv=server_argv(variant),
+        env=server_env(variant),
+        cpus=bench.server_cpus,
+        cpu_quota=variant.cpu_quota,
+        memory_mib=variant.memory_mib,
+        network=variant.network,
+        stop_timeout_s=variant.graceful_timeout_s + 2.0,
+    )
+
+
+def run_trial(trial: Trial, bench: Bench, *, progress: Progress) -> TrialOutcome:
+    """Measure one trial. A failure of the variant is an outcome; only the machine's own faults are raised."""
+    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    notes = _Notes(clock=bench.clock, lap_started_s=bench.clock.monotonic())
+    try:
+        with bench.engine.running(deployment_spec(trial, bench)) as notes.deployment:
+            with bench.generators.attached(notes.deployment) as generator:
+                notes.lap("start")
+                _measure(trial, bench, generator, notes.deployment, notes, progress)
+            notes.lap("collect")
+        notes.lap("stop")
+    except TrialError as error:
+        notes.validity, notes.reasons = Validity.INVALID, (*notes.reasons, str(error))
+        notes.metrics = None
+    return TrialOutcome(
+        record=TrialRecord(
+            trial_id=trial.id,
+            variant_id=trial.cell.variant.id,
+            scenario=trial.cell.scenario.name,
+            block=trial.block,
+            validity=notes.validity,
+            reasons=notes.reasons,
+            metrics=notes.metrics,
+            facts=notes.facts,
+            phases_s=notes.phases_s,
+            started_at=started_at,
+        ),
+        load=notes.load,
+        readings=notes.readings,
+        log=notes.deployment.log() if notes.deployment else "",
+    )
+
+
+def _measure(
+    trial: Trial,
+    bench: Bench,
+    generator: Generator,
+    deployment: Deployment,
+    notes: _Notes,
+    progress: Progress,
+) -> None:
+    variant, scenario = trial.cell.variant, trial.cell.scenario
+    try:
+        generator.wait_ready(workers=variant.workers, timeout_s=bench.ready_timeout_s)
+        notes.lap("ready")
+        generator.verify(scenario)
+        before, notes.facts = deployment.memory(), generator.probe()
+        notes.lap("verify")
+        with Observer(deployment, bench.clock) as observer:
+            notes.load = generator.drive(scenario, seed=bench.seed + trial.block, progress=progress)
+        notes.readings = tuple(observer.readings)
+        notes.lap("load")
+        after, facts_after = deployment.memory(), generator.probe()
+        generator.verify(scenario)
+    except TrialError:
+        notes.reasons = _cause_of_death(deployment)
+        raise
+    notes.metrics = trial_metrics(notes.load, notes.readings, scenario=scenario, before=before, after=after)
+    notes.validity, notes.reasons = judge(
+        Evidence(
+            variant=variant,
+            scenario=scenario,
+            load=notes.load,
+            readings=notes.readings,
+            metrics=notes.metrics,
+            facts_before=notes.facts,
+            facts_after=facts_after,
+            state=deployment.state(),
+            server_cpus=len(bench.server_cpus),
+            ceiling_per_s=bench.ceiling_per_s,
+            expected_stack=EXPECTED_STACK[variant.recipe],
+        )
+    )
+
+
+def _cause_of_death(deployment: Deployment) -> tuple[str, ...]:
+    """Why a deployment that failed its trial is gone, when it is; an OOM kill makes a variant infeasible."""
+    state = deployment.state()
+    if state.oom_killed:
+        return ("I7: infeasible, the kernel killed it for memory; raise memory_mib or lower workers",)
+    if not state.running:
+        return (f"I7: the server exited with code {state.exit_code} during the trial",)
+    return ()

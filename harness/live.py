@@ -1,0 +1,90 @@
+"""What a run says while it goes on: one live line on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from statistics import geometric_mean
+from types import TracebackType
+
+from rich.console import Console
+from rich.status import Status
+from rich.text import Text
+
+from harness.model import Trial, TrialRecord, Validity
+from harness.reporting.wording import plain
+
+
+class LiveWatcher:
+    """Implements the Watcher of harness.execution.run on a rich console."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status = Status(Text("starting"), console=console) if console.is_terminal else None
+        self._line = ""
+        self._rates: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+
+    def __enter__(self) -> LiveWatcher:
+        if self._status:
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._status:
+            self._status.stop()
+
+    def said(self, message: str) -> None:
+        self._console.print(Text(printable(message)))
+
+    def trial_started(self, trial: Trial, *, number: int, of: int, seconds_left: float) -> None:
+        leader = self._leader()
+        self._line = f"[{number}/{of}] {trial.id}  about {duration(seconds_left)} left"
+        if leader:
+            self._line += f"  leading so far: {leader}"
+        self._show(self._line)
+
+    def loading(self, progress: Mapping[str, float]) -> None:
+        if self._status:
+            self._show(f"{self._line}  {progress.get('per_s', 0.0):,.0f} requests/s")
+
+    def trial_finished(self, record: TrialRecord) -> None:
+        if record.validity is Validity.VALID and record.metrics:
+            metrics = record.metrics
+            if "twin" not in record.variant_id.split("."):
+                self._rates[record.scenario][record.variant_id].append(metrics.throughput_per_s)
+            p95_ms = (metrics.latency_p95_s or 0.0) * 1000
+            self.said(f"  {record.trial_id}: {metrics.throughput_per_s:,.0f} requests/s, p95 {p95_ms:.1f} ms")
+        else:
+            self.said(f"  {record.trial_id}: {record.validity}: {'; '.join(record.reasons)}")
+
+    def _leader(self) -> str:
+        """The variant with the highest mean throughput over the scenarios it has figures for."""
+        scores: dict[str, list[float]] = defaultdict(list)
+        for by_variant in self._rates.values():
+            best = max(max(values) for values in by_variant.values()) or 1.0
+            for variant_id, values in by_variant.items():
+                if min(values) > 0:
+                    scores[variant_id].append(geometric_mean(values) / best)
+        complete = {v: s for v, s in scores.items() if len(s) == len(self._rates)}
+        return max(complete, key=lambda v: geometric_mean(complete[v]), default="")
+
+    def _show(self, line: str) -> None:
+        if self._status:
+            self._status.update(Text(printable(line)))
+        elif line == self._line:
+            self._console.print(Text(printable(line)))
+
+
+def duration(seconds: float) -> str:
+    """For people: 45 s, 3 min, 1 h 10 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def printable(text: str) -> str:
+    """Messages quote container logs and file contents: their lines stay, their control codes do not."""
+    return "\n".join(plain(line) for line in text.splitlines())

@@ -1,0 +1,166 @@
+"""Wires the adapters and runs the stages: matrix, plan, build, trials, store, analysis, report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.adapters.config_file import find_project, load_matrix
+from harness.adapters.engines import open_engine
+from harness.adapters.host import cpu_split
+from harness.adapters.load_process import ProcessLoadGenerator
+from harness.adapters.provenance import provenance
+from harness.adapters.result_store import RunStore, find_run, new_run_id
+from harness.adapters.run_lock import run_lock
+from harness.adapters.system_clock import SystemClock
+from harness.errors import BuildFailed, ConfigurationError
+from harness.execution.calibration import calibrate
+from harness.execution.ports import Engine
+from harness.execution.resume import changes_since
+from harness.execution.run import RunEnd, Watcher, run_plan
+from harness.execution.trial import Bench, TrialOutcome, run_trial
+from harness.model import Matrix, Plan
+from harness.planning.plan import cells_of, plan_blocks
+from harness.records import matrix_to_json
+
+GENERATOR = "generator"
+"""The recipe of the load generator's own image."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the command line can say about a run."""
+
+    results: Path
+    engine: str = "auto"
+    resume: str | None = None
+    """A run's id or path; an empty text means the newest run."""
+    fail_fast: bool = False
+    wait: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutcome:
+    """How a run ended, and where its results are."""
+
+    store: RunStore
+    end: RunEnd
+    failed_builds: Mapping[str, str]
+
+
+def planned(matrix_path: Path) -> tuple[Path, Matrix, Plan]:
+    """Project directory, matrix and plan: all that is known before anything is started."""
+    project = find_project(matrix_path.parent)
+    server_cpus, generator_cpus = cpu_split()
+    matrix = load_matrix(matrix_path, project=project, server_cpus=server_cpus, generator_cpus=generator_cpus)
+    return project, matrix, plan_blocks(cells_of(matrix), blocks=matrix.blocks, seed=matrix.seed)
+
+
+def run(matrix_path: Path, options: RunOptions, watcher: Watcher) -> RunOutcome:
+    """Measure a matrix. Whatever ends the run, what was measured is kept and nothing is left behind."""
+    project, matrix, plan = planned(matrix_path)
+    earlier = None if options.resume is None else find_run(options.results, options.resume or None)
+    if earlier and earlier.manifest()["end"] == RunEnd.COMPLETE:
+        watcher.said(f"run {earlier.path.name} is complete: nothing to do")
+        return RunOutcome(store=earlier, end=RunEnd.COMPLETE, failed_builds={})
+    now = datetime.now(UTC)
+    run_id = earlier.path.name if earlier else new_run_id(options.results, matrix.name, now)
+    with ExitStack() as stack:
+        stack.enter_context(run_lock(run_id, wait=options.wait))
+        engine = stack.enter_context(open_engine(options.engine, project, run_id, watcher.said))
+        images, failed = _build(engine, matrix, options, watcher)
+        bench = _bench(engine, images, matrix, watcher)
+        facts = provenance(
+            matrix_path,
+            options.results,
+            engine,
+            images=images,
+            failed_builds=failed,
+            ceiling_per_s=bench.ceiling_per_s,
+        )
+        store = earlier or RunStore.create(
+            options.results, run_id, {"started_at": now.isoformat(timespec="seconds"), **facts}, matrix
+        )
+        if earlier:
+            if earlier.torn_tail():
+                watcher.said("the journal's last record was cut short: that trial is measured again")
+            _refuse_changes(earlier, {**facts, "matrix": matrix_to_json(matrix)})
+        end = _walk(plan, matrix, bench, store, failed, watcher)
+        store.update_manifest(**facts, end=end)
+    return RunOutcome(store=store, end=end, failed_builds=failed)
+
+
+def _build(
+    engine: Engine, matrix: Matrix, options: RunOptions, watcher: Watcher
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Images by recipe, and the recipes that did not build with the reason; those are left out."""
+    images: dict[str, str] = {}
+    failed: dict[str, str] = {}
+    for recipe in (GENERATOR, *dict.fromkeys(variant.recipe for variant in matrix.variants)):
+        watcher.said(f"building {recipe}")
+        try:
+            images[recipe] = engine.build(recipe)
+        except BuildFailed as error:
+            if options.fail_fast or recipe in (GENERATOR, matrix.baseline.recipe):
+                raise
+            watcher.said(f"left out: {error}")
+            failed[recipe] = str(error)
+    return images, failed
+
+
+def _bench(engine: Engine, images: Mapping[str, str], matrix: Matrix, watcher: Watcher) -> Bench:
+    generators = ProcessLoadGenerator(engine, image=images[GENERATOR], cpus=matrix.generator_cpus)
+    watcher.said("calibrating the load generator on a static server")
+    ceiling_per_s, warnings = calibrate(
+        matrix.scenarios,
+        engine=engine,
+        generators=generators,
+        image=images[GENERATOR],
+        server_cpus=matrix.server_cpus,
+    )
+    watcher.said(f"the generator reaches {ceiling_per_s:,.0f} requests/s")
+    for warning in warnings:
+        watcher.said(f"warning: {warning}")
+    return Bench(
+        engine=engine,
+        generators=generators,
+        clock=SystemClock(),
+        images=images,
+        server_cpus=matrix.server_cpus,
+        ready_timeout_s=matrix.ready_timeout_s,
+        seed=matrix.seed,
+        ceiling_per_s=ceiling_per_s,
+    )
+
+
+def _refuse_changes(earlier: RunStore, now: Mapping[str, object]) -> None:
+    changes = changes_since(earlier.manifest(), now)
+    if changes:
+        advice = "start a new run without --resume: figures from before and after would not be comparable"
+        raise ConfigurationError(f"run {earlier.path.name} cannot go on", [*changes, advice])
+
+
+def _walk(
+    plan: Plan, matrix: Matrix, bench: Bench, store: RunStore, failed: Mapping[str, str], watcher: Watcher
+) -> RunEnd:
+    def keep(outcome: TrialOutcome) -> None:
+        store.save_trial(outcome.record.trial_id, outcome.load, outcome.readings, outcome.log)
+        store.append(outcome.record)
+
+    try:
+        return run_plan(
+            plan,
+            done=frozenset(record.trial_id for record in store.records()),
+            left_out=lambda trial: trial.cell.variant.recipe in failed,
+            measure=lambda trial, progress: run_trial(trial, bench, progress=progress),
+            keep=keep,
+            clock=bench.clock,
+            budget_s=matrix.budget_s,
+            watcher=watcher,
+        )
+    except KeyboardInterrupt:
+        watcher.said("interrupted: the trial under way is dropped, all earlier ones are kept")
+        return RunEnd.INTERRUPTED

@@ -1,0 +1,103 @@
+"""From a run directory to everything that is said about it: analysis, tables, figures, documents."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.adapters.result_store import RunStore
+from harness.analysis.best_set import simplest_first
+from harness.analysis.heuristics import worker_rules_table
+from harness.analysis.run import analyse
+from harness.model import Matrix, RunAnalysis, TrialRecord, Validity
+from harness.planning.commands import RECIPES, server_argv
+from harness.reporting.data import ReportData, ResourceSeries, RuleRow
+from harness.reporting.documents import documents
+
+
+def report_data(store: RunStore) -> ReportData:
+    """A stored run, analysed. Raises ConfigurationError when it is damaged."""
+    matrix, records, manifest = store.matrix(), store.records(), store.manifest()
+    analysis = analyse(records, matrix, simplicity=simplest_first(sorted(RECIPES, key=_simplicity)))
+    latencies, series = _raw(store, records)
+    return ReportData(
+        run_id=store.path.name,
+        matrix=matrix,
+        analysis=analysis,
+        records=records,
+        provenance=dict(_flat(manifest)),
+        commands=_deployable(matrix),
+        latencies=latencies,
+        series=series,
+        rules=tuple(_rules(analysis, matrix)),
+    )
+
+
+def write_report(store: RunStore) -> list[Path]:
+    """Write the report's files into the run directory and return their paths, the HTML first."""
+    return [store.write_file(f"report/{name}", content) for name, content in documents(report_data(store))]
+
+
+def _raw(
+    store: RunStore, records: tuple[TrialRecord, ...]
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, ResourceSeries]]:
+    """Latencies by cell and readings by trial, of the valid trials only."""
+    pooled: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
+    series = {}
+    for record in records:
+        trial = store.trial(record.trial_id) if record.validity is Validity.VALID else None
+        if trial is not None:
+            start_s, end_s = trial.window_s
+            pooled[f"{record.variant_id}.{record.scenario}"].append(trial.latencies_s)
+            series[record.trial_id] = ResourceSeries(
+                readings=trial.readings, window_start_s=start_s, window_end_s=end_s
+            )
+    return {cell: np.concatenate(parts) for cell, parts in pooled.items()}, series
+
+
+def _rules(analysis: RunAnalysis, matrix: Matrix) -> Iterator[RuleRow]:
+    """One row per worker rule and scenario, where the matrix has rules and not only plain numbers."""
+    if all(rule == str(v.workers) for v in matrix.variants for rule in v.rules):
+        return
+    findings = {finding.scenario: finding for finding in analysis.findings}
+    for row in worker_rules_table(analysis, matrix).to_dict("records"):
+        regret, memory = row["regret_percent"], row["working_set_mib"]
+        yield RuleRow(
+            scenario=row["scenario"],
+            rule=row["rule"],
+            workers=row["workers"],
+            variant_id=row["variant_id"],
+            regret=None if np.isnan(regret) else regret / 100,
+            working_set_mib=None if np.isnan(memory) else memory,
+            in_best_set=row["variant_id"] in findings[row["scenario"]].best_set,
+        )
+
+
+def _deployable(matrix: Matrix) -> dict[str, tuple[str, ...]]:
+    """Server commands as a team would run them: listening on every address of the container."""
+    return {v.id: server_argv(replace(v, network="bridge")) for v in matrix.variants}
+
+
+_SHOWN_ELSEWHERE = {"matrix", "schema", "run_id", "failed_builds"}
+
+
+def _flat(manifest: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Manifest entries as text, nested ones under dotted keys; the matrix has a place of its own."""
+    for key, value in manifest.items():
+        if key in _SHOWN_ELSEWHERE:
+            continue
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        elif value is not None:
+            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
+
+
+def _simplicity(recipe: str) -> int:
+    return RECIPES[recipe].simplicity

@@ -1,0 +1,132 @@
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.adapters.result_store import JOURNAL, MANIFEST, RunStore, find_run, runs_in
+from harness.errors import ConfigurationError, ExitCode, RunAborted
+from harness.model import Validity
+from tests.samples import a_load, a_matrix, a_record, some_readings
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    return RunStore.create(tmp_path / "results", "20261121-090000-m", {"engine": "fake"}, a_matrix())
+
+
+def test_a_run_comes_back_as_it_was_stored(store: RunStore) -> None:
+    records = (a_record(), a_record(block=2, validity=Validity.INVALID, metrics=None, facts=None))
+    for record in records:
+        store.append(record)
+    again = RunStore(store.path)
+    assert again.matrix() == a_matrix()
+    assert again.records() == records
+    assert again.manifest()["engine"] == "fake"
+
+
+def test_the_journal_survives_a_cut_at_every_byte(store: RunStore) -> None:
+    records = tuple(a_record(block=block) for block in (1, 2, 3))
+    for record in records:
+        store.append(record)
+    journal = store.path / JOURNAL
+    whole = journal.read_bytes()
+    ends = [i + 1 for i, byte in enumerate(whole) if byte == ord("\n")]
+    for cut in range(len(whole) + 1):
+        journal.write_bytes(whole[:cut])
+        complete = sum(end <= cut for end in ends)
+        assert store.records() == records[:complete]
+        store.append(records[complete % 3])
+        assert store.records() == (*records[:complete], records[complete % 3])
+
+
+def test_garbage_at_the_end_is_dropped_and_damage_in_the_middle_is_an_error(store: RunStore) -> None:
+    store.append(a_record())
+    journal = store.path / JOURNAL
+    good = journal.read_bytes()
+    journal.write_bytes(good + b"\x00\xff{garbage")
+    assert store.torn_tail()
+    assert store.records() == (a_record(),)
+    journal.write_bytes(good[:50] + b"\n" + good)
+    with pytest.raises(ConfigurationError, match="line 1 is damaged"):
+        store.records()
+
+
+def test_the_manifest_is_whole_or_as_before(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (store.path / MANIFEST).read_bytes()
+
+    def no_space(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(RunAborted, match=r"manifest\.json: No space left") as error:
+        store.update_manifest(end="complete")
+    assert error.value.exit_code == ExitCode.ENVIRONMENT
+    assert (store.path / MANIFEST).read_bytes() == before
+    assert [p.name for p in store.path.iterdir()] == [MANIFEST]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_names_the_file_and_keeps_what_there_is(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=True)
+    try:
+        store = RunStore.create(disk, "run", {}, a_matrix())
+        with pytest.raises(RunAborted, match=r"journal\.jsonl: No space left.*--resume"):
+            _append_for_ever(store)
+        kept = store.records()
+        assert kept == tuple(a_record(block=block) for block in range(1, len(kept) + 1))
+        assert kept
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_raw_arrays_come_back_without_the_wrong_answers(store: RunStore) -> None:
+    load = a_load(requests=10)
+    load.status[3] = 500
+    load.status[4] = -1
+    load.finished_s[4] = np.nan
+    store.save_trial("t", load, some_readings(), "log text")
+    trial = store.trial("t")
+    assert trial is not None
+    np.testing.assert_allclose(trial.latencies_s, np.full(8, 0.005))
+    assert trial.readings == some_readings()
+    assert trial.window_s == (load.window_start_s, load.window_end_s)
+    assert (store.path / "trials" / "t" / "server.log").read_text() == "log text"
+
+
+def test_a_trial_without_load_keeps_its_log(store: RunStore) -> None:
+    store.save_trial("t", None, (), "Traceback")
+    assert store.trial("t") is None
+    assert (store.path / "trials" / "t" / "server.log").read_text() == "Traceback"
+
+
+def test_runs_are_found_by_name_path_or_age(store: RunStore) -> None:
+    results = store.path.parent
+    newer = RunStore.create(results, "20261122-090000-m", {}, a_matrix())
+    assert [run.path for run in runs_in(results)] == [store.path, newer.path]
+    assert find_run(results, None).path == newer.path
+    assert find_run(results, store.path.name).path == store.path
+    assert find_run(Path("elsewhere"), str(store.path)).path == store.path
+    with pytest.raises(ConfigurationError, match="no such run"):
+        find_run(results, "nonsense")
+    with pytest.raises(ConfigurationError, match="no run yet"):
+        find_run(results / "empty", None)
+
+
+def test_a_manifest_of_another_schema_is_refused(store: RunStore) -> None:
+    manifest = {**store.manifest(), "schema": 99}
+    (store.path / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(ConfigurationError, match="schema 99"):
+        store.manifest()
+    (store.path / MANIFEST).write_text("{")
+    with pytest.raises(ConfigurationError, match="not valid JSON"):
+        store.manifest()
+
+
+def _append_for_ever(store: RunStore) -> None:
+    for block in range(1, 1000):
+        store.append(a_record(block=block))

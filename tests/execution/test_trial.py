@@ -1,0 +1,172 @@
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from harness.errors import EngineUnavailable, GeneratorFailed, NotReady, TrialError, WrongResponse
+from harness.execution.trial import Bench, TrialOutcome, deployment_spec, run_trial
+from harness.measurement.load import LoadRecord
+from harness.model import Cell, DeploymentSpec, Scenario, ServerFacts, Trial, Validity, WorkerFacts
+from tests.fakes import FakeClock, FakeDeployment, FakeEngine, Faults
+from tests.samples import ITEMS, PLAIN, a_load, some_facts
+
+TRIAL = Trial(cell=Cell(variant=PLAIN, scenario=ITEMS), block=1)
+MEASURED = ["ready", "verify", "probe", "drive", "probe", "verify"]
+
+
+class StoryGenerator:
+    """A `Generator` that tells its story; `faults` strike at its steps."""
+
+    def __init__(self, deployment: FakeDeployment, clock: FakeClock, faults: Faults, *, oom: bool) -> None:
+        self._deployment, self._clock, self._faults, self._oom = deployment, clock, faults, oom
+        self.story: list[str] = []
+        self._load: LoadRecord | None = None
+
+    def wait_ready(self, *, workers: int, timeout_s: float) -> ServerFacts:
+        self._step("ready")
+        return self._facts()
+
+    def probe(self) -> ServerFacts:
+        self._step("probe")
+        return self._facts()
+
+    def verify(self, scenario: Scenario) -> None:
+        self._step("verify")
+
+    def drive(self, scenario: Scenario, *, seed: int, progress: object) -> LoadRecord:
+        self._step("drive")
+        self._load = a_load(start_s=self._clock.monotonic(), measure_s=scenario.measure_s)
+        self._clock.sleep(scenario.measure_s + 0.5)
+        return self._load
+
+    def _facts(self) -> ServerFacts:
+        load = self._load
+        counts: Mapping[str, Any] = {"requests": 0, "id_sum": 0, "id_xor": 0}
+        if load:
+            counts = {"requests": load.ok, "id_sum": load.id_sum, "id_xor": load.id_xor}
+        return some_facts(workers=(WorkerFacts(pid=7, in_flight=0, **counts),))
+
+    def _step(self, step: str) -> None:
+        self.story.append(step)
+        if self._oom and step == "drive":
+            self._deployment.die(137, oom_killed=True)
+        self._faults.strike(step)
+
+
+class Attached:
+    """A `LoadGenerator` of StoryGenerators."""
+
+    def __init__(self, clock: FakeClock, faults: Faults, *, oom: bool = False) -> None:
+        self._clock, self._faults, self._oom = clock, faults, oom
+        self.generators: list[StoryGenerator] = []
+
+    @contextmanager
+    def attached(self, deployment: FakeDeployment) -> Iterator[StoryGenerator]:
+        self.generators.append(StoryGenerator(deployment, self._clock, self._faults, oom=self._oom))
+        yield self.generators[-1]
+
+
+def measure(
+    *, engine_faults: Faults | None = None, oom: bool = False, **steps: BaseException | Sequence[Any]
+) -> tuple[TrialOutcome, FakeEngine, list[str]]:
+    clock = FakeClock()
+    engine = FakeEngine(clock=clock, faults=engine_faults)
+    attached = Attached(clock, Faults(**steps), oom=oom)
+    bench = Bench(
+        engine=engine,
+        generators=attached,
+        clock=clock,
+        images={"uvicorn-plain": "image-1"},
+        server_cpus=(1,),
+        ready_timeout_s=30,
+        seed=1,
+    )
+    outcome = run_trial(TRIAL, bench, progress=lambda _: None)
+    return outcome, engine, attached.generators[0].story if attached.generators else []
+
+
+def test_a_trial_goes_through_the_protocols_steps_in_order() -> None:
+    outcome, engine, story = measure()
+    assert story == MEASURED
+    assert engine.story == [f"start {TRIAL.id}", f"stop {TRIAL.id}"]
+    assert outcome.record.validity is Validity.VALID, outcome.record.reasons
+    assert outcome.record.metrics is not None
+    assert outcome.record.metrics.throughput_per_s == pytest.approx(100, rel=0.01)
+    assert list(outcome.record.phases_s) == ["start", "ready", "verify", "load", "collect", "stop"]
+    assert outcome.load is not None
+    assert outcome.log
+
+
+@pytest.mark.parametrize(
+    ("step", "error", "reaches"),
+    [
+        ("ready", NotReady(TRIAL.id, 30, "connection refused"), 1),
+        ("verify", WrongResponse("GET /items/1 gave 404"), 2),
+        ("drive", GeneratorFailed("the load agent hung"), 4),
+    ],
+)
+def test_a_failure_at_any_step_is_an_outcome_and_the_server_is_gone(
+    step: str, error: TrialError, reaches: int
+) -> None:
+    outcome, engine, story = measure(**{step: error})
+    assert outcome.record.validity is Validity.INVALID
+    assert outcome.record.metrics is None
+    assert str(error) in outcome.record.reasons
+    assert story == MEASURED[:reaches]
+    assert engine.standing == []
+
+
+def test_a_wrong_answer_after_the_load_discards_its_figures() -> None:
+    outcome, *_ = measure(verify=[None, WrongResponse("GET /items/1 gave 500")])
+    assert outcome.record.validity is Validity.INVALID
+    assert outcome.record.metrics is None
+    assert outcome.load is not None
+
+
+def test_an_oom_kill_is_named_as_the_cause() -> None:
+    outcome, *_ = measure(oom=True, drive=GeneratorFailed("connection refused"))
+    assert outcome.record.reasons[0].startswith("I7: infeasible, the kernel killed it for memory")
+
+
+def test_a_server_that_does_not_start_is_an_outcome() -> None:
+    outcome, _, story = measure(engine_faults=Faults(start=TrialError("no such program")))
+    assert outcome.record.reasons == ("no such program",)
+    assert outcome.record.validity is Validity.INVALID
+    assert story == []
+
+
+@pytest.mark.parametrize("error", [EngineUnavailable("away"), KeyboardInterrupt()])
+def test_what_is_not_the_variants_fault_is_raised_and_still_cleaned_up(error: BaseException) -> None:
+    clock = FakeClock()
+    engine = FakeEngine(clock=clock)
+    bench = Bench(
+        engine=engine,
+        generators=Attached(clock, Faults(drive=error)),
+        clock=clock,
+        images={"uvicorn-plain": "image-1"},
+        server_cpus=(1,),
+        ready_timeout_s=30,
+        seed=1,
+    )
+    with pytest.raises(type(error)):
+        run_trial(TRIAL, bench, progress=lambda _: None)
+    assert engine.standing == []
+
+
+def test_the_deployment_is_what_the_variant_says() -> None:
+    clock = FakeClock()
+    bench = Bench(
+        engine=FakeEngine(clock=clock),
+        generators=Attached(clock, Faults()),
+        clock=clock,
+        images={"uvicorn-plain": "image-1"},
+        server_cpus=(1,),
+        ready_timeout_s=30,
+        seed=1,
+    )
+    spec: DeploymentSpec = deployment_spec(TRIAL, bench)
+    assert spec.image == "image-1"
+    assert spec.cpus == (1,)
+    assert spec.argv[0] == "uvicorn"
+    assert spec.env["TARGET_VARIANT_ID"] == PLAIN.id

@@ -1,0 +1,104 @@
+"""A load agent for the fake engine: speaks the agent's protocol and sends nothing.
+
+Every variant has a true rate; each load comes back as if the server had answered at exactly that rate
+times a factor that drifts from load to load, as real machines do.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tests.fakes import FakeClock, FakeDeployment
+
+GREETING = (json.dumps({"ok": True, "result": {"agent": 1, "locust": "2", "python": "3"}}),)
+STACKS = {
+    "uvicorn-plain": ("asyncio.unix_events._UnixSelectorEventLoop", "h11_impl.H11Protocol"),
+    "uvicorn-standard": ("uvloop.Loop", "httptools_impl.HttpToolsProtocol"),
+}
+
+
+class FakeAgent:
+    """`rates` gives the true requests/s by the beginning of a deployment's name."""
+
+    def __init__(self, clock: FakeClock, rates: Mapping[str, float], *, drift: Iterable[float] = ()) -> None:
+        self._clock, self._rates = clock, rates
+        self._drift = iter(drift)
+        self._served: dict[int, int] = {}
+        self._busy: dict[int, FakeDeployment] = {}
+
+    def __call__(self, deployment: FakeDeployment, line: str) -> Iterable[str]:
+        request = json.loads(line)
+        operation = getattr(self, f"_{request['op']}")
+        return [json.dumps({"ok": True, "result": operation(deployment, request)})]
+
+    def _exit(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
+        return {}
+
+    def _verify(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
+        return {}
+
+    def _ready(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
+        self._workers = request["workers"]
+        return self._probe(deployment, request)
+
+    def _probe(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
+        served = self._served.get(id(deployment), 0)
+        variant = deployment.spec.env.get("TARGET_VARIANT_ID", "static")
+        loop, http = STACKS.get(variant.split(".")[0], ("asyncio", "static"))
+        ids = np.arange(1, served + 1)
+        first = {"requests": served, "id_sum": int(ids.sum()), "id_xor": int(np.bitwise_xor.reduce(ids))}
+        idle = {"requests": 0, "id_sum": 0, "id_xor": 0}
+        return {
+            "variant_id": variant,
+            "pid": 7,
+            "uid": 10001,
+            "workers": [
+                {"pid": 7 + n, "in_flight": 0, **(first if n == 0 else idle)} for n in range(self._workers)
+            ],
+            "server": "fake",
+            "loop": loop,
+            "http": http if variant == "static" else f"uvicorn.protocols.http.{http}",
+            "access_log": False,
+            "keep_alive_s": 5.0,
+            "versions": {"python": "3.13"},
+            "cpus": {"host": 2, "affinity": 1, "quota": 1.0},
+        }
+
+    def _drive(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
+        warmup_s, measure_s = request["warmup_s"], request["measure_s"]
+        self._clock.sleep(warmup_s)
+        start_s = self._clock.monotonic()
+        self._clock.sleep(measure_s)
+        rate = next((r for name, r in self._rates.items() if deployment.spec.name.startswith(name)), 9000.0)
+        count = round(rate * measure_s * next(self._drift, 1.0))
+        intended = start_s + np.arange(count) * (measure_s / count)
+        ids = np.arange(1, count + 1)
+        self._served[id(deployment)] = count
+        arrays = io.BytesIO()
+        np.savez(
+            arrays,
+            intended_s=intended,
+            sent_s=intended,
+            finished_s=intended + 1e-6,
+            status=np.full(count, 200, dtype=np.int16),
+            generator_cpu_share=np.full(max(1, int(measure_s)), 0.4),
+        )
+        return {
+            "window_start_s": start_s,
+            "window_end_s": start_s + measure_s,
+            "scheduled": count,
+            "ok": count,
+            "failed": 0,
+            "timed_out": 0,
+            "dropped": 0,
+            "undrained": 0,
+            "id_sum": int(ids.sum()),
+            "id_xor": int(np.bitwise_xor.reduce(ids)),
+            "arrays_npz_b64": base64.b64encode(arrays.getvalue()).decode(),
+        }

@@ -1,0 +1,172 @@
+"""The whole pipeline on the fake engine: matrix file in, run directory and verdicts out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from harness import pipeline, rebuild
+from harness.adapters.config_file import find_project
+from harness.adapters.result_store import JOURNAL
+from harness.errors import BuildFailed, ConfigurationError, EngineUnavailable, NotReady
+from harness.execution.run import RunEnd
+from harness.model import Validity, Verdict
+from tests.execution.test_run import Listener
+from tests.fake_agent import GREETING, FakeAgent
+from tests.fakes import FakeClock, FakeEngine, Faults
+
+PROJECT = find_project(Path(__file__))
+MATRIX = """
+name = "tiny"
+[factors]
+recipe = ["uvicorn-plain", "uvicorn-standard"]
+[[scenarios]]
+name = "items"
+load = { clients = 4 }
+[design]
+blocks = 4
+margin = 0.03
+"""
+RATES = {"uvicorn-plain": 1000.0, "uvicorn-standard": 1500.0}
+WOBBLE = (1.0, 1.01, 0.99, 1.005, 0.995, 1.0, 1.008, 0.992) * 20
+
+
+class Machine:
+    """A project with a matrix, and engines that follow one another on it."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.options = pipeline.RunOptions(results=directory / "results")
+        self.matrix = directory / "tiny.toml"
+        self.matrix.write_text(MATRIX)
+        self.engines: list[FakeEngine] = []
+        self.faults = Faults()
+        self.listener = Listener()
+        monkeypatch.setattr(pipeline, "open_engine", self._open)
+        monkeypatch.setattr(pipeline, "SystemClock", lambda: self.engines[-1].clock)
+        monkeypatch.setattr(pipeline, "find_project", lambda _: PROJECT)
+        monkeypatch.setattr(pipeline, "cpu_split", lambda: ((1,), (0,)))
+        monkeypatch.setattr("harness.adapters.run_lock.DEFAULT", directory / "lock")
+
+    @contextmanager
+    def _open(self, name: str, project: Path, run_id: str, say: object) -> Iterator[FakeEngine]:
+        clock = FakeClock()
+        agent = FakeAgent(clock, RATES, drift=iter(WOBBLE))
+        self.engines.append(FakeEngine(clock=clock, answer=agent, greeting=GREETING, faults=self.faults))
+        try:
+            yield self.engines[-1]
+        finally:
+            self.engines[-1].close()
+
+    def run(self, **changes: object) -> pipeline.RunOutcome:
+        values = {"results": self.options.results, **changes}
+        return pipeline.run(self.matrix, pipeline.RunOptions(**values), self.listener)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path, monkeypatch)
+
+
+def test_a_run_ends_in_the_true_verdict(machine: Machine) -> None:
+    outcome = machine.run()
+    assert outcome.end is RunEnd.COMPLETE
+    records = outcome.store.records()
+    assert len(records) == 4 * 3
+    assert {record.validity for record in records} == {Validity.VALID}, records[0].reasons
+    data = rebuild.report_data(outcome.store)
+    (finding,) = data.analysis.findings
+    (comparison,) = [
+        c
+        for c in finding.comparisons
+        if c.metric == "throughput_per_s" and c.variant_id == "uvicorn-standard.w1"
+    ]
+    assert comparison.verdict is Verdict.BETTER
+    assert comparison.ratio.center == pytest.approx(1.5, rel=0.03)
+    assert data.analysis.recommended == "uvicorn-standard.w1"
+    assert machine.engines[0].standing == []
+    assert machine.engines[0].story[-1] == "close"
+
+
+def test_the_report_is_rebuilt_from_the_directory_alone(machine: Machine) -> None:
+    store = machine.run().store
+    first = {path.name: path.read_bytes() for path in rebuild.write_report(store)}
+    assert first.keys() >= {"report.html", "report.md", "ranking.items.png"}
+    second = {path.name: path.read_bytes() for path in rebuild.write_report(store)}
+    assert first == second
+
+
+def test_a_killed_run_goes_on_as_if_it_had_not_been(machine: Machine) -> None:
+    whole = [record.trial_id for record in machine.run().store.records()]
+    stop_at_fifth = [None] * (1 + 5) + [KeyboardInterrupt()]
+    machine.faults = Faults(start=stop_at_fifth)
+    broken = machine.run()
+    assert broken.end is RunEnd.INTERRUPTED
+    assert [record.trial_id for record in broken.store.records()] == whole[:5]
+    assert machine.engines[-1].standing == []
+    machine.faults = Faults()
+    resumed = machine.run(resume=broken.store.path.name)
+    assert resumed.store.path == broken.store.path
+    assert [record.trial_id for record in resumed.store.records()] == whole
+    assert resumed.store.manifest()["end"] == "complete"
+
+
+def test_a_complete_run_is_left_alone(machine: Machine) -> None:
+    done = machine.run()
+    before = (done.store.path / JOURNAL).read_bytes()
+    engines = len(machine.engines)
+    again = machine.run(resume=done.store.path.name)
+    assert again.end is RunEnd.COMPLETE
+    assert (done.store.path / JOURNAL).read_bytes() == before
+    assert len(machine.engines) == engines
+
+
+def test_a_changed_matrix_is_not_resumed(machine: Machine) -> None:
+    machine.faults = Faults(start=[None, None, KeyboardInterrupt()])
+    broken = machine.run()
+    machine.faults = Faults()
+    machine.matrix.write_text(MATRIX.replace("margin = 0.03", "margin = 0.05"))
+    with pytest.raises(ConfigurationError, match=r"matrix\.margin: was 0\.03, is 0\.05"):
+        machine.run(resume=broken.store.path.name)
+
+
+def test_one_failed_build_leaves_out_one_recipe(machine: Machine) -> None:
+    failure = BuildFailed("uvicorn-standard", "ERROR: no matching distribution")
+    machine.faults = Faults(build=[None, None, failure])
+    outcome = machine.run()
+    assert list(outcome.failed_builds) == ["uvicorn-standard"]
+    assert {record.variant_id for record in outcome.store.records()} == {
+        "uvicorn-plain.w1",
+        "uvicorn-plain.w1.twin",
+    }
+    assert any("no matching distribution" in message for message in machine.listener.heard)
+    machine.faults = Faults(build=[None, None, failure])
+    with pytest.raises(BuildFailed):
+        machine.run(fail_fast=True)
+
+
+def test_a_failed_trial_is_kept_with_its_reason_and_never_ranked(machine: Machine) -> None:
+    machine.faults = Faults(start=[None, NotReady("t", 30, "503 dependency down")])
+    records = machine.run().store.records()
+    assert records[0].validity is Validity.INVALID
+    assert records[0].metrics is None
+    assert "503 dependency down" in records[0].reasons[0]
+    assert {record.validity for record in records[1:]} == {Validity.VALID}
+
+
+def test_a_lost_engine_ends_the_run_and_keeps_what_there_is(machine: Machine) -> None:
+    machine.faults = Faults(start=[None] * 4 + [EngineUnavailable("the engine is away")])
+    with pytest.raises(EngineUnavailable):
+        machine.run()
+    (directory,) = machine.options.results.iterdir()
+    machine.faults = Faults()
+    assert len(machine.run(resume=directory.name).store.records()) == 12
+
+
+def test_no_trial_starts_after_the_budget(machine: Machine) -> None:
+    machine.matrix.write_text(MATRIX + "budget_s = 20.0\n")
+    outcome = machine.run()
+    assert outcome.end is RunEnd.BUDGET
+    assert len(outcome.store.records()) == 3
