@@ -1,0 +1,25 @@
+"""The application factory, and the `app` that servers import."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from target_app import health, probe, routes, workloads
+from target_app.counters import RequestCounter, WorkerCounters
+from target_app.lifespan import lifespan_of
+from target_app.settings import Settings, settings_or_exit
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """An app on these settings. Nothing is opened or written before its lifespan starts."""
+    counters = WorkerCounters()
+    app = FastAPI(title="target_app", lifespan=lifespan_of(settings, counters))
+    app.state.settings = settings
+    app.state.started = False
+    app.add_middleware(RequestCounter, counters=counters, variant_id=settings.variant_id)
+    for module in (routes, workloads, health, probe):
+        app.include_router(module.router)
+    return app
+
+
+app = create_app(settings_or_exit())

@@ -1,0 +1,49 @@
+"""What a measurement must know of a deployment, told from inside."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from target_app.counters import Worker, live_workers
+from target_app.cpus import CpuCounts, cpu_counts
+from target_app.settings import Settings
+from target_app.stack import class_path, serving_stack, versions
+
+router = APIRouter(tags=["probe"])
+
+
+class Probe(BaseModel):
+    variant_id: str
+    pid: int
+    uid: int
+    workers: list[Worker]
+    server: str
+    loop: str
+    http: str
+    access_log: bool
+    keep_alive_s: float | None
+    versions: dict[str, str]
+    cpus: CpuCounts
+
+
+@router.get("/probe")
+async def probe(request: Request) -> Probe:
+    settings: Settings = request.app.state.settings
+    stack = serving_stack()
+    return Probe(
+        variant_id=settings.variant_id,
+        pid=os.getpid(),
+        uid=os.getuid(),
+        workers=live_workers(settings.runtime_dir),
+        server=stack.server,
+        loop=class_path(asyncio.get_running_loop()),
+        http=stack.http,
+        access_log=stack.access_log,
+        keep_alive_s=stack.keep_alive_s,
+        versions=versions(),
+        cpus=cpu_counts(),
+    )

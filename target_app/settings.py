@@ -1,0 +1,43 @@
+"""Configuration from the environment, prefix TARGET_."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "TARGET_"
+STARTUP_FAILURE = 3
+"""uvicorn and gunicorn both take this exit code of a worker as final: they stop instead of respawning it."""
+
+
+class Settings(BaseSettings):
+    """What the app needs to know. Immutable once the process runs."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True)
+
+    variant_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")]
+    """Sent back in every response, so that a client knows which deployment answered."""
+    runtime_dir: Path = Path("/tmp/target")
+    """Worker counters and the lifespan record. Deployments that share a file system need one each."""
+    access_log: bool = False
+    dependency: Annotated[str, StringConstraints(pattern=r"^[^\s:]+:\d{1,5}$")] | None = Field(default=None)
+    """host:port that must accept connections for the app to be ready."""
+
+
+def settings_or_exit() -> Settings:
+    """The settings, or the end of this process with every mistake named on stderr."""
+    try:
+        return Settings()  # type: ignore[call-arg]  # the environment supplies the fields
+    except ValidationError as error:
+        problems = (
+            f"  {PREFIX}{'_'.join(map(str, detail['loc'])).upper()}: {detail['msg']}"
+            for detail in error.errors(include_url=False, include_input=False)
+        )
+        sys.stderr.write(
+            "target_app cannot start. Correct these in its environment:\n" + "\n".join(problems) + "\n"
+        )
+        raise SystemExit(STARTUP_FAILURE) from None

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from target_app.counters import MASK, PAGE, Worker, live_workers, start_time
+from target_app.settings import Settings
+
+
+def only_worker(settings: Settings) -> Worker:
+    (worker,) = live_workers(settings.runtime_dir)
+    return worker
+
+
+def test_ids_are_summed_and_xored_modulo_two_to_the_64(client: TestClient, settings: Settings) -> None:
+    ids = [1, 2, 3, 2**64 - 1, 2**63]
+    for request_id in ids:
+        client.get("/", headers={"x-request-id": str(request_id)})
+    worker = only_worker(settings)
+    xor = 0
+    for request_id in ids:
+        xor ^= request_id
+    assert worker == Worker(pid=os.getpid(), requests=5, id_sum=sum(ids) & MASK, id_xor=xor, in_flight=0)
+
+
+@pytest.mark.parametrize("header", [None, "", "-1", "+1", "1.5", "abc", "1_000", "9" * 21])
+def test_requests_without_a_decimal_id_are_answered_uncounted(
+    client: TestClient, settings: Settings, header: str | None
+) -> None:
+    response = client.get("/", headers={} if header is None else {"x-request-id": header})
+    assert response.status_code == 200
+    assert response.headers["x-variant-id"] == "test.w1"
+    assert only_worker(settings).requests == 0
+
+
+def test_a_request_is_in_flight_while_its_handler_runs(app: FastAPI, settings: Settings) -> None:
+    @app.get("/self")
+    async def see_oneself() -> Worker:
+        return only_worker(settings)
+
+    with TestClient(app) as client:
+        seen = client.get("/self", headers={"x-request-id": "5"}).json()
+        assert (seen["requests"], seen["in_flight"]) == (1, 1)
+        assert only_worker(settings).in_flight == 0
+
+
+def test_a_raising_handler_counts_and_leaves_nothing_in_flight(app: FastAPI, settings: Settings) -> None:
+    @app.get("/broken")
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    with TestClient(app, raise_server_exceptions=False) as client:
+        assert client.get("/broken", headers={"x-request-id": "5"}).status_code == 500
+        worker = only_worker(settings)
+    assert (worker.requests, worker.id_sum, worker.in_flight) == (1, 5, 0)
+
+
+def test_a_worker_leaves_the_list_when_it_shuts_down(app: FastAPI, settings: Settings) -> None:
+    with TestClient(app):
+        assert [worker.pid for worker in live_workers(settings.runtime_dir)] == [os.getpid()]
+    assert live_workers(settings.runtime_dir) == []
+
+
+def leave_counters(directory: Path, pid: int, start: int) -> None:
+    (directory / f"{pid}.counters").write_bytes(PAGE.pack(start, 1, 2, 3, 0))
+
+
+def test_files_of_the_dead_are_passed_over(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        start = start_time(child.pid)
+        assert start is not None
+        leave_counters(tmp_path, child.pid, start)
+        assert [worker.pid for worker in live_workers(tmp_path)] == [child.pid]
+        child.kill()
+        # Ended, but not yet reaped: still in the process table.
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert live_workers(tmp_path) == []
+    assert live_workers(tmp_path) == []
+
+
+def test_a_pid_given_to_another_process_is_not_taken_for_the_worker(tmp_path: Path) -> None:
+    start = start_time(os.getpid())
+    assert start is not None
+    leave_counters(tmp_path, os.getpid(), start + 1)
+    assert live_workers(tmp_path) == []

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+
+@pytest.mark.parametrize(
+    ("url", "body"),
+    [
+        ("/", {"message": "hello"}),
+        ("/items/7?q=blue", {"item_id": 7, "name": "item 7", "price": 10.5, "q": "blue"}),
+        ("/items/7", {"item_id": 7, "name": "item 7", "price": 10.5, "q": None}),
+        ("/io/async?ms=1", {"waits": 1, "waited_ms": 1}),
+        ("/io/sync?ms=1", {"waits": 1, "waited_ms": 1}),
+        ("/io/fanout?ms=1", {"waits": 5, "waited_ms": 1}),
+    ],
+)
+def test_answers(client: TestClient, url: str, body: dict[str, Any]) -> None:
+    response = client.get(url)
+    assert (response.status_code, response.json()) == (200, body)
+    assert response.headers["x-variant-id"] == "test.w1"
+
+
+@pytest.mark.parametrize("path", ["/cpu/sync", "/cpu/async"])
+@pytest.mark.parametrize("iterations", [1, 3])
+def test_cpu_work_is_a_chain_of_as_many_hashes_as_asked_for(
+    client: TestClient, path: str, iterations: int
+) -> None:
+    digest = b"target_app"
+    for _ in range(iterations):
+        digest = hashlib.sha256(digest).digest()
+    assert client.get(path, params={"iterations": iterations}).json() == {"digest": digest.hex()}
+
+
+@pytest.mark.parametrize("size", [0, 1, 70_000])
+def test_a_payload_has_the_size_asked_for(client: TestClient, size: int) -> None:
+    response = client.get("/payload", params={"bytes": size})
+    assert response.content == b"x" * size
+    assert response.headers["content-length"] == str(size)
+
+
+@pytest.mark.parametrize(
+    "url", ["/io/async?ms=-1", "/io/sync?ms=60001", "/cpu/sync?iterations=0", "/payload?bytes=67108865"]
+)
+def test_work_is_bounded(client: TestClient, url: str) -> None:
+    assert client.get(url).status_code == 422

@@ -1,0 +1,163 @@
+"""The app under a real uvicorn with two workers, on an ephemeral loopback port."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+WAIT_S = 20.0
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Served:
+    client: httpx.Client
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+    runtime_dir: Path
+
+    def probe(self) -> dict[str, Any]:
+        response = self.client.get("/probe")
+        response.raise_for_status()
+        return dict(response.json())
+
+    def total(self, field: str) -> int:
+        return sum(worker[field] for worker in self.probe()["workers"])
+
+    def pids(self) -> set[int]:
+        return {worker["pid"] for worker in self.probe()["workers"]}
+
+
+def until(condition: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        try:
+            if condition():
+                return
+        except httpx.TransportError:
+            pass
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def served(tmp_path: Path, *flags: str, **env: str) -> Iterator[Served]:
+    runtime_dir, log, port = tmp_path / "run", tmp_path / "server.log", free_port()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "target_app.main:app", "--port", str(port), *flags],
+            env={
+                **os.environ,
+                "TARGET_VARIANT_ID": "uvicorn-standard.w2",
+                "TARGET_RUNTIME_DIR": str(runtime_dir),
+                "PYTHONPATH": str(ROOT),
+                **env,
+            },
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    # A new connection for every request, so that both workers get their share.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", limits=limits, trust_env=False) as client:
+            yield Served(client, port, process, log, runtime_dir)
+    finally:
+        process.terminate()
+        process.wait(WAIT_S)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(
+        tmp_path_factory.mktemp("served"), "--workers", str(WORKERS), "--timeout-keep-alive", "7"
+    ) as server:
+        until(lambda: len(server.pids()) == WORKERS, server.process, server.log)
+        yield server
+
+
+def test_the_probe_tells_what_really_serves(server: Served) -> None:
+    assert server.client.get("/health/ready").status_code == 200
+    probe = server.probe()
+    assert probe["variant_id"] == "uvicorn-standard.w2"
+    assert probe["pid"] in server.pids()
+    assert probe["uid"] == os.getuid()
+    assert probe["server"] == f"uvicorn {probe['versions']['uvicorn']}"
+    assert probe["loop"] == "uvloop.Loop"
+    assert probe["http"] == "uvicorn.protocols.http.httptools_impl.HttpToolsProtocol"
+    assert probe["keep_alive_s"] == 7.0
+    assert probe["versions"]["python"] == sys.version.split()[0]
+    assert probe["cpus"]["affinity"] == len(os.sched_getaffinity(0))
+
+
+def test_one_probe_counts_the_ids_of_both_workers_exactly(server: Served) -> None:
+    before = {field: server.total(field) for field in ("requests", "id_sum")}
+    ids = range(1000, 1060)
+    for request_id in ids:
+        server.client.get("/items/1", headers={"x-request-id": str(request_id)}).raise_for_status()
+    assert server.total("requests") - before["requests"] == len(ids)
+    assert server.total("id_sum") - before["id_sum"] == sum(ids)
+    assert server.total("in_flight") == 0
+
+
+def test_a_client_that_goes_away_leaves_nothing_in_flight(server: Served) -> None:
+    before = server.total("requests")
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(b"GET /io/async?ms=500 HTTP/1.1\r\nHost: a\r\nX-Request-Id: 9\r\n\r\n")
+        until(lambda: server.total("in_flight") == 1, server.process, server.log)
+    until(lambda: server.total("in_flight") == 0, server.process, server.log)
+    assert server.total("requests") == before + 1
+
+
+def test_a_killed_worker_leaves_the_list_and_its_successor_joins(server: Served) -> None:
+    victim, survivor = sorted(server.pids())
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: len(server.pids() - {victim}) == WORKERS, server.process, server.log)
+    assert survivor in server.pids()
+    assert victim not in server.pids()
+
+
+def test_the_access_log_is_off_although_the_server_was_not_told(server: Served) -> None:
+    server.client.get("/items/1").raise_for_status()
+    assert server.probe()["access_log"] is False
+    assert "GET /items/1" not in server.log.read_text()
+
+
+def test_plain_uvicorn_with_the_access_log_leaves_its_record(tmp_path: Path) -> None:
+    flags = ("--loop", "asyncio", "--http", "h11")
+    with served(tmp_path, *flags, TARGET_ACCESS_LOG="true") as server:
+        until(lambda: len(server.pids()) == 1, server.process, server.log)
+        probe = server.probe()
+    assert probe["loop"].startswith("asyncio.")
+    assert probe["http"] == "uvicorn.protocols.http.h11_impl.H11Protocol"
+    assert probe["access_log"] is True
+    assert "GET /probe" in server.log.read_text()
+    lines = (server.runtime_dir / "lifespan.jsonl").read_text().splitlines()
+    events = [(event["event"], event["pid"]) for event in map(json.loads, lines)]
+    assert events == [("startup", probe["pid"]), ("shutdown", probe["pid"])]
+
+
+def test_a_start_without_the_variant_fails_loudly(tmp_path: Path) -> None:
+    with served(tmp_path, TARGET_VARIANT_ID="") as server:
+        assert server.process.wait(WAIT_S) == 3
+    assert "TARGET_VARIANT_ID: Field required" in server.log.read_text()
