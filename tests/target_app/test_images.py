@@ -1,0 +1,89 @@
+"""Dockerfile.variants and requirements/ as text: what building cannot show."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from harness.model import Variant
+from harness.planning.commands import RECIPES, server_argv
+
+ROOT = Path(__file__).parents[2]
+IMAGES = (*RECIPES, "generator")
+STAGES: dict[str, str] = dict(
+    re.findall(
+        r"^FROM \S+ AS (\S+)\n(.*?)(?=^FROM |\Z)",
+        (ROOT / "Dockerfile.variants").read_text(),
+        re.MULTILINE | re.DOTALL,
+    )
+)
+
+
+def lock(name: str) -> dict[str, set[str]]:
+    """Package to its pinned versions (more than one where they depend on the Python version)."""
+    pins: dict[str, set[str]] = {}
+    for package, version in re.findall(
+        r"^([a-z0-9-]+)==(\S+)", (ROOT / f"requirements/{name}.txt").read_text(), re.MULTILINE
+    ):
+        pins.setdefault(package, set()).add(version)
+    return pins
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_an_image_started_by_hand_runs_the_command_that_is_measured(recipe: str) -> None:
+    (command,) = re.findall(r"^CMD (\[.*\])$", STAGES[recipe], re.MULTILINE)
+    measured = server_argv(Variant(recipe=recipe, workers=1, network="published"))
+    assert json.loads(command) == [word.replace("{port}", "8000") for word in measured]
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_an_image_drops_root_and_installs_before_it_copies_source(name: str) -> None:
+    body = STAGES[name]
+    assert "USER 10001:10001" in body
+    installed = re.search(r"^RUN pip install|^COPY --from=\S+ /opt/venv", body, re.MULTILINE)
+    copied = re.search(r"^COPY .*(target_app|scenarios)$", body, re.MULTILINE)
+    assert installed
+    assert copied
+    assert installed.start() < copied.start() < body.index("USER")
+
+
+def test_every_install_is_checked_against_hashes() -> None:
+    installs = [line for body in STAGES.values() for line in body.splitlines() if "pip install" in line]
+    assert installs
+    assert all("--require-hashes" in line and "--no-cache-dir" in line for line in installs)
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_a_lock_file_pins_everything_it_was_asked_for(name: str) -> None:
+    text = (ROOT / f"requirements/{name}.in").read_text()
+    asked = set(re.findall(r"^([a-z][a-z0-9-]*)", text, re.MULTILINE))
+    assert asked
+    assert asked <= set(lock(name))
+    pinned = (ROOT / f"requirements/{name}.txt").read_text().split("\n")
+    for line, following in pairwise(pinned):
+        if "==" in line and not line.lstrip().startswith("#"):
+            assert following.lstrip().startswith("--hash=sha256:"), line
+
+
+def test_recipes_share_the_versions_of_what_they_share() -> None:
+    seen: dict[str, set[str]] = {}
+    for recipe in RECIPES:
+        for package, versions in lock(recipe).items():
+            seen[package] = seen.get(package, set()) | versions
+    assert {package: versions for package, versions in seen.items() if len(versions) > 1} == {}
+    assert {"fastapi", "pydantic-settings"} <= set.intersection(*(set(lock(recipe)) for recipe in RECIPES))
+
+
+def test_plain_uvicorn_has_nothing_that_would_make_it_another_recipe() -> None:
+    assert {"uvloop", "httptools", "gunicorn"}.isdisjoint(lock("uvicorn-plain"))
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_a_lock_file_names_no_index(name: str) -> None:
+    assert not re.search(
+        r"://|^--\w*(index|find-links)", (ROOT / f"requirements/{name}.txt").read_text(), re.M
+    )
