@@ -2,63 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
-from harness.adapters.docker_engine import DockerEngine
-from harness.adapters.process_engine import ProcessEngine
-from harness.execution.ports import Channel, Deployment, Engine
-from harness.model import DeploymentSpec
-from tests.contract.programs import COMPANION, SERVER, fake_companion
-from tests.fakes import FakeEngine
-
-RECIPE = "tiny"
-DOCKERFILE = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE} AS tiny\nUSER 10001:10001\n"
-CPUS = tuple(sorted(os.sched_getaffinity(0)))
-SPEC = DeploymentSpec(
-    name="tiny.w1",
-    image="to be built",
-    argv=("python3", "-c", SERVER, "{port}"),
-    env={"ANSWER": "well met", "LISTEN": "port {port}"},
-    cpus=CPUS[-1:],
-    stop_timeout_s=5.0,
-)
-
-
-@dataclass
-class Rig:
-    """One kind of engine, and short ways to use it."""
-
-    kind: str
-    open: Callable[[], Engine]
-    """A new engine with a run id of its own."""
-    engine: Engine = field(init=False)
-    image: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.engine = self.open()
-        self.image = self.engine.build(RECIPE)
-
-    def running(self, **changes: object) -> AbstractContextManager[Deployment]:
-        spec = replace(SPEC, image=self.image, **changes)  # type: ignore[arg-type]
-        return self.engine.running(spec)
-
-    @contextmanager
-    def pair(self) -> Iterator[tuple[Deployment, Channel]]:
-        """A server, and a companion that has said hello."""
-        with self.running() as deployment, self.beside(deployment) as channel:
-            assert channel.receive(20) == "hello"
-            yield deployment, channel
-
-    def beside(self, deployment: Deployment) -> AbstractContextManager[Channel]:
-        argv = ("python3", "-c", COMPANION)
-        return self.engine.companion(deployment, image=self.image, argv=argv, cpus=CPUS[:1])
+from harness.execution.ports import Engine
+from tests.contract.rig import Rig, open_engine, write_project
 
 
 @pytest.fixture(
@@ -69,29 +19,12 @@ def rig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     if request.param == "docker":
         request.getfixturevalue("docker_here")
     project = tmp_path_factory.mktemp(request.param)
-    _write_project(project)
+    write_project(project)
     with ExitStack() as closing:
 
         def opened() -> Engine:
-            engine = _engine(request.param, project)
+            engine = open_engine(request.param, project)
             closing.callback(engine.close)
             return engine
 
         yield Rig(request.param, opened)
-
-
-def _engine(kind: str, project: Path) -> Engine:
-    run_id = f"contract-{uuid.uuid4().hex[:8]}"
-    match kind:
-        case "docker":
-            return DockerEngine(project, run_id)
-        case "process":
-            return ProcessEngine(project, run_id)
-    return FakeEngine(recipes=(RECIPE,), answer=fake_companion, greeting=("hello",))
-
-
-def _write_project(project: Path) -> None:
-    """What each engine builds the recipe from."""
-    (project / "Dockerfile.variants").write_text(DOCKERFILE)
-    (project / "requirements").mkdir()
-    (project / "requirements" / f"{RECIPE}.txt").write_text("")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.errors import BuildFailed, DeploymentDied, GeneratorFailed
-from tests.contract.conftest import RECIPE, Rig
+from tests.contract.rig import RECIPE, Rig
 
 LARGE = 12_000_000
 
