@@ -82,7 +82,7 @@ def _of_the_twin(finding: ScenarioFinding, twin: Comparison | None) -> Iterator[
     if twin is None or floor is None:
         yield (
             f"no A/A floor on {finding.scenario}: the baseline and its twin were both VALID in fewer than "
-            f"2 blocks, so every verdict is undecided; run more blocks"
+            f"2 blocks, so every verdict is undecided"
         )
         return
     if floor > NOISY_FLOOR:

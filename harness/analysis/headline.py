@@ -12,7 +12,7 @@ from harness.analysis.metrics import THROUGHPUT, WORKING_SET
 from harness.analysis.samples import twin_of_baseline
 from harness.analysis.verdicts import reach
 from harness.analysis.wording import interval, percent, spelt, times
-from harness.model import Comparison, Matrix, ScenarioFinding, Variant, Verdict
+from harness.model import Comparison, Matrix, ScenarioFinding, Validity, Variant, Verdict
 
 ROOM = 300
 """Characters. The verdict and what the generator held back are always said; the rest where it fits."""
@@ -45,7 +45,7 @@ def _verdict(findings: Findings, matrix: Matrix, recommended: str | None) -> str
             "Read the reasons, mend the cause, and run again with --resume"
         )
     if all(finding.floor is None for finding in findings):
-        return _too_few_blocks(findings, matrix)
+        return _no_floor(findings, matrix)
     if all(finding.recommended is None for finding in findings):
         return f"Undecided: {_each_scenario(findings, matrix)}"
     if recommended is None:
@@ -55,12 +55,21 @@ def _verdict(findings: Findings, matrix: Matrix, recommended: str | None) -> str
         return f"Only {recommended} could be ranked: there is nothing to compare it with"
     if all(pair.verdict is not Verdict.WORSE for finding in findings for pair in finding.against_best):
         return _no_difference(findings, ranked, recommended)
-    reasons = _baseline_reasons if recommended == matrix.baseline_id else _reasons
-    return f"Deploy {_spoken(recommended, matrix)}: {reasons(findings, matrix, recommended)}"
+    stays = recommended == matrix.baseline_id
+    reasons = _reasons_to_stay(findings, matrix) if stays else _reasons_to_change(findings, recommended)
+    return f"Deploy {_spoken(recommended, matrix)}: {reasons}"
 
 
-def _too_few_blocks(findings: Findings, matrix: Matrix) -> str:
-    twins = [_against_baseline(finding, twin_of_baseline(matrix).id) for finding in findings]
+def _no_floor(findings: Findings, matrix: Matrix) -> str:
+    twin_id = twin_of_baseline(matrix).id
+    pair_of_equals = (matrix.baseline_id, twin_id)
+    words = {c.word for finding in findings for c in finding.cells if c.variant_id in pair_of_equals}
+    if Validity.VALID not in words:
+        return (
+            f"Undecided: {matrix.baseline_id} or its A/A twin is {spelt(sorted(words))}, so there is no A/A "
+            f"floor to judge by. Read the reasons of their trials, mend the cause, and run again"
+        )
+    twins = [_against_baseline(finding, twin_id) for finding in findings]
     blocks = max(twin.ratio.n if twin else 0 for twin in twins)
     return (
         f"Undecided: {matrix.baseline_id} and its A/A twin were both VALID in no more than {blocks} "
@@ -70,19 +79,27 @@ def _too_few_blocks(findings: Findings, matrix: Matrix) -> str:
 
 
 def _each_scenario(findings: Findings, matrix: Matrix) -> str:
-    return _listed([_winner(finding, matrix) for finding in findings], "; ")
+    """The scenarios grouped by what to do there."""
+    groups: dict[str, list[str]] = {}
+    for finding in findings:
+        groups.setdefault(_choice(finding, matrix), []).append(_place(finding))
+    return "; ".join(f"{choice} on {_listed(places, ', ')}" for choice, places in groups.items())
 
 
-def _winner(finding: ScenarioFinding, matrix: Matrix) -> str:
+def _choice(finding: ScenarioFinding, matrix: Matrix) -> str:
+    if finding.recommended is not None:
+        return f"deploy {_spoken(finding.recommended, matrix)}"
     if finding.best is None:
-        return f"on {finding.scenario} nothing could be ranked"
-    if not finding.best_set:
-        return f"on {finding.scenario} the fastest could not be ranked"
-    if finding.recommended is None:
-        return f"on {finding.scenario} no difference could be judged for lack of an A/A floor"
+        return "nothing could be ranked"
+    return "no A/A floor to judge by" if finding.best_set else "the fastest could not be ranked"
+
+
+def _place(finding: ScenarioFinding) -> str:
     pair = _against_baseline(finding, finding.recommended)
-    gain = f" ({_gain(pair, matrix.baseline_id)})" if pair and pair.verdict is Verdict.BETTER else ""
-    return f"on {finding.scenario} deploy {_spoken(finding.recommended, matrix)}{gain}"
+    if pair is None or pair.verdict is not Verdict.BETTER:
+        return finding.scenario
+    noun = "requests" if pair.metric == THROUGHPUT else "p95 latency"
+    return f"{finding.scenario} ({times(pair.ratio.center)} the baseline's {noun}, {interval(pair.ratio)})"
 
 
 def _no_difference(findings: Findings, ranked: Sequence[str], recommended: str) -> str:
@@ -101,7 +118,7 @@ def _no_difference(findings: Findings, ranked: Sequence[str], recommended: str) 
     )
 
 
-def _baseline_reasons(findings: Findings, matrix: Matrix, recommended: str) -> str:
+def _reasons_to_stay(findings: Findings, matrix: Matrix) -> str:
     """Why nothing else is worth it, with the variant that fell furthest behind."""
     text = f"it is the baseline, and nothing detectably better was found on {_scenarios(findings)}"
     behind = [
@@ -113,22 +130,22 @@ def _baseline_reasons(findings: Findings, matrix: Matrix, recommended: str) -> s
     if not behind:
         return text
     last = max(behind, key=lambda pair: abs(math.log(pair.ratio.center)))
-    return f"{text}; {last.variant_id} was worst, with {_gain(last, recommended)} on {last.scenario}"
+    return f"{text}; {last.variant_id} was worst, with {_gain(last)} on {last.scenario}"
 
 
-def _reasons(findings: Findings, matrix: Matrix, recommended: str) -> str:
+def _reasons_to_change(findings: Findings, recommended: str) -> str:
     """What the recommended variant gained or lost against the baseline, then where nothing was seen."""
     pairs = [pair for finding in findings if (pair := _against_baseline(finding, recommended))]
     told = [pair for pair in pairs if pair.verdict in (Verdict.BETTER, Verdict.WORSE)]
     clauses = [
-        f"on {pair.scenario} {_verb(pair)} {_gain(pair, matrix.baseline_id)}"
+        f"on {pair.scenario} {_verb(pair)} {_gain(pair)}"
         if index == 0
         else f"on {pair.scenario} {times(pair.ratio.center)} ({interval(pair.ratio)})"
         for index, pair in enumerate(told)
     ]
     same = [pair.scenario for pair in pairs if pair not in told]
     if same:
-        against = "" if told else f" from {matrix.baseline_id}"
+        against = "" if told else " from the baseline"
         clauses.append(f"on {_listed(same, ', ')} no detectable difference{against}")
     return _listed(clauses, ", ")
 
@@ -196,9 +213,9 @@ def _against_baseline(finding: ScenarioFinding, variant_id: str | None) -> Compa
     )
 
 
-def _gain(pair: Comparison, other_id: str) -> str:
+def _gain(pair: Comparison) -> str:
     noun = "the requests" if pair.metric == THROUGHPUT else "the p95 latency"
-    return f"{times(pair.ratio.center)} {noun} of {other_id} (95 % interval {interval(pair.ratio)})"
+    return f"{times(pair.ratio.center)} {noun} of {pair.baseline_id} (95 % interval {interval(pair.ratio)})"
 
 
 def _verb(pair: Comparison) -> str:

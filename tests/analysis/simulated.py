@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 
 from harness.model import Matrix, OpenLoad, TrialRecord, Validity, Variant
-from tests.samples import ITEMS, PLAIN, STANDARD, a_matrix, a_record, some_metrics
+from tests.samples import ITEMS, PLAIN, STANDARD, a_record, some_metrics
 
 TWIN = replace(PLAIN, twin=True)
 TWO_WORKERS = replace(PLAIN, workers=2)
