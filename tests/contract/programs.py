@@ -22,7 +22,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *arguments): pass
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+server = http.server.HTTPServer((os.environ.get("HOST", "127.0.0.1"), int(sys.argv[1])), Handler)
 print("listening on", os.environ["LISTEN"], flush=True)
 server.serve_forever()
 """

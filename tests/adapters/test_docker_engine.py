@@ -1,0 +1,402 @@
+"""What only containers can show. What every engine promises is in tests/contract."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from docker import DockerClient
+from docker.models.containers import Container
+
+from harness.adapters import docker_client, docker_deployment, ownership
+from harness.adapters.docker_deployment import DockerDeployment
+from harness.adapters.docker_engine import DockerEngine
+from harness.errors import BuildFailed, EngineUnavailable, EnvironmentProblem, TrialError
+from harness.model import NetworkPath
+from tests.adapters.cuttable_proxy import CuttableProxy
+from tests.contract.programs import COMPANION
+from tests.contract.rig import CPUS, DOCKERFILE, RECIPE, SPEC, write_project
+
+pytestmark = pytest.mark.engine
+
+GONE_WITHIN_S = 15.0
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def client() -> Iterator[DockerClient]:
+    client = docker.from_env()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def run_id() -> str:
+    return f"test-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    write_project(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def engine(project: Path, run_id: str) -> Iterator[DockerEngine]:
+    engine = DockerEngine(project, run_id)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def image(engine: DockerEngine) -> str:
+    return engine.build(RECIPE)
+
+
+def server(engine: DockerEngine, image: str, **changes: Any) -> AbstractContextManager[DockerDeployment]:
+    return engine.running(replace(SPEC, **{"image": image, "stop_timeout_s": 1.0, **changes}))
+
+
+def companion(engine: DockerEngine, image: str, beside: DockerDeployment) -> AbstractContextManager[Any]:
+    return engine.companion(beside, image=image, argv=("python3", "-c", COMPANION), cpus=CPUS[:1])
+
+
+def of_run(client: DockerClient, run_id: str) -> list[str]:
+    """Names of all containers and networks of a run."""
+    wanted: dict[str, Any] = {"label": f"{ownership.RUN}={run_id}"}
+    found = [*client.containers.list(all=True, filters=wanted), *client.networks.list(filters=wanted)]
+    return [str(thing.name) for thing in found]
+
+
+def by_role(client: DockerClient, run_id: str, role: str) -> Container:
+    labels = [f"{ownership.RUN}={run_id}", f"harness.role={role}"]
+    (container,) = client.containers.list(filters={"label": labels})
+    return container
+
+
+def eventually(happened: Callable[[], bool], within_s: float = GONE_WITHIN_S) -> bool:
+    deadline = time.monotonic() + within_s
+    while not happened():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+# What a container may do
+
+
+def test_every_container_is_hardened_pinned_and_labelled(
+    engine: DockerEngine, image: str, client: DockerClient, run_id: str
+) -> None:
+    with server(engine, image, cpu_quota=0.5, memory_mib=64) as deployment:
+        with companion(engine, image, deployment) as channel:
+            channel.receive(20)
+            for role, cpus in (("server", CPUS[-1:]), ("generator", CPUS[:1])):
+                container = by_role(client, run_id, role)
+                host = container.attrs["HostConfig"]
+                assert host["ReadonlyRootfs"]
+                assert host["CapDrop"] == ["ALL"]
+                assert not host["CapAdd"]
+                assert not host["Privileged"]
+                assert host["SecurityOpt"] == ["no-new-privileges:true"]
+                assert host["PidsLimit"] == 512
+                assert host["CpusetCpus"] == ",".join(map(str, cpus))
+                assert host["RestartPolicy"]["Name"] in ("", "no")
+                assert not host["Binds"]
+                assert not host["PortBindings"]
+                assert container.attrs["Image"] == container.attrs["Config"]["Image"] == image
+                assert container.attrs["Config"]["User"] == "10001:10001"
+                assert ownership.labels(run_id).items() <= container.labels.items()
+        limits = by_role(client, run_id, "server").attrs["HostConfig"]
+        assert limits["NanoCpus"] == 500_000_000
+        assert limits["Memory"] == limits["MemorySwap"] == 64 << 20
+
+
+def test_only_tmp_can_be_written(engine: DockerEngine, image: str) -> None:
+    program = """
+import pathlib
+for path in ("/tmp/x", "/dev/shm/x", "/x", "/home/x"):
+    try: pathlib.Path(path).write_text("x"); print(path, "written", flush=True)
+    except OSError as error: print(path, type(error).__name__, flush=True)
+"""
+    with server(engine, image, argv=("python3", "-c", program)) as deployment:
+        eventually(lambda: not deployment.state().running)
+    assert deployment.log().splitlines() == [
+        "/tmp/x written", "/dev/shm/x written", "/x OSError", "/home/x OSError",
+    ]  # fmt: skip
+
+
+# The four network paths
+
+
+@pytest.mark.parametrize("path", ["shared", "published", "host"])
+def test_the_companion_reaches_the_server_on_loopback(
+    engine: DockerEngine, image: str, path: NetworkPath
+) -> None:
+    with (
+        server(engine, image, network=path, env=_listening_for(path)) as deployment,
+        companion(engine, image, deployment) as channel,
+    ):
+        assert deployment.base_url.startswith("http://127.0.0.1:")
+        assert channel.receive(20) == "hello"
+        channel.send(f"get {deployment.base_url}/")
+        assert channel.receive(30) == "well met"
+
+
+def test_on_the_shared_path_the_server_has_loopback_only(
+    engine: DockerEngine, image: str, client: DockerClient, run_id: str
+) -> None:
+    with server(engine, image) as deployment, companion(engine, image, deployment):
+        container = by_role(client, run_id, "server")
+        assert list(container.attrs["NetworkSettings"]["Networks"]) == ["none"]
+        generator = by_role(client, run_id, "generator")
+        assert generator.attrs["HostConfig"]["NetworkMode"] == f"container:{container.id}"
+
+
+def test_a_published_port_is_free_and_on_loopback(
+    engine: DockerEngine, image: str, client: DockerClient
+) -> None:
+    with (
+        server(engine, image, network="published") as one,
+        server(engine, image, network="published") as other,
+    ):
+        assert one.base_url != other.base_url
+        for deployment in (one, other):
+            ports = client.containers.get(deployment.name).attrs["NetworkSettings"]["Ports"]
+            (binding,) = ports["8000/tcp"]
+            assert binding["HostIp"] == "127.0.0.1"
+            assert deployment.base_url == f"http://127.0.0.1:{binding['HostPort']}"
+
+
+def test_the_bridge_is_the_runs_own_and_goes_with_it(
+    engine: DockerEngine, image: str, client: DockerClient, run_id: str
+) -> None:
+    with server(engine, image, network="bridge") as deployment, companion(engine, image, deployment):
+        for role in ("server", "generator"):
+            networks = by_role(client, run_id, role).attrs["NetworkSettings"]["Networks"]
+            assert list(networks) == [f"harness-{run_id}"]
+        settings = client.containers.get(deployment.name).attrs["NetworkSettings"]
+        address = settings["Networks"][f"harness-{run_id}"]["IPAddress"]
+        assert deployment.base_url == f"http://{address}:8000"
+        assert not any(settings["Ports"].values())
+    engine.close()
+    assert of_run(client, run_id) == []
+
+
+def _listening_for(path: NetworkPath) -> Mapping[str, str]:
+    """A published server is reached through its container's own address, so it listens on all of them."""
+    return {**SPEC.env, "HOST": "0.0.0.0" if path == "published" else "127.0.0.1"}
+
+
+# How servers end
+
+
+def test_a_server_killed_from_outside_is_seen(engine: DockerEngine, image: str, client: DockerClient) -> None:
+    with server(engine, image) as deployment:
+        client.containers.get(deployment.name).kill("SIGKILL")
+        assert eventually(lambda: not deployment.state().running)
+        assert deployment.state().exit_code == 137
+        assert not deployment.state().oom_killed
+
+
+def test_a_server_out_of_memory_is_seen_and_remembered(engine: DockerEngine, image: str) -> None:
+    program = "print('eating', flush=True)\nx = []\nwhile True: x.append(bytearray(4 << 20))"
+    with server(engine, image, argv=("python3", "-c", program), memory_mib=32) as deployment:
+        assert eventually(lambda: not deployment.state().running)
+    assert deployment.state().oom_killed
+    assert deployment.state().exit_code == 137
+    assert "eating" in deployment.log()
+
+
+def test_a_program_that_is_not_there_fails_the_trial_and_leaves_nothing(
+    engine: DockerEngine, image: str, client: DockerClient, run_id: str
+) -> None:
+    with pytest.raises(TrialError, match="no-such-program"), server(engine, image, argv=("no-such-program",)):
+        pass
+    assert of_run(client, run_id) == []
+
+
+def test_an_image_that_is_not_there_fails_the_trial(engine: DockerEngine) -> None:
+    with pytest.raises(TrialError, match=r"[Nn]o such image"), server(engine, "sha256:" + "0" * 64):
+        pass
+
+
+def test_the_stats_of_the_engine_stand_in_for_cgroup_files_out_of_reach(
+    engine: DockerEngine, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server(engine, image) as deployment, companion(engine, image, deployment) as channel:
+        channel.send(f"get {deployment.base_url}/burn")
+        assert [channel.receive(30) for _ in range(2)] == ["hello", "well met"]
+        files = deployment.reading()
+        monkeypatch.setattr(deployment, "_cgroup", None)
+        stats = deployment.reading()
+        assert stats.cpu_s == pytest.approx(files.cpu_s, abs=0.1)
+        assert stats.working_set_bytes == pytest.approx(files.working_set_bytes, rel=0.2)
+        assert deployment.memory() is None
+
+
+def test_a_process_of_ours_with_the_servers_number_is_not_taken_for_it(
+    engine: DockerEngine, image: str, client: DockerClient
+) -> None:
+    with server(engine, image) as deployment:
+        container = client.containers.get(deployment.name)
+        container.attrs["State"]["Pid"] = os.getpid()
+        assert docker_deployment._cgroup_files(container, CPUS) is None
+
+
+# Builds
+
+
+def test_one_recipes_failure_shows_its_last_lines_and_spares_its_neighbours(
+    engine: DockerEngine, project: Path
+) -> None:
+    broken = "FROM ${BASE_IMAGE} AS broken\nRUN for i in $(seq 40); do echo line $i; done; exit 9\n"
+    arg, _, tiny = DOCKERFILE.partition("\n")
+    (project / "Dockerfile.variants").write_text(f"{arg}\n{broken}{tiny}")
+    with pytest.raises(BuildFailed) as caught:
+        engine.build("broken")
+    shown = caught.value.log_tail.splitlines()
+    assert len(shown) == 20
+    assert "line 40" in shown
+    assert "returned a non-zero code: 9" in shown[-1]
+    assert "line 1" in (project / ".harness/builds/broken.log").read_text().splitlines()
+    assert engine.build(RECIPE).startswith("sha256:")
+
+
+def test_images_tell_their_recipe(engine: DockerEngine, image: str, client: DockerClient) -> None:
+    found = client.images.get(image)
+    assert found.labels["harness.recipe"] == RECIPE
+    assert f"harness/{RECIPE}:latest" in found.tags
+
+
+def test_a_base_image_that_is_not_there_is_named(project: Path, run_id: str) -> None:
+    engine = DockerEngine(project, run_id, base_image="no-such-image:at-all")
+    try:
+        with pytest.raises(EnvironmentProblem, match=r"no-such-image:at-all.*setup-base-image\.sh"):
+            engine.build(RECIPE)
+    finally:
+        engine.close()
+
+
+# What is ours and what is not
+
+
+@contextmanager
+def stopped_container(client: DockerClient, image: str, labels: Mapping[str, str]) -> Iterator[Container]:
+    container = client.containers.create(image, command=["true"], labels=dict(labels))
+    try:
+        yield container
+    finally:
+        with ownership.already_gone_is_fine():
+            container.remove(force=True)
+
+
+def test_a_users_stopped_container_and_untagged_image_stay_as_they_are(
+    engine: DockerEngine, image: str, client: DockerClient, run_id: str
+) -> None:
+    with stopped_container(client, image, {"theirs": "yes"}) as theirs:
+        untagged = theirs.commit()
+        try:
+            with server(engine, image, network="published"):
+                pass
+            engine.close()
+            ownership.remove_leftovers(client)
+            assert of_run(client, run_id) == []
+            before = theirs.attrs["State"]
+            theirs.reload()
+            assert theirs.attrs["State"] == before
+            assert client.images.get(str(untagged.id)).tags == []
+        finally:
+            client.images.remove(str(untagged.id))
+
+
+def test_leftovers_of_dead_owners_go_and_others_stay(
+    engine: DockerEngine, image: str, client: DockerClient, run_id: str
+) -> None:
+    dead = {**ownership.labels("dead-run"), ownership.START: "1"}
+    abroad = {**dead, ownership.HOST: "another-machine"}
+    with (
+        server(engine, image) as live,
+        stopped_container(client, image, dead) as left,
+        stopped_container(client, image, abroad) as foreign,
+    ):
+        removed = ownership.remove_leftovers(client)
+        assert left.name in removed
+        assert foreign.name not in removed
+        assert live.state().running
+        assert ownership.leftovers(client) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_however_the_harness_dies(
+    project: Path, client: DockerClient, run_id: str, number: signal.Signals
+) -> None:
+    argv = [sys.executable, "-m", "tests.adapters.holder", str(project), run_id]
+    harness = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT)
+    assert harness.stdout is not None
+    assert harness.stdout.readline() == "running\n"
+    assert len(of_run(client, run_id)) == 2, "a container and a network"
+    harness.send_signal(number)
+    assert eventually(lambda: of_run(client, run_id) == [])
+    harness.communicate(timeout=30)
+
+
+# An engine that goes away
+
+
+def test_no_engine_is_told_with_what_mends_it(
+    project: Path, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    with pytest.raises(EngineUnavailable, match=r"nobody\.sock.*setup-engine\.sh"):
+        DockerEngine(project, run_id)
+
+
+@pytest.fixture
+def proxy(tmp_path: Path, client: DockerClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[CuttableProxy]:
+    """The engine behind a socket that can be taken away."""
+    with CuttableProxy(tmp_path / "engine.sock") as proxy:
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{proxy.path}")
+        yield proxy
+
+
+def test_an_engine_that_comes_back_costs_the_trial_and_leaves_nothing(
+    proxy: CuttableProxy, project: Path, client: DockerClient, run_id: str
+) -> None:
+    engine = DockerEngine(project, run_id)
+    try:
+        image = engine.build(RECIPE)
+        with server(engine, image) as deployment, companion(engine, image, deployment) as channel:
+            channel.receive(20)
+            proxy.cut(away_s=1.0)
+            with pytest.raises(TrialError, match="broke and came back"):
+                deployment.state()
+        assert of_run(client, run_id) == []
+    finally:
+        engine.close()
+
+
+def test_an_engine_that_stays_away_ends_the_run_and_the_reaper_cleans_up_later(
+    proxy: CuttableProxy, project: Path, client: DockerClient, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker_client, "RECONNECT_S", 0.5)
+    engine = DockerEngine(project, run_id)
+    image = engine.build(RECIPE)
+    with pytest.raises(EngineUnavailable, match="harness clean"), server(engine, image):
+        proxy.cut(away_s=8.0)
+    with pytest.raises(EngineUnavailable):
+        engine.close()
+    assert len(of_run(client, run_id)) == 1, "it could not be removed yet"
+    assert eventually(lambda: of_run(client, run_id) == [], within_s=30)
