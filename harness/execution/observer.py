@@ -12,6 +12,12 @@ from harness.execution.ports import Clock, Deployment
 from harness.model import ResourceReading
 
 
+def next_tick(tick: int, elapsed_s: float, *, period_s: float) -> tuple[int, float]:
+    """The next multiple of the period that is still to come, and the seconds until then."""
+    tick = max(tick + 1, math.ceil(elapsed_s / period_s))
+    return tick, max(0.0, tick * period_s - elapsed_s)
+
+
 class Observer:
     """A context manager that collects `readings` from just before its body to just after.
 
@@ -50,9 +56,8 @@ class Observer:
     def _observe(self, start_s: float) -> None:
         tick = 0
         while not self.ended_early:
-            elapsed_s = self._clock.monotonic() - start_s
-            tick = max(tick + 1, math.ceil(elapsed_s / self._period_s))
-            if self._stop.wait(max(0.0, tick * self._period_s - elapsed_s)):
+            tick, wait_s = next_tick(tick, self._clock.monotonic() - start_s, period_s=self._period_s)
+            if self._stop.wait(wait_s):
                 return
             self._read()
 
