@@ -36,7 +36,7 @@ class LiveWatcher:
             self._status.stop()
 
     def said(self, message: str) -> None:
-        self._console.print(Text(printable(message)))
+        self._print(message)
 
     def trial_started(self, trial: Trial, *, number: int, of: int, seconds_left: float) -> None:
         leader = self._leader()
@@ -55,9 +55,10 @@ class LiveWatcher:
             if "twin" not in record.variant_id.split("."):
                 self._rates[record.scenario][record.variant_id].append(metrics.throughput_per_s)
             p95_ms = (metrics.latency_p95_s or 0.0) * 1000
-            self.said(f"  {record.trial_id}: {metrics.throughput_per_s:,.0f} requests/s, p95 {p95_ms:.1f} ms")
+            outcome = f"{metrics.throughput_per_s:,.0f} requests/s, p95 {p95_ms:.1f} ms"
         else:
-            self.said(f"  {record.trial_id}: {record.validity}: {'; '.join(record.reasons)}")
+            outcome = f"{record.validity}: {'; '.join(record.reasons)}"
+        self._print(f"{record.trial_id}: {outcome}", indent="  ")
 
     def _leader(self) -> str:
         """The variant with the highest mean throughput over the scenarios it has figures for."""
@@ -74,7 +75,10 @@ class LiveWatcher:
         if self._status:
             self._status.update(Text(printable(line)))
         elif line == self._line:
-            self._console.print(Text(printable(line)))
+            self._print(line)
+
+    def _print(self, message: str, *, indent: str = "") -> None:
+        self._console.print(Text(indent + printable(message)), soft_wrap=True)
 
 
 def duration(seconds: float) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.adapters.config_file import find_project, load_matrix
 from harness.adapters.engines import open_engine
-from harness.adapters.host import cpu_split
+from harness.adapters.host import cpu_split, pinned_to
 from harness.adapters.load_process import ProcessLoadGenerator
 from harness.adapters.provenance import provenance
 from harness.adapters.result_store import RunStore, find_run, new_run_id
@@ -72,22 +72,19 @@ def run(matrix_path: Path, options: RunOptions, watcher: Watcher) -> RunOutcome:
         stack.enter_context(run_lock(run_id, wait=options.wait))
         engine = stack.enter_context(open_engine(options.engine, project, run_id, watcher.said))
         images, failed = _build(engine, matrix, options, watcher)
+        facts = provenance(matrix_path, options.results, engine, images=images, failed_builds=failed)
+        # From here on the harness stays off the server's cores.
+        stack.enter_context(pinned_to(matrix.generator_cpus))
         bench = _bench(engine, images, matrix, watcher)
-        facts = provenance(
-            matrix_path,
-            options.results,
-            engine,
-            images=images,
-            failed_builds=failed,
-            ceiling_per_s=bench.ceiling_per_s,
-        )
-        store = earlier or RunStore.create(
-            options.results, run_id, {"started_at": now.isoformat(timespec="seconds"), **facts}, matrix
-        )
+        facts["generator_ceiling_per_s"] = bench.ceiling_per_s
         if earlier:
+            _refuse_changes(earlier, {**facts, "matrix": matrix_to_json(matrix)})
             if earlier.torn_tail():
                 watcher.said("the journal's last record was cut short: that trial is measured again")
-            _refuse_changes(earlier, {**facts, "matrix": matrix_to_json(matrix)})
+            store = earlier
+        else:
+            facts["started_at"] = now.isoformat(timespec="seconds")
+            store = RunStore.create(options.results, run_id, facts, matrix)
         end = _walk(plan, matrix, bench, store, failed, watcher)
         store.update_manifest(**facts, end=end)
     return RunOutcome(store=store, end=end, failed_builds=failed)

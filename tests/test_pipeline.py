@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -48,6 +48,7 @@ class Machine:
         monkeypatch.setattr(pipeline, "SystemClock", lambda: self.engines[-1].clock)
         monkeypatch.setattr(pipeline, "find_project", lambda _: PROJECT)
         monkeypatch.setattr(pipeline, "cpu_split", lambda: ((1,), (0,)))
+        monkeypatch.setattr(pipeline, "pinned_to", lambda _: nullcontext())
         monkeypatch.setattr("harness.adapters.run_lock.DEFAULT", directory / "lock")
 
     @contextmanager

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.adapters import proc
@@ -32,6 +33,17 @@ def split_cpus(cpus: Sequence[int]) -> CpuSplit:
         return tuple(cpus), tuple(cpus)
     generators = max(1, len(cpus) // 4)
     return tuple(cpus[generators:]), tuple(cpus[:generators])
+
+
+@contextmanager
+def pinned_to(cpus: Sequence[int]) -> Iterator[None]:
+    """Keep this process, and what it starts meanwhile, on these cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def facts(path: Path) -> dict[str, str | float | int]:

@@ -25,7 +25,6 @@ def provenance(
     *,
     images: Mapping[str, str],
     failed_builds: Mapping[str, str],
-    ceiling_per_s: float | None,
 ) -> dict[str, Any]:
     """Facts that a reader needs to repeat the run, and that --resume compares."""
     return {
@@ -36,5 +35,4 @@ def provenance(
         "host": dict(host.facts(results)),
         "images": dict(images),
         "failed_builds": dict(failed_builds),
-        "generator_ceiling_per_s": ceiling_per_s and round(ceiling_per_s),
     }

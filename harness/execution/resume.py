@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-WATCHED = ("harness", "engine", "images", "host.hostname", "host.kernel", "host.cpu_model", "host.cpus")
+WATCHED = (
+    "harness",
+    "engine",
+    "images",
+    "host.host",
+    "host.kernel",
+    "host.cpu_model",
+    "host.cpus_host",
+    "host.cpus_affinity",
+)
 
 
 def changes_since(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

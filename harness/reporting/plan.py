@@ -40,7 +40,11 @@ def _cost(matrix: Matrix, plan: Plan) -> Iterator[str]:
     cost = estimate(plan, matrix)
     server, generator = (",".join(map(str, cpus)) for cpus in (matrix.server_cpus, matrix.generator_cpus))
     yield f"server on CPU {server}, load generator on CPU {generator}"
-    yield f"about {cost.seconds / 60:.1f} min for {len(plan.blocks)} blocks; budget {matrix.budget_s / 60:.1f} min"
+    yield f"about {_minutes(cost.seconds)} for {len(plan.blocks)} blocks; budget {_minutes(matrix.budget_s)}"
     if cost.blocks_within_budget < len(plan.blocks):
         yield f"the budget is expected to end the run after {cost.blocks_within_budget} blocks"
     yield f"about {cost.disk_bytes / 1e6:.0f} MB of results"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f} min"

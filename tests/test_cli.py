@@ -1,0 +1,128 @@
+"""The command as a user meets it: its words and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.adapters.config_file import find_project
+from harness.adapters.result_store import RunStore
+from tests.samples import ITEMS, PLAIN, STANDARD, a_load, a_matrix, a_record, some_metrics, some_readings
+
+PROJECT = find_project(Path(__file__))
+HARNESS = Path(sys.executable).with_name("harness")
+
+
+def harness(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [HARNESS, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+        env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1", **environment},
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> RunStore:
+    """A run in which uvicorn-standard really is 1.5 times as fast."""
+    store = RunStore.create(tmp_path / "results", "20261121-090000-m", {"engine": "docker"}, a_matrix())
+    for block in range(1, 5):
+        for variant, rate in ((PLAIN, 1000.0), (STANDARD, 1500.0)):
+            metrics = some_metrics(throughput_per_s=rate + block)
+            record = a_record(variant, block=block, metrics=metrics)
+            store.save_trial(record.trial_id, a_load(), some_readings(), "log")
+            store.append(record)
+        twin = a_record(
+            variant_id=f"{PLAIN.id}.twin",
+            trial_id=f"{PLAIN.id}.twin.{ITEMS.name}.{block:02d}",
+            block=block,
+            metrics=some_metrics(throughput_per_s=1001.0 + block),
+        )
+        store.append(twin)
+    return store
+
+
+def test_a_stored_run_is_shown_again(stored: RunStore) -> None:
+    shown = harness("show", "--results", stored.path.parent)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith("Deploy uvicorn-standard with 1 worker")
+    assert "better" in shown.stdout
+
+
+def test_a_report_is_rebuilt_and_its_files_are_named(stored: RunStore) -> None:
+    made = harness("report", stored.path)
+    assert made.returncode == 0, made.stderr
+    paths = [Path(line) for line in made.stdout.splitlines()]
+    assert paths[0] == stored.path / "report" / "report.html"
+    assert all(path.stat().st_size > 0 for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("run", "--matrix", "matrices/quik.toml"), 2, "matrices/quick.toml"),
+        (("run", "--matrix", "matrices/quick.toml", "--engine", "podman"), 2, "auto, docker, process"),
+        (("plan", "--matrix", "README.md"), 2, "not valid TOML"),
+        (("show", "nonsense"), 2, "no such run"),
+        (("report", "--results", "/nonexistent"), 2, "no run yet"),
+        (("run",), 2, "--matrix"),
+        (("nonsense",), 2, "No such command"),
+    ],
+)
+def test_bad_input_is_explained_with_exit_code_2(arguments: tuple[str, ...], code: int, says: str) -> None:
+    refused = harness(*arguments)
+    assert refused.returncode == code
+    assert says in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_an_engine_that_is_not_there_is_exit_code_3(tmp_path: Path) -> None:
+    refused = harness(
+        *("run", "--matrix", "matrices/quick.toml", "--engine", "docker", "--results", tmp_path),
+        DOCKER_HOST="unix:///nonexistent.sock",
+        TMPDIR=str(tmp_path),
+    )
+    assert refused.returncode == 3
+    assert "setup-engine.sh" in refused.stderr
+    assert list(tmp_path.glob("*quick*")) == []
+
+
+def test_doctor_names_the_command_that_mends(tmp_path: Path) -> None:
+    checked = harness("doctor", "--results", tmp_path, DOCKER_HOST="unix:///nonexistent.sock")
+    assert checked.returncode == 3
+    assert "scripts/setup-engine.sh" in checked.stdout
+    assert "why it matters" in checked.stdout
+
+
+def test_a_plan_shows_commands_order_and_cost() -> None:
+    planned = harness("plan", "--matrix", "matrices/quick.toml")
+    assert planned.returncode == 0, planned.stderr
+    for expected in ("uvicorn target_app.main:app", "block 1:", "seed 1", "min for", "MB of results"):
+        assert expected in planned.stdout
+
+
+def test_what_there_is_is_listed(stored: RunStore) -> None:
+    listed = harness("list", "--results", stored.path.parent)
+    assert listed.returncode == 0, listed.stderr
+    for expected in ("matrices/quick.toml", "cpu_bound", "gunicorn-asgi", stored.path.name):
+        assert expected in listed.stdout
+
+
+def test_the_schema_is_json_schema() -> None:
+    schema = json.loads(harness("schema").stdout)
+    assert schema["title"] == "MatrixFile"
+    assert schema["additionalProperties"] is False
+
+
+def test_the_version_is_told() -> None:
+    from harness import __version__
+
+    assert harness("--version").stdout.strip() == __version__

@@ -1,0 +1,77 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from harness.live import LiveWatcher, duration, printable
+from harness.model import Cell, Trial, Validity
+from tests.samples import ITEMS, PLAIN, STANDARD, a_record, some_metrics
+
+
+def told(*, terminal: bool) -> tuple[LiveWatcher, io.StringIO]:
+    out = io.StringIO()
+    return LiveWatcher(Console(file=out, force_terminal=terminal, width=120)), out
+
+
+def finish(watcher: LiveWatcher) -> None:
+    watcher.trial_finished(a_record(PLAIN, metrics=some_metrics(throughput_per_s=1000.0)))
+    watcher.trial_finished(a_record(STANDARD, metrics=some_metrics(throughput_per_s=1500.0)))
+    watcher.trial_started(
+        Trial(cell=Cell(variant=PLAIN, scenario=ITEMS), block=2), number=3, of=4, seconds_left=200
+    )
+
+
+def test_without_a_terminal_there_are_plain_whole_lines() -> None:
+    watcher, out = told(terminal=False)
+    with watcher:
+        finish(watcher)
+        watcher.loading({"per_s": 900.0})
+    assert out.getvalue().splitlines() == [
+        "  uvicorn-plain.w1.items.01: 1,000 requests/s, p95 6.0 ms",
+        "  uvicorn-standard.w1.items.01: 1,500 requests/s, p95 6.0 ms",
+        "[3/4] uvicorn-plain.w1.items.02  about 3 min left  leading so far: uvicorn-standard.w1",
+    ]
+
+
+def test_on_a_terminal_the_present_rate_and_leader_are_shown() -> None:
+    watcher, out = told(terminal=True)
+    with watcher:
+        finish(watcher)
+        watcher.loading({"per_s": 900.0})
+    assert "uvicorn-standard.w1  900 requests/s" in out.getvalue()
+
+
+def test_an_invalid_trial_is_said_with_its_reason_and_leads_nothing() -> None:
+    watcher, out = told(terminal=False)
+    watcher.trial_finished(
+        a_record(
+            STANDARD,
+            validity=Validity.INVALID,
+            reasons=("I6: \x1b[31mboom\x1b[0m [red]x[/red]",),
+            metrics=None,
+        )
+    )
+    finish(watcher)
+    first, *_, last = out.getvalue().splitlines()
+    assert first == "  uvicorn-standard.w1.items.01: INVALID: I6: boom [red]x[/red]"
+    assert "leading so far: uvicorn-standard.w1" in last
+
+
+def test_the_twin_never_leads() -> None:
+    watcher, out = told(terminal=False)
+    twin = a_record(variant_id="uvicorn-plain.w1.twin", metrics=some_metrics(throughput_per_s=9e9))
+    watcher.trial_finished(twin)
+    finish(watcher)
+    assert out.getvalue().splitlines()[-1].endswith("leading so far: uvicorn-standard.w1")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(5, "5 s"), (89, "89 s"), (120, "2 min"), (3600, "1 h 00 min"), (4260, "1 h 11 min")],
+)
+def test_durations_are_for_people(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_lines_stay_and_control_codes_go() -> None:
+    assert printable("a\x1b[2Jb\nc\x07") == "ab\nc"
