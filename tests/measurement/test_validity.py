@@ -165,6 +165,12 @@ def test_i2_an_answered_failure_excuses_no_other_ids() -> None:
     check(Validity.INVALID, "I2: the 5000 requests", evidence(load, facts_after=after))
 
 
+def test_i2_a_wrong_body_is_an_answer_too() -> None:
+    load = with_statuses(WRONG_BODY, answered=1)
+    after = facts(worker(requests=5000, id_sum=load.id_sum + 1, id_xor=load.id_xor))
+    assert [reason[:2] for reason in judge(evidence(load, facts_after=after))[1]] == ["I2", "I6"]
+
+
 @pytest.mark.parametrize(("late_ms", "slo_ms", "kept"), [(1.9, 10, True), (2.1, 10, False), (4, 100, True)])
 def test_i3_lateness_is_held_against_two_ms_or_the_slo(late_ms: float, slo_ms: float, kept: bool) -> None:
     load = a_load()
