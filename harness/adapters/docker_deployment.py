@@ -115,9 +115,12 @@ def reading_from_stats(stats: Mapping[str, Any], *, at_s: float) -> ResourceRead
     """A reading from the engine's stats API, for engines in a virtual machine of their own.
 
     Their host's steal and the count of OOM kills are not to be had: both stay 0. Working set =
-    usage - inactive file pages, as for the cgroup files.
+    usage - inactive file pages, as for the cgroup files. Raises DeploymentDied when the container ended
+    just now: then the engine answers with empty figures.
     """
     memory = stats["memory_stats"]
+    if not memory:
+        raise DeploymentDied("the server ended. Read server.log in the trial's directory.")
     pages = memory["stats"]
     inactive_bytes = pages.get("total_inactive_file", pages.get("inactive_file", 0))
     cpu = stats["cpu_stats"]

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from harness.adapters import ownership
 
@@ -32,7 +33,9 @@ class Reaper:
     """The harness's end of the pipe."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+        if process.stdin is None:
+            raise ValueError("the reaper was started without a pipe")
+        self._process, self._pipe = process, process.stdin
 
     @classmethod
     def start(cls, run_id: str, *, docker: bool) -> Reaper:
@@ -64,31 +67,29 @@ class Reaper:
             self._tell(f"adopt {pgid} {began}")
 
     def release(self, pgid: int) -> None:
-        """Forget a process group that has ended, before its number is used again."""
-        self._tell(f"release {pgid}")
+        """Forget a process group that has ended, before its number is used again.
+
+        Also after `close`: a `with` block may end later than the engine it came from.
+        """
+        if not self._pipe.closed:
+            self._tell(f"release {pgid}")
 
     def close(self, *, clean: bool = True) -> None:
         """End the reaper; unless `clean`, it does its work first, in the background. May be called twice."""
-        if self._process.stdin is None or self._process.stdin.closed:
+        if self._pipe.closed:
             return
         if clean:
             self._tell("done")
-        try:
-            self._process.stdin.close()
-        except BrokenPipeError:
-            return
+        with suppress(BrokenPipeError):
+            self._pipe.close()
         if clean:
             self._process.wait(timeout=EXIT_S)
 
     def _tell(self, line: str) -> None:
-        if self._process.stdin is None:
-            raise ValueError("the reaper was started without a pipe")
-        try:
-            self._process.stdin.write(f"{line}\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            # Someone killed the reaper. The run goes on: `with` blocks still clean up behind it.
-            return
+        # Broken: someone killed the reaper. The run goes on, and `with` blocks still clean up behind it.
+        with suppress(BrokenPipeError):
+            self._pipe.write(f"{line}\n")
+            self._pipe.flush()
 
 
 def listen(lines: Iterable[str]) -> Mapping[int, str] | None:

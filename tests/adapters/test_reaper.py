@@ -93,6 +93,7 @@ def test_after_a_clean_end_nothing_is_killed(sleeper: subprocess.Popen[bytes]) -
     reaper.adopt(sleeper.pid)
     reaper.close()
     reaper.close()
+    reaper.release(sleeper.pid)
     assert ownership.start_time(reaper.pid) is None
     assert sleeper.poll() is None
 
