@@ -32,5 +32,5 @@ env:
 	@scripts/setup-env.sh
 
 clean: ## Remove what this project made here: environments and caches, never results
-	-$(BIN)/harness clean
+	@if [ -x $(BIN)/harness ]; then $(BIN)/harness clean; fi
 	rm -rf .venv .harness .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

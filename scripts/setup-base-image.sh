@@ -49,7 +49,6 @@ if timeout "$PULL_TIMEOUT_S" docker pull --quiet "$OFFICIAL" >/dev/null 2>&1; th
 
 can_install_packages || give_up "$OFFICIAL cannot be pulled, and making a base image needs root on Debian;" \
     "as root: scripts/setup-base-image.sh"
-PATH=$PATH:/usr/sbin:/sbin
 command -v debootstrap >/dev/null || install_packages debootstrap debian-archive-keyring
 say "no image registry answers: making $TAG from Debian $SUITE packages (about a minute)"
 make_image

@@ -9,6 +9,8 @@ readonly SOCKET=$VAR/run/docker.sock PID_FILE=$VAR/run/docker.pid LOG=$VAR/log/h
 readonly CONTAINERD_PID_FILE=$VAR/run/docker/containerd/containerd.pid
 readonly MEND="apt-get install docker.io iptables, then start it"
 
+started_pid=
+
 engine_version() {
     if command -v docker >/dev/null; then
         timeout 10 docker version --format '{{.Server.Version}}' 2>/dev/null
@@ -45,7 +47,7 @@ install_engine() {
 }
 
 start_engine() {
-    if [ -d /run/systemd/system ]; then
+    if [ -d "$VAR/run/systemd/system" ]; then
         say "starting the installed Docker engine with systemctl"
         systemctl start docker
         return
@@ -58,21 +60,27 @@ start_engine() {
     fi
     say "starting the installed Docker engine in the background (log: $LOG)"
     setsid dockerd >"$LOG" 2>&1 </dev/null 9>&- &
+    started_pid=$!
+}
+
+has_died() { # another engine, started by its package, may have been quicker than ours
+    [ -n "$started_pid" ] && ! kill -0 "$started_pid" 2>/dev/null && ! is_running "$PID_FILE" dockerd
 }
 
 wait_for_engine() {
     local deadline=$((SECONDS + START_TIMEOUT_S))
     while [ "$SECONDS" -lt "$deadline" ]; do
         stop_here_if_it_answers
+        if has_died; then break; fi
         sleep 0.3
     done
     tail -n 20 "$LOG" >&2 2>/dev/null || true
-    give_up "the Docker engine did not answer within $START_TIMEOUT_S s; its last log lines are above"
+    give_up "the Docker engine does not come up (its last log lines are above);" \
+        "mend what they say, or run on a machine that lets root start one"
 }
 
 stop_here_if_it_answers
 [ "$(id -u)" = 0 ] || give_up "no Docker engine answers and only root may start one; as root: $MEND"
-PATH=$PATH:/usr/sbin:/sbin
 mkdir -p "$VAR/run" "$VAR/log"
 only_one_at_a_time "$VAR/run/harness-engine.lock"
 stop_here_if_it_answers # the set-up that held the lock may have brought it up

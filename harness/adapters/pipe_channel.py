@@ -15,6 +15,8 @@ from harness.errors import GeneratorFailed
 CHUNK_BYTES = 1 << 20
 MAX_LINE_BYTES = 1 << 28
 TAIL_LINES = 50
+ENDING_S = 5.0
+"""How long a process may take to end after its output has."""
 
 
 class PipeChannel:
@@ -27,7 +29,7 @@ class PipeChannel:
         stdin: IO[bytes],
         stdout: IO[bytes],
         stderr: Path,
-        exit_code: Callable[[], int | None],
+        exit_code: Callable[[float], int | None],
     ) -> None:
         self._name, self._stdin, self._stdout, self._stderr = name, stdin, stdout, stderr
         self._exit_code = exit_code
@@ -43,7 +45,7 @@ class PipeChannel:
             self._stdin.write(f"{line}\n".encode())
             self._stdin.flush()
         except BrokenPipeError as error:
-            raise GeneratorFailed(self._told("took no more input")) from error
+            raise GeneratorFailed(self._told("took no more input", ENDING_S)) from error
 
     def receive(self, timeout_s: float) -> str:
         """The next line, without its end. Raises GeneratorFailed on time-out or when the process ended."""
@@ -53,7 +55,7 @@ class PipeChannel:
                 raise GeneratorFailed(self._told(f"gave no answer within {timeout_s:g} s"))
             data = os.read(self._stdout.fileno(), CHUNK_BYTES)
             if not data:
-                raise GeneratorFailed(self._told("ended"))
+                raise GeneratorFailed(self._told("ended", ENDING_S))
             self._take(data)
         return self._lines.popleft().decode(errors="replace")
 
@@ -77,8 +79,8 @@ class PipeChannel:
         if self._pieces_bytes > MAX_LINE_BYTES:
             raise GeneratorFailed(self._told(f"wrote a line of more than {MAX_LINE_BYTES >> 20} MiB"))
 
-    def _told(self, what: str) -> str:
-        code = self._exit_code()
+    def _told(self, what: str, ending_s: float = 0.0) -> str:
+        code = self._exit_code(ending_s)
         ending = "" if code is None else f" (exit code {code})"
         tail = self._stderr.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
         words = "Its last words:\n" + "\n".join(tail) if tail else "It wrote nothing to stderr."

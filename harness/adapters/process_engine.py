@@ -164,6 +164,7 @@ class ProcessEngine:
                 channel.close()
 
     def close(self) -> None:
+        """Stop whatever still runs. May be called twice."""
         for group in tuple(self._groups.values()):
             group.stop(STOP_TIMEOUT_S)
         self._groups.clear()
@@ -203,8 +204,9 @@ class ProcessEngine:
             yield group
         finally:
             group.stop(STOP_TIMEOUT_S)
-            self._reaper.release(group.pid)
-            self._groups.pop(group.pid, None)
+            # Not if `close` was quicker: then the reaper has gone as well.
+            if self._groups.pop(group.pid, None):
+                self._reaper.release(group.pid)
 
 
 def refuse_what_needs_containers(spec: DeploymentSpec) -> None:

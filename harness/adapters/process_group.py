@@ -58,14 +58,12 @@ class ProcessGroup:
     def stdout(self) -> IO[bytes]:
         return _pipe(self._process.stdout)
 
-    def exit_code(self) -> int | None:
+    def exit_code(self, within_s: float = 0.0) -> int | None:
         """None while the leader runs; 128 + n when signal n killed it, as shells and Docker count."""
-        if self._exit_code is None:
-            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if ended is not None:
-                by_itself = ended.si_code == os.CLD_EXITED
-                self._exit_code = ended.si_status if by_itself else 128 + ended.si_status
-        return self._exit_code
+        deadline = time.monotonic() + within_s
+        while (code := self._exit_code_now()) is None and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+        return code
 
     def stop(self, timeout_s: float) -> None:
         """Ask the leader to end, then kill whatever is left of the group. May be called twice.
@@ -76,23 +74,23 @@ class ProcessGroup:
             return
         try:
             os.kill(self.pid, signal.SIGTERM)
-            self._ends_within(timeout_s)
+            self.exit_code(timeout_s)
         finally:
             os.killpg(self.pid, signal.SIGKILL)
-            if not self._ends_within(KILL_TIMEOUT_S):
+            if self.exit_code(KILL_TIMEOUT_S) is None:
                 raise EnvironmentProblem(
                     f"process {self.pid} outlives SIGKILL: it hangs in the kernel, most likely on a disk or "
                     f"a mount. Look at /proc/{self.pid}/stack, then restart the machine."
                 )
             self._process.wait()
 
-    def _ends_within(self, timeout_s: float) -> bool:
-        deadline = time.monotonic() + timeout_s
-        while self.exit_code() is None:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(POLL_S)
-        return True
+    def _exit_code_now(self) -> int | None:
+        if self._exit_code is None:
+            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is not None:
+                by_itself = ended.si_code == os.CLD_EXITED
+                self._exit_code = ended.si_status if by_itself else 128 + ended.si_status
+        return self._exit_code
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def merge(results: Sequence[DriveResult], *, earlier: LoadRecord | None = None) 
         tables = [_arrays(result) for result in results]
         shares = [table["generator_cpu_share"] for table in tables]
         arrays = {name: np.concatenate([table[name] for table in tables]) for name in ARRAYS}
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise GeneratorFailed(f"the load agent's arrays cannot be read: {error}") from error
     order = np.argsort(arrays["intended_s"], kind="stable")
     seconds = min(map(len, shares))
@@ -111,5 +111,6 @@ def merge(results: Sequence[DriveResult], *, earlier: LoadRecord | None = None) 
 
 
 def _arrays(result: DriveResult) -> dict[str, NDArray[Any]]:
-    with np.load(io.BytesIO(base64.b64decode(result.arrays_npz_b64)), allow_pickle=False) as file:
+    npz = io.BytesIO(base64.b64decode(result.arrays_npz_b64, validate=True))
+    with np.load(npz, allow_pickle=False) as file:
         return dict(file)
