@@ -1,0 +1,81 @@
+"""What a report is made of: values only, gathered by the pipeline from a stored run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis.samples import last_attempts, twin_of_baseline
+from harness.model import Matrix, ResourceReading, RunAnalysis, Scenario, TrialRecord, Variant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceSeries:
+    """The readings of one trial and its measured window, all on CLOCK_MONOTONIC in seconds."""
+
+    readings: tuple[ResourceReading, ...]
+    window_start_s: float
+    window_end_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRow:
+    """One worker rule under one scenario: what it comes to here, and what following it costs."""
+
+    scenario: str
+    rule: str
+    workers: int
+    variant_id: str
+    regret: float | None
+    """Share lost on the ranking metric by following the rule: 0 for the best variant, 0.1 when it is 10 %
+    worse; None where the variant was not ranked."""
+    working_set_mib: float | None
+    in_best_set: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportData:
+    """Everything the renderers may say about one run."""
+
+    run_id: str
+    matrix: Matrix
+    analysis: RunAnalysis
+    records: tuple[TrialRecord, ...]
+    """Every attempt, in the order of the journal."""
+    provenance: Mapping[str, str]
+    """Facts of the machine and the run. `engine` ("docker" or "process") and `started_at` are expected,
+    `command` (the command line that repeats the run) is offered for copying; all others are listed as
+    they are, a dot in a key setting a group apart from its entry.
+    """
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Server argv by variant id."""
+    latencies: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    """Latencies of right answers in seconds, shape (n,), pooled over the trials of a cell, by cell id."""
+    series: Mapping[str, ResourceSeries] = field(default_factory=dict)
+    """By trial id."""
+    rules: tuple[RuleRow, ...] = ()
+
+    @property
+    def engine(self) -> str:
+        return self.provenance.get("engine", "unknown")
+
+    @property
+    def twin(self) -> Variant:
+        """The A/A twin of the baseline."""
+        return twin_of_baseline(self.matrix)
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """In matrix order, the twin last."""
+        return (*self.matrix.variants, self.twin)
+
+    @property
+    def outcomes(self) -> tuple[TrialRecord, ...]:
+        """The last attempt at each trial: the one that counts."""
+        return last_attempts(self.records)
+
+    def scenario(self, name: str) -> Scenario:
+        return next(scenario for scenario in self.matrix.scenarios if scenario.name == name)

@@ -1,0 +1,46 @@
+"""Figures of a run, as matplotlib Figures; `svg` and `png` turn them into text and bytes."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from harness.reporting.data import ReportData
+from harness.reporting.figures.over_time import drift, resources
+from harness.reporting.figures.ranking import ranking, tradeoff
+from harness.reporting.figures.rules import regret
+from harness.reporting.figures.style import png, svg
+from harness.reporting.figures.tail import latency_tail
+
+PER_SCENARIO = {
+    "ranking": ranking,
+    "latency": latency_tail,
+    "memory": tradeoff,
+    "resources": resources,
+    "drift": drift,
+}
+
+
+def all_figures(data: ReportData) -> dict[str, Figure]:
+    """Every figure by a name fit for a file: `<kind>.<scenario>`, and `worker-rules` where rules exist."""
+    figures = {
+        f"{kind}.{finding.scenario}": draw(data, finding)
+        for finding in data.analysis.findings
+        for kind, draw in PER_SCENARIO.items()
+    }
+    if data.rules:
+        figures["worker-rules"] = regret(data)
+    return figures
+
+
+__all__ = [
+    "PER_SCENARIO",
+    "all_figures",
+    "drift",
+    "latency_tail",
+    "png",
+    "ranking",
+    "regret",
+    "resources",
+    "svg",
+    "tradeoff",
+]

@@ -1,0 +1,51 @@
+"""What following each worker rule costs on this machine."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from harness.reporting.data import ReportData, RuleRow
+from harness.reporting.figures.style import FAINT, INK, MUTED, new_figure, nothing_to_draw, styled
+from harness.reporting.wording import percent
+
+_GREEN, _ORANGE = "#009E73", "#D55E00"
+
+
+def regret(data: ReportData) -> Figure:
+    """One panel a scenario: the share each rule loses to the best variant, smallest loss on top."""
+    scenarios = list(dict.fromkeys(row.scenario for row in data.rules))
+    with styled():
+        longest = max((len(_of(data, name)) for name in scenarios), default=3)
+        figure = new_figure(1.1 + 0.34 * longest)
+        figure.set_label("what following each worker rule costs")
+        if not scenarios:
+            nothing_to_draw(figure.subplots(), "the matrix names no worker rules")
+            return figure
+        panels = figure.subplots(1, len(scenarios), squeeze=False, sharex=True)[0]
+        for axes, name in zip(panels, scenarios, strict=True):
+            axes.set_title(name)
+            axes.set_xlabel("lost against the best (%)")
+            rows = _of(data, name)
+            for place, row in enumerate(rows):
+                if row.regret is None:
+                    axes.annotate("not ranked", (0, place), xytext=(4, 0), textcoords="offset points",
+                                  va="center", color=MUTED)  # fmt: skip
+                    continue
+                colour = _GREEN if row.in_best_set else _ORANGE
+                axes.plot([0, row.regret * 100], [place, place], color=FAINT, lw=1.6)
+                axes.plot([row.regret * 100], [place], marker="o", ms=7, color=colour, clip_on=False)
+                axes.annotate(percent(row.regret), (row.regret * 100, place), xytext=(8, 0),
+                              textcoords="offset points", va="center")  # fmt: skip
+            names = [f"{row.rule} = {row.workers}" for row in rows]
+            axes.set_yticks(range(len(rows)), names)
+            axes.tick_params(axis="y", length=0, pad=9, labelcolor=INK)
+            axes.grid(axis="y", visible=False)
+            axes.set_ylim(len(rows) - 0.4, -0.6)
+        top = max((row.regret * 100 for row in data.rules if row.regret is not None), default=1.0)
+        panels[0].set_xlim(0, max(top, 1.0) * 1.25)
+    return figure
+
+
+def _of(data: ReportData, scenario: str) -> list[RuleRow]:
+    rows = [row for row in data.rules if row.scenario == scenario]
+    return sorted(rows, key=lambda row: (row.regret is None, row.regret or 0.0, row.workers, row.rule))

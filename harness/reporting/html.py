@@ -1,0 +1,105 @@
+"""The report as one HTML file that opens anywhere, loads nothing and lets no data become code."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.model import ScenarioFinding
+from harness.reporting import facts, tables
+from harness.reporting.data import ReportData
+from harness.reporting.figures import latency_tail, ranking, regret, resources, svg, tradeoff
+from harness.reporting.wording import plain, quantity
+
+_CAPTIONS = (
+    (ranking, "Dots are means over the trials, bars their 95 % intervals, faint marks single trials. "
+              "Filled and bold: cannot be told from the best."),
+    (latency_tail, "Every step to the right is ten times rarer. Lower is better; a line that turns up early "
+                   "has a heavy tail."),
+    (tradeoff, "Both axes start at zero. Crosses are 95 % intervals."),
+    (resources, "Shaded: the measured window. All panels share their scales."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Illustration:
+    """A figure in the page."""
+
+    svg: Markup
+    caption: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One scenario of the page."""
+
+    anchor: str
+    name: str
+    description: str
+    ranked_by: str
+    rows: tuple[tables.VerdictRow, ...]
+    others: tuple[tables.OtherRow, ...]
+    floor: str
+    warnings: tuple[str, ...]
+    figures: tuple[Illustration, ...]
+
+
+def report(data: ReportData) -> str:
+    """The whole page. The same data give the same bytes."""
+    environment = Environment(
+        loader=PackageLoader("harness.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["plain"] = plain
+    script = _source(environment, "report.js")
+    return environment.get_template("report.html.j2").render(
+        data=data,
+        notice=facts.engine_notice(data),
+        deployment=facts.deployment(data),
+        sections=[_section(data, finding, place) for place, finding in enumerate(data.analysis.findings, 1)],
+        rules_figure=Illustration(svg=Markup(svg(regret(data))), caption="") if data.rules else None,
+        rule_lines=tables.rule_lines(data),
+        rules_note=facts.rules_note(data),
+        invalid=tables.invalid_rows(data),
+        method=facts.method_rows(data),
+        trials_line=facts.trials_line(data),
+        glossary=facts.GLOSSARY,
+        style=Markup(_source(environment, "report.css")),
+        script=Markup(script),
+        script_hash=_sha256(script),
+    )
+
+
+def _source(environment: Environment, name: str) -> str:
+    """A packaged file as it is, not as a template."""
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0].strip()
+
+
+def _sha256(script: str) -> str:
+    """The script's hash as a content security policy wants it: no other script runs in the page."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest())
+    return f"'sha256-{digest.decode()}'"
+
+
+def _section(data: ReportData, finding: ScenarioFinding, place: int) -> Section:
+    return Section(
+        anchor=f"scenario-{place}",
+        name=finding.scenario,
+        description=facts.scenario_line(data.scenario(finding.scenario), finding),
+        ranked_by=quantity(finding.metric).label,
+        rows=tables.verdict_rows(data, finding),
+        others=tables.other_rows(finding),
+        floor=tables.floor_line(data, finding),
+        warnings=tables.warnings(finding),
+        figures=tuple(
+            Illustration(svg=Markup(svg(draw(data, finding))), caption=caption) for draw, caption in _CAPTIONS
+        ),
+    )

@@ -1,0 +1,124 @@
+"""The report as Markdown, for a pull request or a wiki. Foreign text is escaped: it stays text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from harness.model import ScenarioFinding
+from harness.reporting import facts, tables
+from harness.reporting.data import ReportData
+from harness.reporting.wording import plain, quantity
+
+_SPECIAL = re.compile(r"([\\`*_\[\]|~])")
+
+
+def inert(text: str) -> str:
+    """`text` on one line with nothing that Markdown or HTML would read."""
+    html_safe = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _SPECIAL.sub(r"\\\1", html_safe)
+
+
+def report(data: ReportData) -> str:
+    """The whole report, ending in a newline."""
+    return "\n".join(_lines(data)) + "\n"
+
+
+def _lines(data: ReportData) -> Iterator[str]:
+    yield f"# {inert(data.analysis.headline)}"
+    yield ""
+    notice = facts.engine_notice(data)
+    if notice:
+        yield from (f"> **{inert(notice)}**", "")
+    if data.analysis.warnings:
+        yield from (*(f"- {inert(warning)}" for warning in data.analysis.warnings), "")
+    yield from _deployment(data)
+    for finding in data.analysis.findings:
+        yield from _finding(data, finding)
+    yield from _rules(data)
+    yield from _invalid(data)
+    yield from ("## How it was measured", "")
+    yield from _table(("fact", "value"), facts.method_rows(data))
+    yield from ("## Words", "")
+    yield from (f"- **{inert(word)}**: {inert(meaning)}" for word, meaning in facts.GLOSSARY)
+
+
+def _deployment(data: ReportData) -> Iterator[str]:
+    chosen = facts.deployment(data)
+    if chosen is None:
+        return
+    yield from ("## What to deploy", "", f"**{inert(chosen.variant_id)}**", "")
+    commands = [line for line in (chosen.argv, chosen.flags and f"docker run {chosen.flags}") if line]
+    # An indented block has no closing fence that a command could forge.
+    yield from (*(f"    {command}" for command in commands), "")
+
+
+def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[str]:
+    yield from (f"## {inert(finding.scenario)}", "")
+    yield from (inert(facts.scenario_line(data.scenario(finding.scenario), finding)), "")
+    rows = [
+        (
+            ("★ " if row.best else "") + row.variant_id,
+            *map(str, (row.throughput, row.p95)),
+            row.memory.text,
+            row.cpu.text,
+            str(row.ratio),
+            row.verdict,
+            row.trials,
+        )
+        for row in tables.verdict_rows(data, finding)
+    ]
+    yield from _table(
+        (
+            "variant",
+            "requests/s",
+            "p95 ms",
+            "memory MiB",
+            "CPU ms/request",
+            f"{quantity(finding.metric).label} / baseline",
+            "verdict",
+            "valid trials",
+        ),
+        rows,
+    )
+    yield from ("★ cannot be told from the best. Brackets hold 95 % intervals.", "")
+    yield from (inert(tables.floor_line(data, finding)), "")
+    doubts = tables.warnings(finding)
+    if doubts:
+        yield from (*(f"- {inert(doubt)}" for doubt in doubts), "")
+
+
+def _rules(data: ReportData) -> Iterator[str]:
+    if not data.rules:
+        return
+    yield from ("## How many workers?", "")
+    note = facts.rules_note(data)
+    if note:
+        yield from (inert(note), "")
+    rows = [
+        (
+            *(line.scenario, line.rule, line.workers, line.variant_id, line.memory.text),
+            ("★ " if line.best else "") + line.lost.text,
+        )
+        for line in tables.rule_lines(data)
+    ]
+    yield from _table(("scenario", "rule", "workers", "variant", "memory MiB", "lost to the best"), rows)
+
+
+def _invalid(data: ReportData) -> Iterator[str]:
+    rows = [(row.trial_id, row.word, row.reasons) for row in tables.invalid_rows(data)]
+    if rows:
+        yield from ("## Trials that are not ranked", "")
+        yield from _table(("trial", "word", "reasons"), rows)
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """A table and the empty line after it."""
+    yield _row(headings)
+    yield _row(["---"] * len(headings))
+    yield from (_row([inert(cell) for cell in row]) for row in rows)
+    yield ""
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,208 @@
+"""The verdict tables and findings in plain words. Terminal, Markdown and HTML only dress them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from harness.model import CellSummary, Comparison, ScenarioFinding, Validity, Verdict
+from harness.reporting.data import ReportData
+from harness.reporting.wording import Estimate, estimate, number, percent, plain, quantity, ratio
+
+BASELINE, TWIN, NOT_COMPARED = "baseline", "A/A twin", "not compared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRow:
+    """One variant under one scenario, as shown."""
+
+    variant_id: str
+    throughput: Estimate
+    p95: Estimate
+    memory: Estimate
+    cpu: Estimate
+    ratio: Estimate
+    verdict: str
+    """A verdict, "baseline", "A/A twin", or the word that stands on the numbers (NOISY, ...)."""
+    best: bool
+    recommended: str
+    """"recommended", "recommended here" when there is no one variant for all scenarios, or nothing."""
+    trials: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherRow:
+    """A comparison with the baseline on a metric that does not rank."""
+
+    variant_id: str
+    metric: str
+    ratio: Estimate
+    p_holm: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleLine:
+    """A worker rule under one scenario, as shown."""
+
+    scenario: str
+    rule: str
+    workers: str
+    variant_id: str
+    memory: Estimate
+    lost: Estimate
+    best: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvalidRow:
+    """A trial that is not ranked, and why."""
+
+    trial_id: str
+    word: str
+    reasons: str
+
+
+def verdict_rows(data: ReportData, finding: ScenarioFinding) -> tuple[VerdictRow, ...]:
+    """Best first by the ranking metric; what cannot be ranked next, the twin last."""
+    return tuple(_row(data, finding, cell) for cell in ordered_cells(data, finding))
+
+
+def ordered_cells(data: ReportData, finding: ScenarioFinding) -> tuple[CellSummary, ...]:
+    """The order of rows in tables and figures."""
+    sign = -1.0 if quantity(finding.metric).higher_is_better else 1.0
+
+    def position(cell: CellSummary) -> tuple[bool, bool, float, str]:
+        summary = cell.metrics.get(finding.metric)
+        unranked = cell.word is not Validity.VALID or summary is None
+        value = 0.0 if summary is None else sign * summary.center
+        return cell.variant_id == data.twin.id, unranked, value, cell.variant_id
+
+    return tuple(sorted(finding.cells, key=position))
+
+
+def _row(data: ReportData, finding: ScenarioFinding, cell: CellSummary) -> VerdictRow:
+    def shown(metric: str) -> Estimate:
+        limited = metric == "throughput_per_s" and cell.word is Validity.GENERATOR_BOUND
+        return estimate(cell.metrics.get(metric), quantity(metric).scale, at_least=limited)
+
+    comparison = find_comparison(finding, cell.variant_id)
+    return VerdictRow(
+        variant_id=cell.variant_id,
+        throughput=shown("throughput_per_s"),
+        p95=shown("latency_p95_s"),
+        memory=shown("working_set_peak_bytes"),
+        cpu=shown("cpu_ms_per_request"),
+        ratio=ratio(comparison.ratio if comparison else None),
+        verdict=_verdict(data, cell, comparison),
+        best=cell.variant_id in finding.best_set,
+        recommended=_recommended(data, finding, cell.variant_id),
+        trials=f"{cell.valid}/{cell.trials}",
+    )
+
+
+def _recommended(data: ReportData, finding: ScenarioFinding, variant_id: str) -> str:
+    if data.analysis.recommended is not None:
+        return "recommended" if variant_id == data.analysis.recommended else ""
+    return "recommended here" if variant_id == finding.recommended else ""
+
+
+def _verdict(data: ReportData, cell: CellSummary, comparison: Comparison | None) -> str:
+    if cell.word is not Validity.VALID:
+        return str(cell.word)
+    if cell.variant_id == data.matrix.baseline_id:
+        return BASELINE
+    if cell.variant_id == data.twin.id:
+        return TWIN
+    return str(comparison.verdict) if comparison else NOT_COMPARED
+
+
+def find_comparison(
+    finding: ScenarioFinding, variant_id: str, metric: str | None = None
+) -> Comparison | None:
+    """The comparison of a variant with the baseline on `metric` (default: the one that ranks)."""
+    wanted = metric or finding.metric
+    matches = (c for c in finding.comparisons if c.variant_id == variant_id and c.metric == wanted)
+    return next(matches, None)
+
+
+def other_rows(finding: ScenarioFinding) -> tuple[OtherRow, ...]:
+    """Every comparison but those of the verdict table."""
+    return tuple(
+        OtherRow(
+            variant_id=comparison.variant_id,
+            metric=quantity(comparison.metric).label,
+            ratio=ratio(comparison.ratio),
+            p_holm="" if comparison.p_holm is None else f"{comparison.p_holm:.3f}",
+            verdict=str(comparison.verdict),
+        )
+        for comparison in finding.comparisons
+        if comparison.metric != finding.metric
+    )
+
+
+def floor_line(data: ReportData, finding: ScenarioFinding) -> str:
+    """What the A/A twin says about the smallest difference worth a claim."""
+    if finding.floor is None:
+        return (
+            "A/A check: the twin gave no comparison, so how far two equal deployments differ here "
+            "is not known, and no difference is claimed."
+        )
+    twin = find_comparison(finding, data.twin.id)
+    seen = f" (ratio {ratio(twin.ratio)})" if twin else ""
+    line = (
+        f"A/A check: the baseline and its twin may differ by up to {percent(finding.floor)}{seen}; "
+        f"differences within {percent(finding.margin)} count as equivalent."
+    )
+    if twin and twin.verdict in (Verdict.BETTER, Verdict.WORSE):
+        line += f" The twin came out {twin.verdict}: the machine was not steady, doubt close calls."
+    return line
+
+
+def warnings(finding: ScenarioFinding) -> tuple[str, ...]:
+    """Doubts that travel with the numbers, each said once with the variants it applies to."""
+    doubts: dict[str, dict[str, None]] = {plain(warning): {} for warning in finding.warnings}
+    for variant_id, summaries in _summaries(finding):
+        for warning in summaries:
+            doubts.setdefault(plain(warning), {})[variant_id] = None
+    return tuple(f"{warning} ({', '.join(ids)})" if ids else warning for warning, ids in doubts.items())
+
+
+def _summaries(finding: ScenarioFinding) -> Iterable[tuple[str, tuple[str, ...]]]:
+    for cell in finding.cells:
+        for summary in cell.metrics.values():
+            yield cell.variant_id, summary.warnings
+    for comparison in finding.comparisons:
+        yield comparison.variant_id, comparison.ratio.warnings
+
+
+def rule_lines(data: ReportData) -> tuple[RuleLine, ...]:
+    return tuple(
+        RuleLine(
+            scenario=row.scenario,
+            rule=row.rule,
+            workers=str(row.workers),
+            variant_id=row.variant_id,
+            memory=_single(row.working_set_mib, number),
+            lost=_single(row.regret, percent),
+            best=row.in_best_set,
+        )
+        for row in data.rules
+    )
+
+
+def _single(value: float | None, shown: Callable[[float], str]) -> Estimate:
+    return Estimate() if value is None else Estimate(text=shown(value), value=value)
+
+
+def invalid_rows(data: ReportData) -> tuple[InvalidRow, ...]:
+    """INVALID first: it says that something broke, the other words only that something was reached."""
+    broken_first = sorted(data.analysis.invalid, key=lambda record: record.validity is not Validity.INVALID)
+    return tuple(
+        InvalidRow(
+            trial_id=record.trial_id,
+            word=str(record.validity),
+            reasons=plain("; ".join(record.reasons)) or "no reason recorded",
+        )
+        for record in broken_first
+    )

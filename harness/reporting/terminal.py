@@ -1,0 +1,129 @@
+"""A run's verdict for a terminal: readable at 80 columns, without colour, and with hostile text in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from harness.model import ScenarioFinding
+from harness.reporting import facts, tables
+from harness.reporting.data import ReportData
+from harness.reporting.wording import Estimate, plain
+
+SHOWN_INVALID = 10
+
+_STYLES = {
+    "better": "green",
+    "worse": "red",
+    "equivalent": "cyan",
+    "undecided": "yellow",
+    "NOISY": "yellow",
+    "GENERATOR-BOUND": "yellow",
+    "INVALID": "red",
+}
+
+
+def report(data: ReportData) -> RenderableType:
+    """The whole terminal report, headline first. Everything is `Text`: no markup is ever read from data."""
+    return Group(*_parts(data))
+
+
+def _parts(data: ReportData) -> Iterator[RenderableType]:
+    yield Text(plain(data.analysis.headline), style="bold")
+    notice = facts.engine_notice(data)
+    if notice:
+        yield Text(plain(notice), style="bold yellow")
+    for warning in data.analysis.warnings:
+        yield Text(f"! {plain(warning)}", style="yellow")
+    yield from _deployment(data)
+    for finding in data.analysis.findings:
+        yield from _finding(data, finding)
+    if data.rules:
+        yield from _rules(data)
+    yield from _invalid(data)
+    yield Text(f"\n{facts.trials_line(data)}", style="dim")
+
+
+def _deployment(data: ReportData) -> Iterator[RenderableType]:
+    chosen = facts.deployment(data)
+    if chosen is None:
+        return
+    yield Text("\nDeploy ").append(plain(chosen.variant_id), style="bold")
+    if chosen.argv:
+        yield Text(f"  {chosen.argv}")
+    if chosen.flags:
+        yield Text(f"  docker run {chosen.flags}", style="dim")
+
+
+def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[RenderableType]:
+    yield Text(f"\n{plain(finding.scenario)}", style="bold")
+    yield Text(facts.scenario_line(data.scenario(finding.scenario), finding), style="dim")
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    table.add_column("variant", min_width=16, overflow="fold")
+    for heading in ("requests/s", "p95 ms", "memory\nMiB", "CPU ms\n/req", "ratio to\nbaseline"):
+        table.add_column(heading, justify="right", overflow="fold")
+    table.add_column("verdict\nvalid trials", overflow="fold")
+    for row in tables.verdict_rows(data, finding):
+        table.add_row(
+            _name(row),
+            *(_two_lines(value) for value in (row.throughput, row.p95)),
+            *(Text(value.text) for value in (row.memory, row.cpu)),
+            _two_lines(row.ratio),
+            _verdict(row),
+        )
+    yield table
+    yield Text("★ cannot be told from the best; 95 % intervals stand below the numbers", style="dim")
+    yield Text(tables.floor_line(data, finding), style="dim")
+    for warning in tables.warnings(finding):
+        yield Text(f"! {warning}", style="yellow")
+
+
+def _name(row: tables.VerdictRow) -> Text:
+    """Recipe above, levels below: together they are the variant's id."""
+    recipe, _, levels = row.variant_id.partition(".")
+    return Text(recipe, style="bold" if row.best else "").append(f"\n.{levels}" if levels else "")
+
+
+def _two_lines(value: Estimate) -> Text:
+    return Text(value.text).append(f"\n{value.interval}", style="dim")
+
+
+def _verdict(row: tables.VerdictRow) -> Text:
+    mark = "★ " if row.best else ""
+    return Text(f"{mark}{row.verdict}", style=_STYLES.get(row.verdict, "")).append(
+        f"\n{row.trials}", style="dim"
+    )
+
+
+def _rules(data: ReportData) -> Iterator[RenderableType]:
+    yield Text("\nHow many workers?", style="bold")
+    note = facts.rules_note(data)
+    if note:
+        yield Text(note, style="dim")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for heading in ("scenario", "rule", "workers", "variant", "memory\nMiB", "lost to\nthe best"):
+        numeric = heading in ("workers", "memory\nMiB")
+        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+    for row in tables.rule_lines(data):
+        lost = ("★ " if row.best else "") + row.lost.text
+        cells = (row.scenario, row.rule, row.workers, row.variant_id, row.memory.text, lost)
+        table.add_row(*(Text(plain(cell)) for cell in cells))
+    yield table
+
+
+def _invalid(data: ReportData) -> Iterator[RenderableType]:
+    rows = tables.invalid_rows(data)
+    if not rows:
+        return
+    yield Text("\nTrials that are not ranked", style="bold")
+    for row in rows[:SHOWN_INVALID]:
+        line = Text(f"{plain(row.trial_id)}  ").append(row.word, style=_STYLES.get(row.word, ""))
+        yield line
+        yield Padding(Text(row.reasons, style="dim"), (0, 0, 0, 2))
+    if len(rows) > SHOWN_INVALID:
+        yield Text(f"{len(rows) - SHOWN_INVALID} more in the report", style="dim")

@@ -1,0 +1,111 @@
+"""Numbers and foreign text as plain words, the same in every output."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from harness.model import Summary
+
+ABSENT = "–"
+
+_TERMINAL_SEQUENCE = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f]).*?(?:\x07|\x1b\\|\x9c|$)"  # OSC, DCS and kin: titles, links
+    r"|\x1b[ -/]*[0-~]",
+    re.DOTALL,
+)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_BIDI = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def plain(text: str) -> str:
+    """One line without terminal sequences, control codes or direction overrides.
+
+    Reasons quote container logs, so they may hold anything a program can print.
+    """
+    without = _BIDI.sub("", _TERMINAL_SEQUENCE.sub("", text))
+    return _CONTROL.sub(" ", without).strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """How a metric is shown: its name, unit and the factor from the stored unit."""
+
+    metric: str
+    label: str
+    unit: str
+    scale: float = 1.0
+    higher_is_better: bool = False
+
+    @property
+    def axis(self) -> str:
+        return f"{self.label} ({self.unit})"
+
+
+QUANTITIES = {
+    quantity.metric: quantity
+    for quantity in (
+        Quantity(metric="throughput_per_s", label="throughput", unit="requests/s", higher_is_better=True),
+        Quantity(metric="latency_p50_s", label="p50 latency", unit="ms", scale=1e3),
+        Quantity(metric="latency_p90_s", label="p90 latency", unit="ms", scale=1e3),
+        Quantity(metric="latency_p95_s", label="p95 latency", unit="ms", scale=1e3),
+        Quantity(metric="latency_p99_s", label="p99 latency", unit="ms", scale=1e3),
+        Quantity(metric="working_set_peak_bytes", label="peak working set", unit="MiB", scale=1 / 2**20),
+        Quantity(metric="cpu_ms_per_request", label="CPU per request", unit="ms"),
+        Quantity(metric="cpu_cores", label="CPU used", unit="cores"),
+    )
+}
+
+
+def quantity(metric: str) -> Quantity:
+    """How `metric` is shown; one without an entry goes by its own name and unit."""
+    return QUANTITIES.get(metric, Quantity(metric=metric, label=metric.replace("_", " "), unit="as stored"))
+
+
+def number(value: float, like: float | None = None) -> str:
+    """Three significant digits or whole numbers, with the decimals that suit `like` (default: itself)."""
+    size = abs(value if like is None else like)
+    decimals = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
+    return f"{value:,.{decimals}f}"
+
+
+def percent(share: float) -> str:
+    return f"{share * 100:.2g} %" if abs(share) < 0.1 else f"{share * 100:.0f} %"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A number as shown, its interval as shown, and the value to sort by."""
+
+    text: str = ABSENT
+    interval: str = ""
+    value: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.text} [{self.interval}]" if self.interval else self.text
+
+
+def estimate(summary: Summary | None, scale: float = 1.0, *, at_least: bool = False) -> Estimate:
+    """`at_least` marks what the generator could not reach; an upper bound would then mean nothing."""
+    if summary is None:
+        return Estimate()
+    center = summary.center * scale
+    text = number(center)
+    if at_least:
+        return Estimate(text=f"≥ {text}", value=center)
+    return Estimate(text=text, interval=_interval(summary, scale, like=center), value=center)
+
+
+def ratio(summary: Summary | None) -> Estimate:
+    """Three decimals, since margins are a few per cent."""
+    if summary is None:
+        return Estimate()
+    bounds = "" if summary.lo is None or summary.hi is None else f"{summary.lo:.3f}–{summary.hi:.3f}"
+    return Estimate(text=f"{summary.center:.3f}", interval=bounds, value=summary.center)
+
+
+def _interval(summary: Summary, scale: float, *, like: float) -> str:
+    if summary.lo is None or summary.hi is None:
+        return ""
+    return f"{number(summary.lo * scale, like)}–{number(summary.hi * scale, like)}"

@@ -1,0 +1,95 @@
+"""The HTML report: offline, guarded by its own policy, and the same bytes for the same data."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from harness.reporting import html
+from harness.reporting.documents import documents
+from harness.reporting.figures import PER_SCENARIO
+from tests.reporting import samples
+
+
+class Outline(HTMLParser):
+    """Every tag with its attributes, and the text of scripts."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self.open.append(f"/{tag}")
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script":
+            self.scripts.append(data)
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return html.report(samples.report_data())
+
+
+def test_nothing_is_loaded(page: str) -> None:
+    for tag, attributes in Outline(page).tags:
+        assert tag not in ("link", "iframe", "object", "embed", "img", "base", "form")
+        for name in ("src", "href", "xlink:href", "srcset", "action", "data"):
+            assert (attributes.get(name) or "#").startswith("#"), (tag, attributes)
+        assert not any(name.startswith("on") for name in attributes)
+    assert not re.search(r"@import|url\((?!#)", page)
+
+
+def test_policy_allows_the_one_script_by_its_hash_and_nothing_else(page: str) -> None:
+    outline = Outline(page)
+    policy = next(a["content"] for t, a in outline.tags if a.get("http-equiv") == "Content-Security-Policy")
+    (script,) = outline.scripts
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy is not None
+    assert policy.startswith("default-src 'none';")
+    assert f"script-src 'sha256-{digest}';" in policy
+    assert "unsafe-eval" not in policy
+
+
+def test_recommends_with_the_exact_command_and_links_every_section(page: str) -> None:
+    text = re.sub(r"<[^>]+>", "", page)
+    assert (
+        "uvicorn target_app.main:app --host 0.0.0.0 --port 8000 --workers 2 --no-access-log "
+        "--timeout-keep-alive 5"
+    ) in text
+    assert "docker run --cpuset-cpus 1" in text
+    targets = {a["id"] for _, a in Outline(page).tags if "id" in a}
+    links = {(a["href"] or "")[1:] for t, a in Outline(page).tags if t == "a"}
+    assert len(links) >= 5
+    assert links <= targets
+
+
+def test_limits_of_a_variant_become_docker_options() -> None:
+    data = samples.report_data()
+    limited = replace(data, analysis=replace(data.analysis, recommended=samples.GUNICORN_5.id))
+    assert "--memory 512m" in re.sub(r"<[^>]+>", "", html.report(limited))
+
+
+def test_same_data_same_bytes(page: str) -> None:
+    assert html.report(samples.report_data()) == page
+
+
+def test_documents_are_the_page_its_markdown_and_every_figure() -> None:
+    one_scenario = replace(samples.report_data(), rules=())
+    finding = one_scenario.analysis.findings[0]
+    data = replace(one_scenario, analysis=replace(one_scenario.analysis, findings=(finding,)))
+    names = [name for name, _ in documents(data)]
+    assert names[:2] == ["report.html", "report.md"]
+    assert set(names[2:]) == {f"{kind}.items.png" for kind in PER_SCENARIO}

@@ -1,0 +1,129 @@
+"""Terminal and Markdown: what they say, how wide they are, and that foreign text stays text."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from harness.reporting import html, markdown, terminal
+from harness.reporting.data import ReportData
+from tests.reporting import samples
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "report.md"
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "[red]markup[/red] [link=http://evil.example]x[/link]",
+    "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b2J \x1b]8;;http://evil.example\x1b\\x\x1b]8;;\x1b\\",
+    "a | b ` c\n# heading\n![image](http://evil.example/i.png) </td> \u202egnp.exe",
+    "{{ 7 * 7 }} {% raw %}",
+)
+
+
+def printed(data: ReportData, width: int = 100, **options: object) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width, highlight=False, **options).print(terminal.report(data))  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def test_the_markdown_is_the_golden_one() -> None:
+    assert markdown.report(samples.report_data()) == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_headline_comes_first() -> None:
+    data = samples.report_data()
+    first = data.analysis.headline[:40]
+    assert printed(data).startswith(first)
+    assert markdown.report(data).startswith(f"# {first}")
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_fits_the_terminal_without_breaking_a_word_or_number(width: int) -> None:
+    lines = printed(samples.report_data(), width).splitlines()
+    assert max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    for whole in ("GENERATOR-BOUND", "★ better", "undecided", "4,649–4,928", "1.493–1.527", "A/A twin"):
+        assert whole in text
+
+
+def test_says_the_words_that_stand_on_numbers_and_never_stars_them() -> None:
+    row = next(line for line in printed(samples.report_data()).splitlines() if "≥" in line)
+    assert "GENERATOR-BOUND" in row
+    assert "★" not in row
+
+
+def test_invalid_trials_come_with_reasons_and_are_cut_after_ten() -> None:
+    data = samples.report_data()
+    assert "worker 23 was killed" in printed(data)
+    broken = data.analysis.invalid[0]
+    many = tuple(replace(broken, trial_id=f"trial-{n:02d}") for n in range(13))
+    text = printed(replace(data, analysis=replace(data.analysis, invalid=many)))
+    assert "trial-09" in text
+    assert "trial-10" not in text
+    assert "3 more in the report" in text
+
+
+def test_no_colour_without_a_terminal() -> None:
+    assert "\x1b" not in printed(samples.report_data(), no_color=True)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_text_is_inert_on_a_terminal(hostile: str) -> None:
+    text = printed(samples.with_reasons(samples.report_data(), hostile))
+    assert not any(ord(letter) < 32 and letter != "\n" for letter in text)
+    assert not any(0x7F <= ord(letter) <= 0x9F or letter == "\u202e" for letter in text)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_text_is_inert_in_markdown(hostile: str) -> None:
+    data = samples.report_data()
+    text = markdown.report(samples.with_reasons(data, hostile))
+    assert not re.search(r"<[a-z/!]", text)
+    assert text.count("\n") == markdown.report(data).count("\n"), "it must not start a line of its own"
+    row = next(line for line in text.splitlines() if line.startswith(f"| {samples.INVALID_TRIAL}"))
+    assert len(re.findall(r"(?<!\\)\|", row)) == 4, "it must not make a column of its own"
+    assert not re.search(r"(?<!\\)[`\]]", row)
+
+
+def test_hostile_text_is_inert_in_html() -> None:
+    data = samples.report_data()
+    page, clean = html.report(samples.with_reasons(data, *HOSTILE)), html.report(data)
+    assert re.findall(r"<[a-z/]+", page) == re.findall(r"<[a-z/]+", clean), "no tag more or less"
+    assert "\x1b" not in page
+    assert "{{ 7 * 7 }}" in page
+
+
+def test_markup_is_shown_not_read() -> None:
+    assert "[red]markup[/red]" in printed(samples.with_reasons(samples.report_data(), HOSTILE[1]))
+
+
+def test_a_run_on_local_processes_says_so_in_every_output() -> None:
+    data = samples.report_data()
+    on_processes = replace(data, provenance={**data.provenance, "engine": "process"})
+    for say in (printed, markdown.report, html.report):
+        text = say(on_processes)
+        assert "not containers: not comparable" in text
+        assert "docker run" not in text
+    assert "not containers" not in printed(data)
+
+
+def test_an_empty_run_still_makes_a_report() -> None:
+    data = samples.report_data()
+    empty = replace(
+        data,
+        records=(),
+        analysis=replace(
+            data.analysis, findings=(), recommended=None, headline="Nothing was measured.", invalid=()
+        ),
+        latencies={},
+        series={},
+        rules=(),
+    )
+    assert printed(empty).startswith("Nothing was measured.")
+    assert "no trials" in markdown.report(empty)
+    assert "No single variant" in html.report(empty)
