@@ -6,10 +6,11 @@ from matplotlib.figure import Figure
 
 from harness.reporting.data import ReportData
 from harness.reporting.figures.over_time import drift, resources
-from harness.reporting.figures.ranking import ranking, tradeoff
+from harness.reporting.figures.ranking import ranking
 from harness.reporting.figures.rules import regret
 from harness.reporting.figures.style import png, svg
 from harness.reporting.figures.tail import latency_tail
+from harness.reporting.figures.tradeoff import tradeoff
 
 PER_SCENARIO = {
     "ranking": ranking,
