@@ -186,7 +186,12 @@ with engine.running(spec(WITH_STUBBORN_CHILD, "polite")) as deployment:
     print(deployment.log().strip(), flush=True)
     time.sleep(60)
 """
-    harness = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    harness = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert harness.stdout is not None
     child = int(harness.stdout.readline())
     harness.kill()
