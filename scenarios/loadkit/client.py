@@ -57,11 +57,13 @@ class SendOnceClient(HTTPClient):
     @classmethod
     def to(cls, base_url: str, *, timeout_s: float, connections: int = 1) -> SendOnceClient:
         """A client of one server, given as http://host:port. Connections are opened when first needed."""
-        return cls.from_url(
+        client = cls.from_url(
             base_url, concurrency=connections, connection_timeout=timeout_s, network_timeout=timeout_s
         )
+        assert isinstance(client, cls)
+        return client
 
-    def head(self, path: str) -> bytes:
+    def request_head(self, path: str) -> bytes:
         """The bytes of a GET request, without the blank line that ends it."""
         return self._build_request("GET", path).removesuffix("\r\n").encode("latin-1")
 

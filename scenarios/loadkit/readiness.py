@@ -60,6 +60,6 @@ def _look(base_url: str, workers: int) -> tuple[str, dict[str, Any] | None]:
 def _get(base_url: str, path: str) -> Any:
     client = SendOnceClient.to(base_url, timeout_s=PROBE_TIMEOUT_S)
     try:
-        return client.fetch(client.head(path) + b"\r\n")
+        return client.fetch(client.request_head(path) + b"\r\n")
     finally:
         client.close()

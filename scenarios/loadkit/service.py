@@ -76,7 +76,7 @@ class Service:
 
 def _encoded(result: LoadResult) -> Message:
     npz = io.BytesIO()
-    np.savez(npz, **result.arrays)
+    np.savez(npz, allow_pickle=False, **result.arrays)
     return {
         "window_start_s": result.window.measure_s,
         "window_end_s": result.window.end_s,

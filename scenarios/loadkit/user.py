@@ -52,7 +52,9 @@ class LeanUser(User):
         self.client = SendOnceClient.to(
             self.host, timeout_s=self.request_timeout_s, connections=self.connections
         )
-        heads = {request: self.client.head(request.path) + b"x-request-id: " for request in self.requests}
+        heads = {
+            request: self.client.request_head(request.path) + b"x-request-id: " for request in self.requests
+        }
         self._mix = [(heads[request], request) for request in mix(self.requests, seed=self.seed)]
 
     def attempt(self, request_id: int, *, checked: bool) -> int:

@@ -15,7 +15,8 @@ def verify(scenario: type[LeanUser], *, base_url: str, variant_id: str | None) -
     client = SendOnceClient.to(base_url, timeout_s=scenario.request_timeout_s)
     try:
         answers = [
-            (request, client.fetch(client.head(request.path) + b"\r\n")) for request in scenario.requests
+            (request, client.fetch(client.request_head(request.path) + b"\r\n"))
+            for request in scenario.requests
         ]
     finally:
         client.close()

@@ -1,0 +1,121 @@
+"""The agent's protocol, spoken to a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from tests.scenarios.agent_process import DRIVE, AgentProcess
+from tests.scenarios.scripted_server import VARIANT_ID, ScriptedServer
+
+LONG = {**DRIVE, "measure_s": 300.0, "load": {"kind": "closed", "clients": 2}}
+
+
+def wait_for_requests(server: ScriptedServer, *, within_s: float = 20.0) -> None:
+    deadline_s = time.monotonic() + within_s
+    while not server.ids:
+        assert time.monotonic() < deadline_s, "the load never started"
+        time.sleep(0.01)
+
+
+def test_it_greets_with_its_versions(agent: AgentProcess) -> None:
+    assert agent.hello["ok"]
+    assert agent.hello["result"].keys() == {"agent", "locust", "python"}
+
+
+def test_a_whole_session() -> None:
+    with ScriptedServer() as server, AgentProcess() as agent:
+        report = agent.ready(server.base_url)
+        assert report["variant_id"] == VARIANT_ID
+        assert agent.result(op="probe") == report
+        assert agent.result(op="verify", locustfile="root") == {"checked": 1}
+        assert server.ids == []
+        totals, arrays = agent.drive(warmup_s=1.2, measure_s=2.0)
+        assert totals["ok"] == totals["scheduled"] == len(server.ids)
+        assert len(arrays["generator_cpu_share"]) == 2
+        assert ((arrays["generator_cpu_share"] > 0) & (arrays["generator_cpu_share"] < 1.5)).all()
+        # One a second of warm-up, one at the start of the window, one a second of it.
+        assert len(agent.progress) == 4
+        assert agent.progress[-1]["requests"] <= totals["scheduled"]
+        assert agent.result(op="exit") == {}
+        assert agent.process.wait(timeout=10) == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("hello", "not a line of JSON"),
+        ("[1]", "a message is a JSON object"),
+        ('{"op": "fly"}', "message.op must be ready or probe or verify or drive or exit, got 'fly'"),
+        ('{"op": "ready", "base_url": "ftp://x", "workers": 1, "timeout_s": 1}', "must start with http://"),
+        ('{"op": "ready", "base_url": "http://127.0.0.1:9", "workers": 0, "timeout_s": 1}', "ready.workers"),
+        (
+            '{"op": "verify", "locustfile": "../../etc/passwd"}',
+            "no scenario '../../etc/passwd'; there are async",
+        ),
+        (json.dumps({**DRIVE, "measure_s": -1}), "drive.measure_s"),
+        (json.dumps({**DRIVE, "locustfile": "agent"}), "no scenario 'agent'"),
+    ],
+)
+def test_a_bad_request_is_refused_and_the_agent_goes_on(agent: AgentProcess, line: str, named: str) -> None:
+    agent.send_line(line)
+    answer = agent.receive()
+    assert answer["error"]["kind"] == "BadRequest"
+    assert named in answer["error"]["message"]
+
+
+def test_without_a_server_there_is_nothing_to_do() -> None:
+    with AgentProcess() as agent:
+        for message in ({"op": "probe"}, {"op": "verify", "locustfile": "root"}, DRIVE):
+            kind, text = agent.error(**message)
+            assert kind == "BadRequest"
+            assert "send ready" in text
+
+
+def test_not_ready_says_what_is_missing(agent: AgentProcess) -> None:
+    with ScriptedServer() as server:
+        kind, text = agent.error(op="ready", base_url=server.base_url, workers=2, timeout_s=0.2)
+    assert (kind, "1 of 2 workers seen" in text) == ("NotReady", True)
+    kind, text = agent.error(op="ready", base_url=server.base_url, workers=1, timeout_s=0.2)
+    assert (kind, "connection refused or broken" in text) == ("NotReady", True)
+
+
+def test_a_wrong_response_is_named(agent: AgentProcess) -> None:
+    with ScriptedServer() as server:
+        agent.ready(server.base_url)
+        kind, text = agent.error(op="verify", locustfile="mixed")
+    assert kind == "WrongResponse"
+    assert "/items/42" in text
+    assert "/cpu/sync" in text
+
+
+def test_a_load_starts_when_it_is_told_to(agent: AgentProcess) -> None:
+    with ScriptedServer() as server:
+        agent.ready(server.base_url)
+        start_at_s = time.monotonic() + 1.0
+        totals, _ = agent.drive(warmup_s=0.25, measure_s=0.25, start_at_s=start_at_s)
+    assert totals["window_start_s"] == pytest.approx(start_at_s + 0.25)
+    assert totals["window_end_s"] == pytest.approx(start_at_s + 0.5)
+
+
+def test_the_end_of_stdin_ends_a_load() -> None:
+    with ScriptedServer() as server, AgentProcess() as agent:
+        agent.ready(server.base_url)
+        agent.send_line(json.dumps(LONG))
+        wait_for_requests(server)
+        assert agent.process.stdin is not None
+        agent.process.stdin.close()
+        assert agent.process.wait(timeout=10) == 0
+
+
+def test_sigterm_ends_a_load() -> None:
+    with ScriptedServer() as server, AgentProcess() as agent:
+        agent.ready(server.base_url)
+        agent.send_line(json.dumps(LONG))
+        wait_for_requests(server)
+        os.kill(agent.process.pid, signal.SIGTERM)
+        assert agent.process.wait(timeout=10) == 0

@@ -1,0 +1,63 @@
+"""The bookkeeping of slots, without any network."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scenarios.loadkit.client import DISCONNECTED, TIMED_OUT, WRONG_BODY
+from scenarios.loadkit.recorder import DROPPED, UNDRAINED, Recorder
+from tests.scenarios.agent_process import assert_conserved
+
+STATUSES = (200, 404, 500, TIMED_OUT, DISCONNECTED, WRONG_BODY, DROPPED, UNDRAINED)
+
+
+def record(statuses: list[int]) -> Recorder:
+    recorder = Recorder(float(slot) for slot in range(len(statuses)))
+    for slot, status in enumerate(statuses):
+        if status != DROPPED:
+            recorder.send(slot, slot + 0.25)
+        if status not in (DROPPED, UNDRAINED):
+            recorder.finish(slot, slot + 0.5, status)
+    return recorder
+
+
+@given(st.lists(st.sampled_from(STATUSES), max_size=200), st.integers(1, 2**63))
+def test_every_slot_is_counted_once_and_answered_ids_are_summed(statuses: list[int], first_id: int) -> None:
+    totals = record(statuses).totals(first_id)
+    assert_conserved(asdict(totals))
+    assert totals.scheduled == len(statuses)
+    assert totals.ok == statuses.count(200)
+    answered = [first_id + slot for slot, status in enumerate(statuses) if status > 0 or status == WRONG_BODY]
+    assert totals.id_sum == sum(answered) % 2**64
+    xor = 0
+    for request_id in answered:
+        xor ^= request_id
+    assert totals.id_xor == xor
+
+
+def test_times_are_nan_where_nothing_was_sent_or_came_back() -> None:
+    window = record(list(STATUSES)).window(0.0, 100.0)
+    unsent = window["status"] == DROPPED
+    np.testing.assert_array_equal(np.isnan(window["sent_s"]), unsent)
+    unanswered = np.isin(window["status"], (TIMED_OUT, DISCONNECTED, DROPPED, UNDRAINED))
+    np.testing.assert_array_equal(np.isnan(window["finished_s"]), unanswered)
+
+
+def test_the_window_is_half_open_and_goes_by_intended_time() -> None:
+    window = record([200] * 10).window(2.0, 5.0)
+    assert window["intended_s"].tolist() == [2.0, 3.0, 4.0]
+    assert window["sent_s"].tolist() == [2.25, 3.25, 4.25]
+    assert window["status"].dtype == np.int16
+
+
+def test_a_request_of_a_closed_loop_is_intended_when_it_is_sent() -> None:
+    recorder = Recorder()
+    assert [recorder.add(1.5), recorder.add(2.5)] == [0, 1]
+    recorder.finish(0, 2.0, 200)
+    window = recorder.window(0.0, 10.0)
+    assert window["intended_s"].tolist() == window["sent_s"].tolist() == [1.5, 2.5]
+    assert window["status"].tolist() == [200, UNDRAINED]

@@ -1,0 +1,60 @@
+"""What counts as the expected answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from scenarios.loadkit.chain import sha256_chain
+from scenarios.loadkit.client import DISCONNECTED, TIMED_OUT, Answer
+from scenarios.loadkit.request import Request, json_body
+
+ROOT = Request(path="/", expect=json_body(lambda: {"message": "hello"}))
+
+
+@pytest.mark.parametrize("body", [b'{"message":"hello"}', b'{ "message": "hello" }'])
+def test_json_is_compared_by_meaning(body: bytes) -> None:
+    assert ROOT.problem(Answer(200, body, "v"), "v") is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "named"),
+    [
+        (Answer(404, b'{"message":"hello"}', "v"), "status 404"),
+        (Answer(200, b'{"message":"hello"', "v"), "unexpected body"),
+        (Answer(200, b'{"message":"hello","more":1}', "v"), "unexpected body"),
+        (Answer(200, b"\xff\xfe", "v"), "unexpected body"),
+        (Answer(200, b'{"message":"hello"}', "w"), "variant 'w' instead of 'v'"),
+        (Answer(200, b'{"message":"hello"}', None), "variant None"),
+        (Answer(TIMED_OUT, b"", None), "no answer in time"),
+        (Answer(DISCONNECTED, b"", None), "refused or broken"),
+    ],
+)
+def test_a_wrong_answer_is_named(answer: Answer, named: str) -> None:
+    problem = ROOT.problem(answer, "v")
+    assert problem is not None
+    assert problem.startswith("GET /: ")
+    assert named in problem
+
+
+def test_any_variant_will_do_when_none_is_known() -> None:
+    assert ROOT.problem(Answer(200, b'{"message":"hello"}', None), None) is None
+
+
+def test_bytes_are_compared_exactly() -> None:
+    request = Request(path="/payload?bytes=2", expect=b"xx")
+    assert request.problem(Answer(200, b"xx", None), None) is None
+    assert request.problem(Answer(200, b"xxx", None), None) is not None
+
+
+def test_the_expectation_is_built_once_and_only_when_needed() -> None:
+    built: list[int] = []
+    check = json_body(lambda: built.append(1) or {"a": 1})
+    assert not built
+    assert check(b'{"a":1}')
+    assert check(b'{"a":1}')
+    assert len(built) == 1
+
+
+def test_the_chain_hashes_the_digest_before() -> None:
+    # printf target_app | sha256sum
+    assert sha256_chain(1) == "8e22c9df07bc22919959c7e647a121782ef97f2cab2e88a46471300dba6b1c6e"
