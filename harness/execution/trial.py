@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from harness.errors import TrialError
+from harness.errors import TrialError, VariantError
 from harness.execution.observer import Observer
 from harness.execution.ports import Clock, Deployment, Engine, Generator, LoadGenerator
 from harness.measurement.load import LoadRecord
@@ -100,7 +100,7 @@ def run_trial(trial: Trial, bench: Bench, *, progress: Progress) -> TrialOutcome
                 _measure(trial, bench, generator, notes.deployment, notes, progress)
             notes.lap("collect")
         notes.lap("stop")
-    except TrialError as error:
+    except (TrialError, VariantError) as error:
         notes.validity, notes.reasons = Validity.INVALID, (*notes.reasons, str(error))
         notes.metrics = None
     return TrialOutcome(

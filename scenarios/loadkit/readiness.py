@@ -8,7 +8,7 @@ from typing import Any
 
 import gevent
 
-from scenarios.loadkit.client import OK, SendOnceClient
+from scenarios.loadkit.client import OK, Answer, SendOnceClient
 from scenarios.loadkit.errors import NotReady, WrongResponse
 
 POLL_S = 0.02
@@ -22,7 +22,8 @@ def wait_ready(base_url: str, *, workers: int, timeout_s: float) -> dict[str, An
     """
     deadline_s = monotonic() + timeout_s
     while True:
-        missing, report = _look(base_url, workers)
+        remaining_s = deadline_s - monotonic()
+        missing, report = _look(base_url, workers, timeout_s=min(PROBE_TIMEOUT_S, max(POLL_S, remaining_s)))
         if report is not None:
             return report
         if monotonic() >= deadline_s:
@@ -30,9 +31,9 @@ def wait_ready(base_url: str, *, workers: int, timeout_s: float) -> dict[str, An
         gevent.sleep(POLL_S)
 
 
-def probe(base_url: str) -> dict[str, Any]:
+def probe(base_url: str, *, timeout_s: float = PROBE_TIMEOUT_S) -> dict[str, Any]:
     """The probe's report. Raises WrongResponse when there is none."""
-    answer = _get(base_url, "/probe")
+    answer = _get(base_url, "/probe", timeout_s)
     if answer.status != OK:
         raise WrongResponse(f"GET /probe: {answer} instead of status {OK}")
     try:
@@ -44,12 +45,13 @@ def probe(base_url: str) -> dict[str, Any]:
     return report
 
 
-def _look(base_url: str, workers: int) -> tuple[str, dict[str, Any] | None]:
-    ready = _get(base_url, "/health/ready")
+def _look(base_url: str, workers: int, *, timeout_s: float) -> tuple[str, dict[str, Any] | None]:
+    """What is still missing, or the report."""
+    ready = _get(base_url, "/health/ready", timeout_s)
     if ready.status != OK:
         return f"GET /health/ready: {ready}", None
     try:
-        report = probe(base_url)
+        report = probe(base_url, timeout_s=timeout_s)
     except WrongResponse as error:
         return str(error), None
     if len(report["workers"]) < workers:
@@ -57,8 +59,8 @@ def _look(base_url: str, workers: int) -> tuple[str, dict[str, Any] | None]:
     return "", report
 
 
-def _get(base_url: str, path: str) -> Any:
-    client = SendOnceClient.to(base_url, timeout_s=PROBE_TIMEOUT_S)
+def _get(base_url: str, path: str, timeout_s: float) -> Answer:
+    client = SendOnceClient.to(base_url, timeout_s=timeout_s)
     try:
         return client.fetch(client.request_head(path) + b"\r\n")
     finally:

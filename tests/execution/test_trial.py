@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from harness.errors import EngineUnavailable, GeneratorFailed, NotReady, TrialError, WrongResponse
+from harness.errors import (
+    EngineUnavailable,
+    GeneratorFailed,
+    HarnessError,
+    NotReady,
+    TrialError,
+    VariantError,
+    WrongResponse,
+)
 from harness.execution.trial import Bench, TrialOutcome, deployment_spec, run_trial
 from harness.measurement.load import LoadRecord
 from harness.model import Cell, DeploymentSpec, Scenario, ServerFacts, Trial, Validity, WorkerFacts
@@ -129,8 +137,9 @@ def test_an_oom_kill_is_named_as_the_cause() -> None:
     assert outcome.record.reasons[0].startswith("I7: infeasible, the kernel killed it for memory")
 
 
-def test_a_server_that_does_not_start_is_an_outcome() -> None:
-    outcome, _, story = measure(engine_faults=Faults(start=TrialError("no such program")))
+@pytest.mark.parametrize("kind", [TrialError, VariantError])
+def test_a_server_that_does_not_start_is_an_outcome(kind: type[HarnessError]) -> None:
+    outcome, _, story = measure(engine_faults=Faults(start=kind("no such program")))
     assert outcome.record.reasons == ("no such program",)
     assert outcome.record.validity is Validity.INVALID
     assert story == []

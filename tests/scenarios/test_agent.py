@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import time
 
 import pytest
@@ -82,6 +83,15 @@ def test_not_ready_says_what_is_missing(agent: AgentProcess) -> None:
     assert (kind, "1 of 2 workers seen" in text) == ("NotReady", True)
     kind, text = agent.error(op="ready", base_url=server.base_url, workers=1, timeout_s=0.2)
     assert (kind, "connection refused or broken" in text) == ("NotReady", True)
+
+
+def test_a_server_that_accepts_and_never_answers_is_not_waited_for_beyond_the_bound(
+    agent: AgentProcess,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        base_url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        kind, text = agent.error(op="ready", base_url=base_url, workers=1, timeout_s=0.2)
+    assert (kind, "GET /health/ready: no answer in time" in text) == ("NotReady", True)
 
 
 def test_a_wrong_response_is_named(agent: AgentProcess) -> None:

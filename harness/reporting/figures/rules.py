@@ -36,14 +36,23 @@ def regret(data: ReportData) -> Figure:
                 axes.plot([row.regret * 100], [place], marker="o", ms=7, color=colour, clip_on=False)
                 axes.annotate(percent(row.regret), (row.regret * 100, place), xytext=(8, 0),
                               textcoords="offset points", va="center")  # fmt: skip
-            names = [f"{row.rule} = {row.workers}" for row in rows]
-            axes.set_yticks(range(len(rows)), names)
+            axes.set_yticks(range(len(rows)), _names(rows))
             axes.tick_params(axis="y", length=0, pad=9, labelcolor=INK)
             axes.grid(axis="y", visible=False)
             axes.set_ylim(len(rows) - 0.4, -0.6)
         top = max((row.regret * 100 for row in data.rules if row.regret is not None), default=1.0)
         panels[0].set_xlim(0, max(top, 1.0) * 1.25)
     return figure
+
+
+def _names(rows: list[RuleRow]) -> list[str]:
+    """Rule and worker count, and the recipe where several were measured."""
+    recipes = [row.variant_id.partition(".")[0] for row in rows]
+    several = len(set(recipes)) > 1
+    return [
+        f"{row.rule} = {row.workers}" + (f", {recipe}" if several else "")
+        for row, recipe in zip(rows, recipes, strict=True)
+    ]
 
 
 def _of(data: ReportData, scenario: str) -> list[RuleRow]:

@@ -113,7 +113,7 @@ def _axes(axes: Axes, reach: float) -> None:
     axes.set_xlabel("percentile (log tail); thin: fewer than 100 slower requests")
     axes.set_yscale("log")
     axes.set_ylabel("latency (ms)")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
     axes.yaxis.set_minor_locator(NullLocator())
     thousands(axes.yaxis)
     axes.margins(y=0.08)
