@@ -84,12 +84,18 @@ class Recorder:
         )
 
     def window(self, start_s: float, end_s: float) -> dict[str, NDArray[np.float64] | NDArray[np.int16]]:
-        """The slots whose intended time lies in [start_s, end_s), as arrays of shape (n,)."""
-        intended_s = np.array(self.intended_s)
-        inside = (intended_s >= start_s) & (intended_s < end_s)
+        """The slots meant to go or ended in [start_s, end_s), as arrays of shape (n,).
+
+        Latency is of those meant to go in it, throughput of those that ended in it. With the first kind
+        alone, every client's last request would be missing from the throughput.
+        """
+        intended_s, finished_s = np.array(self.intended_s), np.array(self.finished_s)
+        begun = (intended_s >= start_s) & (intended_s < end_s)
+        ended = (finished_s >= start_s) & (finished_s < end_s)
+        inside = begun | ended
         return {
             "intended_s": intended_s[inside],
             "sent_s": np.array(self.sent_s)[inside],
-            "finished_s": np.array(self.finished_s)[inside],
+            "finished_s": finished_s[inside],
             "status": np.array(self.status, dtype=np.int16)[inside],
         }

@@ -47,10 +47,14 @@ def test_times_are_nan_where_nothing_was_sent_or_came_back() -> None:
     np.testing.assert_array_equal(np.isnan(window["finished_s"]), unanswered)
 
 
-def test_the_window_is_half_open_and_goes_by_intended_time() -> None:
-    window = record([200] * 10).window(2.0, 5.0)
-    assert window["intended_s"].tolist() == [2.0, 3.0, 4.0]
-    assert window["sent_s"].tolist() == [2.25, 3.25, 4.25]
+def test_the_window_is_half_open_and_holds_what_began_or_ended_in_it() -> None:
+    recorder = Recorder([1.0, 1.5, 2.0, 4.0, 5.0])
+    for slot, finished_s in enumerate((1.9, 2.1, 3.0, 6.0, 5.5)):
+        recorder.send(slot, recorder.intended_s[slot] + 0.25)
+        recorder.finish(slot, finished_s, 200)
+    window = recorder.window(2.0, 5.0)
+    assert window["intended_s"].tolist() == [1.5, 2.0, 4.0]
+    assert window["sent_s"].tolist() == [1.75, 2.25, 4.25]
     assert window["status"].dtype == np.int16
 
 
