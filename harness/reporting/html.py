@@ -24,6 +24,10 @@ _CAPTIONS = (
     (resources, "Shaded: the measured window. All panels share their scales."),
 )  # fmt: skip
 
+_RULES_CAPTION = (
+    "Green: cannot be told from the best. The number after the arrow is what the rule gives here."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Illustration:
@@ -64,7 +68,7 @@ def report(data: ReportData) -> str:
         notice=facts.engine_notice(data),
         deployment=facts.deployment(data),
         sections=[_section(data, finding, place) for place, finding in enumerate(data.analysis.findings, 1)],
-        rules_figure=Illustration(svg=Markup(svg(regret(data))), caption="") if data.rules else None,
+        rules_figure=Illustration(svg=Markup(svg(regret(data))), caption=_RULES_CAPTION),
         rule_lines=tables.rule_lines(data),
         rules_note=facts.rules_note(data),
         invalid=tables.invalid_rows(data),
