@@ -16,6 +16,7 @@ from harness.adapters.result_store import RunStore
 from harness.analysis.best_set import simplest_first
 from harness.analysis.heuristics import worker_rules_table
 from harness.analysis.run import analyse
+from harness.measurement.metrics import latencies
 from harness.model import Matrix, RunAnalysis, TrialRecord, Validity
 from harness.planning.commands import RECIPES, server_argv
 from harness.reporting.data import ReportData, ResourceSeries, RuleRow
@@ -54,10 +55,11 @@ def _raw(
     for record in records:
         trial = store.trial(record.trial_id) if record.validity is Validity.VALID else None
         if trial is not None:
-            start_s, end_s = trial.window_s
-            pooled[f"{record.variant_id}.{record.scenario}"].append(trial.latencies_s)
+            pooled[f"{record.variant_id}.{record.scenario}"].append(latencies(trial.load))
             series[record.trial_id] = ResourceSeries(
-                readings=trial.readings, window_start_s=start_s, window_end_s=end_s
+                readings=trial.readings,
+                window_start_s=trial.load.window_start_s,
+                window_end_s=trial.load.window_end_s,
             )
     return {cell: np.concatenate(parts) for cell, parts in pooled.items()}, series
 

@@ -28,9 +28,7 @@ def open_engine(
         engine.close()
 
 
-def _open(
-    name: str, project: Path, run_id: str, say: Callable[[str], None]
-) -> DockerEngine | ProcessEngine:
+def _open(name: str, project: Path, run_id: str, say: Callable[[str], None]) -> DockerEngine | ProcessEngine:
     if name == "process":
         return ProcessEngine(project, run_id)
     try:

@@ -10,14 +10,13 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from harness.errors import ConfigurationError, RunAborted
@@ -38,11 +37,10 @@ MANIFEST, JOURNAL = "manifest.json", "journal.jsonl"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTrial:
-    """A trial's raw material: latencies in seconds of right answers, readings, and the measured window."""
+    """A trial's raw material."""
 
-    latencies_s: NDArray[np.float64]
+    load: LoadRecord
     readings: tuple[ResourceReading, ...]
-    window_s: tuple[float, float]
 
 
 class RunStore:
@@ -123,27 +121,18 @@ class RunStore:
             (directory / "server.log").write_text(log, encoding="utf-8")
             (directory / "resources.json").write_bytes(readings_to_json(readings))
             if load is not None:
-                np.savez_compressed(
-                    directory / "requests.npz",
-                    window_s=np.array([load.window_start_s, load.window_end_s]),
-                    intended_s=load.intended_s,
-                    sent_s=load.sent_s,
-                    finished_s=load.finished_s,
-                    status=load.status,
-                    generator_cpu_share=load.generator_cpu_share,
-                )
+                arrays = {field.name: np.asarray(getattr(load, field.name)) for field in fields(load)}
+                np.savez_compressed(directory / "requests.npz", allow_pickle=False, **arrays)
 
     def trial(self, trial_id: str) -> StoredTrial | None:
         """None where a trial ended before its load did."""
         directory = self.path / "trials" / trial_id
         if not (directory / "requests.npz").exists():
             return None
-        with np.load(directory / "requests.npz") as arrays:
-            right = (arrays["status"] >= 200) & (arrays["status"] < 300)
-            latencies = (arrays["finished_s"] - arrays["intended_s"])[right]
-            start_s, end_s = arrays["window_s"]
+        with np.load(directory / "requests.npz", allow_pickle=False) as arrays:
+            load = LoadRecord(**{name: a if a.ndim else a.item() for name, a in arrays.items()})
         readings = readings_from_json((directory / "resources.json").read_bytes())
-        return StoredTrial(latencies_s=latencies, readings=readings, window_s=(float(start_s), float(end_s)))
+        return StoredTrial(load=load, readings=readings)
 
     def write_file(self, name: str, content: bytes) -> Path:
         """Write a file whole or not at all, and return its path."""

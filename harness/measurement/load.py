@@ -13,7 +13,7 @@ TIMED_OUT, DISCONNECTED, WRONG_BODY, DROPPED, UNDRAINED = -1, -2, -3, -4, -5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadRecord:
-    """Requests whose intended send time lies in the measured window, plus totals of the whole session.
+    """Requests meant to go, or ended, in the measured window, plus totals of the whole session.
 
     Arrays have shape (n,). Times are CLOCK_MONOTONIC seconds; `finished_s` is NaN where nothing
     came back. Under closed load `intended_s` equals `sent_s`.

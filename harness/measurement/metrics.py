@@ -26,10 +26,7 @@ def trial_metrics(
 ) -> TrialMetrics:
     """What the trial measured in its window.
 
-    Throughput counts right answers that finished inside the window. Under closed load, requests that
-    were sent in the window and finished after it are not counted, while those sent before it and
-    finished inside are counted only if `load` holds them: the edges move the count by at most the
-    number of clients.
+    Throughput counts right answers that finished inside the window, whenever they were sent.
 
     Latency runs from the intended send time, over every right answer to a request intended in the
     window: also those that finished after it, or a stall near the end would be hidden. Errors enter
