@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ from harness.errors import ExitCode, HarnessError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from harness.adapters.result_store import RunStore
 
 app = typer.Typer(
     name="harness",
@@ -40,9 +43,9 @@ def run(
     results: ResultsOption = RESULTS,
     engine: Annotated[str, typer.Option(help="auto, docker or process (no containers).")] = "auto",
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the newest run, or the one named by --run.")
+        bool, typer.Option("--resume", help="Go on with this matrix's newest run, or the one named by --run.")
     ] = False,
-    run_name: Annotated[str, typer.Option("--run", help="The run that --resume continues.")] = "",
+    run_name: Annotated[str, typer.Option("--run", help="Go on with this run.")] = "",
     fail_fast: Annotated[bool, typer.Option(help="Stop at the first recipe that does not build.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
 ) -> None:
@@ -59,22 +62,22 @@ def run(
     options = pipeline.RunOptions(
         results=results,
         engine=engine,
-        resume=run_name if resume else None,
+        resume=run_name if resume or run_name else None,
         fail_fast=fail_fast,
         wait=wait,
     )
     console = _console()
     with LiveWatcher(console) as watcher:
         outcome = pipeline.run(matrix, options, watcher)
-    records = outcome.store.records()
-    if records:
+    if outcome.store.records():
         _present(console, outcome.store)
-        paths = rebuild.write_report(outcome.store)
-        console.print(f"\nReport: {paths[0]}", soft_wrap=True, highlight=False)
+    if outcome.new_records:
+        report_path, *_ = rebuild.write_report(outcome.store)
+        _say(console, f"\nReport: {report_path}")
     if outcome.end is RunEnd.INTERRUPTED:
-        console.print(f"Go on with: harness run --matrix {matrix} --resume", soft_wrap=True, highlight=False)
+        _say(console, f"Go on with: {_resume_command(matrix, results, engine)}")
         raise typer.Exit(ExitCode.INTERRUPTED)
-    if outcome.failed_builds or any(record.validity is Validity.INVALID for record in records):
+    if outcome.failed_builds or any(r.validity is Validity.INVALID for r in outcome.new_records):
         raise typer.Exit(ExitCode.TRIALS)
 
 
@@ -85,7 +88,7 @@ def plan(matrix: MatrixOption) -> None:
     from harness.reporting.plan import plan_text
 
     _, resolved, blocks = pipeline.planned(matrix)
-    _console().print(plan_text(resolved, blocks), soft_wrap=True)
+    _say(_console(), plan_text(resolved, blocks))
 
 
 @app.command()
@@ -115,7 +118,7 @@ def list_(results: ResultsOption = RESULTS) -> None:
 
     project = find_project(Path.cwd())
     matrices = sorted(str(p.relative_to(project)) for p in (project / "matrices").glob("*.toml"))
-    runs = [f"{store.path.name}  {store.manifest()['end'] or 'not finished'}" for store in runs_in(results)]
+    runs = [f"{store.path.name}  {_state(store)}" for store in runs_in(results)]
     recipes = [f"{name}  {recipe.description}" for name, recipe in RECIPES.items()]
     sections = {"Matrices": matrices, "Scenarios": scenario_names(project), "Recipes": recipes, "Runs": runs}
     for title, lines in sections.items():
@@ -130,10 +133,11 @@ def doctor(results: ResultsOption = RESULTS) -> None:
 
     found = checks(results)
     for check in found:
-        typer.echo(f"{'ok  ' if check.ok else 'MISS'}  {check.name}: {check.detail}")
+        word = "ok  " if check.ok else "MISS" if check.required else "note"
+        typer.echo(f"{word}  {check.name}: {check.detail}")
         if not check.ok:
             typer.echo(f"      why it matters: {check.why}\n      mend it with:   {check.mend}")
-    if not all(check.ok for check in found):
+    if not all(check.ok for check in found if check.required):
         raise typer.Exit(ExitCode.ENVIRONMENT)
 
 
@@ -202,7 +206,26 @@ def _console() -> Console:
     return Console(highlight=False)
 
 
-def _present(console: Console, store: Any) -> None:
+def _say(console: Console, text: str) -> None:
+    """Text as it is: what looks like markup in it is none."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def _resume_command(matrix: Path, results: Path, engine: str) -> str:
+    argv = ["harness", "run", "--matrix", str(matrix)]
+    argv += ["--results", str(results)] if results != RESULTS else []
+    argv += ["--engine", engine] if engine != "auto" else []
+    return shlex.join([*argv, "--resume"])
+
+
+def _state(store: RunStore) -> str:
+    try:
+        return store.manifest()["end"] or "not finished"
+    except HarnessError:
+        return "damaged"
+
+
+def _present(console: Console, store: RunStore) -> None:
     from harness import rebuild
     from harness.reporting.terminal import report as verdicts
 

@@ -60,7 +60,8 @@ class BuildFailed(VariantError):
         where = f" Full log: {log}." if log else ""
         super().__init__(
             f"recipe {recipe!r} did not build.{where} Fix its stage in Dockerfile.variants or its "
-            f"file in requirements/, then run again with --resume. Last lines:\n{log_tail}"
+            f"file in requirements/, then run again (--resume adds it to a run already begun). "
+            f"Last lines:\n{log_tail}"
         )
 
 

@@ -285,6 +285,8 @@ class TrialRecord:
     """Duration of each phase: start, ready, verify, load, drain, collect, stop."""
     started_at: str
     """UTC, ISO 8601."""
+    oom_killed: bool = False
+    """The variant did not fit into its memory: infeasible, however its other trials went."""
 
 
 class Direction(StrEnum):

@@ -16,13 +16,13 @@ from harness.adapters.provenance import provenance
 from harness.adapters.result_store import RunStore, find_run, new_run_id
 from harness.adapters.run_lock import run_lock
 from harness.adapters.system_clock import SystemClock
-from harness.errors import BuildFailed, ConfigurationError
+from harness.errors import BuildFailed, ConfigurationError, EngineUnavailable, RunAborted
 from harness.execution.calibration import calibrate
 from harness.execution.ports import Engine
-from harness.execution.resume import changes_since
+from harness.execution.resume import machine_changes, matrix_changes
 from harness.execution.run import RunEnd, Watcher, run_plan
 from harness.execution.trial import Bench, TrialOutcome, run_trial
-from harness.model import Matrix, Plan
+from harness.model import Matrix, Plan, TrialRecord
 from harness.planning.plan import cells_of, plan_blocks
 from harness.records import matrix_to_json
 
@@ -44,16 +44,22 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOutcome:
-    """How a run ended, and where its results are."""
+    """How a call of `run` ended, and where its results are."""
 
     store: RunStore
     end: RunEnd
     failed_builds: Mapping[str, str]
+    before: int
+    """How many records were there already, from before a --resume."""
+
+    @property
+    def new_records(self) -> tuple[TrialRecord, ...]:
+        return self.store.records()[self.before :]
 
 
 def planned(matrix_path: Path) -> tuple[Path, Matrix, Plan]:
     """Project directory, matrix and plan: all that is known before anything is started."""
-    project = find_project(matrix_path.parent)
+    project = find_project(matrix_path.parent, Path.cwd())
     server_cpus, generator_cpus = cpu_split()
     matrix = load_matrix(matrix_path, project=project, server_cpus=server_cpus, generator_cpus=generator_cpus)
     return project, matrix, plan_blocks(cells_of(matrix), blocks=matrix.blocks, seed=matrix.seed)
@@ -62,32 +68,50 @@ def planned(matrix_path: Path) -> tuple[Path, Matrix, Plan]:
 def run(matrix_path: Path, options: RunOptions, watcher: Watcher) -> RunOutcome:
     """Measure a matrix. Whatever ends the run, what was measured is kept and nothing is left behind."""
     project, matrix, plan = planned(matrix_path)
-    earlier = None if options.resume is None else find_run(options.results, options.resume or None)
-    if earlier and earlier.manifest()["end"] == RunEnd.COMPLETE:
+    earlier = _earlier(options, matrix, watcher)
+    done = frozenset(record.trial_id for record in earlier.records()) if earlier else frozenset()
+    if earlier and done.issuperset(trial.id for trial in plan.trials):
         watcher.said(f"run {earlier.path.name} is complete: nothing to do")
-        return RunOutcome(store=earlier, end=RunEnd.COMPLETE, failed_builds={})
+        return RunOutcome(store=earlier, end=RunEnd.COMPLETE, failed_builds={}, before=len(earlier.records()))
     now = datetime.now(UTC)
     run_id = earlier.path.name if earlier else new_run_id(options.results, matrix.name, now)
     with ExitStack() as stack:
-        stack.enter_context(run_lock(run_id, wait=options.wait))
+        stack.enter_context(run_lock(run_id, wait=options.wait, say=watcher.said))
         engine = stack.enter_context(open_engine(options.engine, project, run_id, watcher.said))
         images, failed = _build(engine, matrix, options, watcher)
         facts = provenance(matrix_path, options.results, engine, images=images, failed_builds=failed)
         # From here on the harness stays off the server's cores.
         stack.enter_context(pinned_to(matrix.generator_cpus))
-        bench = _bench(engine, images, matrix, watcher)
-        facts["generator_ceiling_per_s"] = bench.ceiling_per_s
         if earlier:
-            _refuse_changes(earlier, {**facts, "matrix": matrix_to_json(matrix)})
-            if earlier.torn_tail():
-                watcher.said("the journal's last record was cut short: that trial is measured again")
             store = earlier
-        else:
+            _refuse(earlier, machine_changes(earlier.manifest(), facts))
+            store.update_manifest(images={**earlier.manifest()["images"], **images}, failed_builds=failed)
+        bench = _bench(engine, images, matrix, watcher)
+        if not earlier:
             facts["started_at"] = now.isoformat(timespec="seconds")
+            facts["generator_ceiling_per_s"] = bench.ceiling_per_s
             store = RunStore.create(options.results, run_id, facts, matrix)
-        end = _walk(plan, matrix, bench, store, failed, watcher)
-        store.update_manifest(**facts, end=end)
-    return RunOutcome(store=store, end=end, failed_builds=failed)
+        before = len(store.records())
+        end = _walk(plan, matrix, bench, store, failed, done, watcher)
+        store.update_manifest(end=end)
+    return RunOutcome(store=store, end=end, failed_builds=failed, before=before)
+
+
+def _earlier(options: RunOptions, matrix: Matrix, watcher: Watcher) -> RunStore | None:
+    """The run to resume, if any was asked for. Raises ConfigurationError where its matrix was another."""
+    if options.resume is None:
+        return None
+    earlier = find_run(options.results, options.resume or None, of_matrix=matrix.name)
+    _refuse(earlier, matrix_changes(earlier.manifest()["matrix"], matrix_to_json(matrix)))
+    if earlier.torn_tail():
+        watcher.said("the journal's last record was cut short: that trial is measured again")
+    return earlier
+
+
+def _refuse(earlier: RunStore, changes: list[str]) -> None:
+    if changes:
+        advice = "start a new run without --resume: figures from before and after would not be comparable"
+        raise ConfigurationError(f"run {earlier.path.name} cannot go on", [*changes, advice])
 
 
 def _build(
@@ -96,12 +120,15 @@ def _build(
     """Images by recipe, and the recipes that did not build with the reason; those are left out."""
     images: dict[str, str] = {}
     failed: dict[str, str] = {}
+    needed = {GENERATOR: "without it there is no load", matrix.baseline.recipe: "it is the baseline of all"}
     for recipe in (GENERATOR, *dict.fromkeys(variant.recipe for variant in matrix.variants)):
         watcher.said(f"building {recipe}")
         try:
             images[recipe] = engine.build(recipe)
         except BuildFailed as error:
-            if options.fail_fast or recipe in (GENERATOR, matrix.baseline.recipe):
+            if recipe in needed:
+                watcher.said(f"the run cannot go on without {recipe}: {needed[recipe]}")
+            if recipe in needed or options.fail_fast:
                 raise
             watcher.said(f"left out: {error}")
             failed[recipe] = str(error)
@@ -129,19 +156,19 @@ def _bench(engine: Engine, images: Mapping[str, str], matrix: Matrix, watcher: W
         server_cpus=matrix.server_cpus,
         ready_timeout_s=matrix.ready_timeout_s,
         seed=matrix.seed,
-        ceiling_per_s=ceiling_per_s,
+        # One static server cannot keep several generators busy: what it gives is not their limit then.
+        ceiling_per_s=ceiling_per_s if len(matrix.generator_cpus) == 1 else None,
     )
 
 
-def _refuse_changes(earlier: RunStore, now: Mapping[str, object]) -> None:
-    changes = changes_since(earlier.manifest(), now)
-    if changes:
-        advice = "start a new run without --resume: figures from before and after would not be comparable"
-        raise ConfigurationError(f"run {earlier.path.name} cannot go on", [*changes, advice])
-
-
 def _walk(
-    plan: Plan, matrix: Matrix, bench: Bench, store: RunStore, failed: Mapping[str, str], watcher: Watcher
+    plan: Plan,
+    matrix: Matrix,
+    bench: Bench,
+    store: RunStore,
+    failed: Mapping[str, str],
+    done: frozenset[str],
+    watcher: Watcher,
 ) -> RunEnd:
     def keep(outcome: TrialOutcome) -> None:
         store.save_trial(outcome.record.trial_id, outcome.load, outcome.readings, outcome.log)
@@ -150,7 +177,7 @@ def _walk(
     try:
         return run_plan(
             plan,
-            done=frozenset(record.trial_id for record in store.records()),
+            done=done,
             left_out=lambda trial: trial.cell.variant.recipe in failed,
             measure=lambda trial, progress: run_trial(trial, bench, progress=progress),
             keep=keep,
@@ -161,3 +188,7 @@ def _walk(
     except KeyboardInterrupt:
         watcher.said("interrupted: the trial under way is dropped, all earlier ones are kept")
         return RunEnd.INTERRUPTED
+    except EngineUnavailable as error:
+        raise RunAborted(
+            f"{error} The trials stored so far are kept in {store.path}; go on with --resume."
+        ) from error

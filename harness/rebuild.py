@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from harness.analysis.heuristics import worker_rules_table
 from harness.analysis.run import analyse
 from harness.measurement.metrics import latencies
 from harness.model import Matrix, RunAnalysis, TrialRecord, Validity
-from harness.planning.commands import RECIPES, server_argv
+from harness.planning.commands import RECIPES
 from harness.reporting.data import ReportData, ResourceSeries, RuleRow
 from harness.reporting.documents import documents
 
@@ -27,15 +26,15 @@ def report_data(store: RunStore) -> ReportData:
     """A stored run, analysed. Raises ConfigurationError when it is damaged."""
     matrix, records, manifest = store.matrix(), store.records(), store.manifest()
     analysis = analyse(records, matrix, simplicity=simplest_first(sorted(RECIPES, key=_simplicity)))
-    latencies, series = _raw(store, records)
+    pooled, series = _raw(store, records)
     return ReportData(
         run_id=store.path.name,
         matrix=matrix,
         analysis=analysis,
         records=records,
         provenance=dict(_flat(manifest)),
-        commands=_deployable(matrix),
-        latencies=latencies,
+        failed_builds=manifest.get("failed_builds", {}),
+        latencies=pooled,
         series=series,
         rules=tuple(_rules(analysis, matrix)),
     )
@@ -80,11 +79,6 @@ def _rules(analysis: RunAnalysis, matrix: Matrix) -> Iterator[RuleRow]:
             working_set_mib=None if np.isnan(memory) else memory,
             in_best_set=row["variant_id"] in findings[row["scenario"]].best_set,
         )
-
-
-def _deployable(matrix: Matrix) -> dict[str, tuple[str, ...]]:
-    """Server commands as a team would run them: listening on every address of the container."""
-    return {v.id: server_argv(replace(v, network="bridge")) for v in matrix.variants}
 
 
 _SHOWN_ELSEWHERE = {"matrix", "schema", "run_id", "failed_builds"}

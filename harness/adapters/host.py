@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.adapters import proc
@@ -37,13 +37,20 @@ def split_cpus(cpus: Sequence[int]) -> CpuSplit:
 
 @contextmanager
 def pinned_to(cpus: Sequence[int]) -> Iterator[None]:
-    """Keep this process, and what it starts meanwhile, on these cores."""
+    """Keep this process with all its threads, and what it starts meanwhile, on these cores."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cpus)
+    _pin_threads(cpus)
     try:
         yield
     finally:
-        os.sched_setaffinity(0, before)
+        _pin_threads(before)
+
+
+def _pin_threads(cpus: Iterable[int]) -> None:
+    """A call for the process would move its calling thread only; one that draws the terminal moves too."""
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread.name), cpus)
 
 
 def facts(path: Path) -> dict[str, str | float | int]:

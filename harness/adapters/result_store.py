@@ -5,6 +5,7 @@ A trial's record is on disk, fsynced, before the next trial starts.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
@@ -32,6 +33,8 @@ from harness.records import (
     trial_to_json,
 )
 
+READABLE = 0o644
+"""mkstemp keeps its files to their owner; a report is to be handed on."""
 MANIFEST, JOURNAL = "manifest.json", "journal.jsonl"
 
 
@@ -115,14 +118,14 @@ class RunStore:
         self, trial_id: str, load: LoadRecord | None, readings: tuple[ResourceReading, ...], log: str
     ) -> None:
         """The raw arrays, readings and server log of a trial, before its record goes into the journal."""
-        directory = self.path / "trials" / trial_id
-        with _disk_errors(directory):
-            directory.mkdir(parents=True, exist_ok=True)
-            (directory / "server.log").write_text(log, encoding="utf-8")
-            (directory / "resources.json").write_bytes(readings_to_json(readings))
-            if load is not None:
-                arrays = {field.name: np.asarray(getattr(load, field.name)) for field in fields(load)}
-                np.savez_compressed(directory / "requests.npz", allow_pickle=False, **arrays)
+        directory = f"trials/{trial_id}"
+        self.write_file(f"{directory}/server.log", log.encode())
+        self.write_file(f"{directory}/resources.json", readings_to_json(readings))
+        if load is not None:
+            arrays = {field.name: np.asarray(getattr(load, field.name)) for field in fields(load)}
+            packed = io.BytesIO()
+            np.savez_compressed(packed, allow_pickle=False, **arrays)
+            self.write_file(f"{directory}/requests.npz", packed.getvalue())
 
     def trial(self, trial_id: str) -> StoredTrial | None:
         """None where a trial ended before its load did."""
@@ -142,6 +145,7 @@ class RunStore:
             handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
             try:
                 with os.fdopen(handle, "wb") as file:
+                    os.fchmod(handle, READABLE)
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
@@ -192,15 +196,28 @@ def runs_in(results: Path) -> Iterator[RunStore]:
                 yield RunStore(path)
 
 
-def find_run(results: Path, name: str | None) -> RunStore:
-    """A run by path, by id, or (without a name) the newest. Raises ConfigurationError."""
+def find_run(results: Path, name: str | None, *, of_matrix: str | None = None) -> RunStore:
+    """A run by path, by id, or (without a name) the newest, of one matrix if need be.
+
+    Raises ConfigurationError.
+    """
     if name is not None:
         for path in (Path(name), results / name):
             if (path / MANIFEST).is_file():
                 return RunStore(path)
         raise ConfigurationError(name, ["no such run; `harness list` shows the runs there are"])
-    newest = list(runs_in(results))[-1:]
-    if not newest:
-        problem = "no run yet; start one with `harness run --matrix matrices/quick.toml`"
+    runs = [run for run in runs_in(results) if of_matrix is None or _is_of(run, of_matrix)]
+    if not runs:
+        wanted = of_matrix or "quick"
+        which = f"of {of_matrix} " if of_matrix else ""
+        problem = f"no run {which}yet; start one with `harness run --matrix matrices/{wanted}.toml`"
         raise ConfigurationError(str(results), [problem])
-    return newest[0]
+    return runs[-1]
+
+
+def _is_of(run: RunStore, matrix_name: str) -> bool:
+    """A damaged run beside it must not keep another one from being found."""
+    try:
+        return run.matrix().name == matrix_name
+    except ConfigurationError:
+        return False

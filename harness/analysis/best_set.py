@@ -40,6 +40,7 @@ def best_set(
     *,
     scenario: str,
     metric: str,
+    registered: float,
     margin: float | None,
     simplicity: Simplicity,
 ) -> BestSet:
@@ -47,9 +48,10 @@ def best_set(
 
     A variant is left out only when its paired comparison with the best says WORSE: significant after
     Holm within the scenario, and by more than the margin. So the set is wide where the run is noisy,
-    and holds every ranked variant where it has no margin. A left-out variant is worse than one that
-    was measured, whether or not that one is the true best; and the true best is left out only if a
-    rival beats it by chance, the event J. C. Hsu (1984, "Constrained simultaneous confidence intervals
+    and holds every ranked variant where it has no margin. (Save one that shares no VALID block with the
+    best: nothing can be said of it.) A left-out variant is worse than one that was measured, whether or
+    not that one is the true best; and the true best is left out only if a rival beats it by chance, the
+    event J. C. Hsu (1984, "Constrained simultaneous confidence intervals
     for multiple comparisons with the best") bounds with k - 1 comparisons, as Holm does here.
     """
     ranked = [variant for variant in variants if rankable(cells[variant.id, scenario], metric)]
@@ -66,7 +68,8 @@ def best_set(
         for variant in ranked
         if variant is not best
     ]
-    against = settled([pair for pair in pairs if pair is not None])
+    against = settled([pair for pair in pairs if pair is not None], registered)
     worse = {pair.variant_id for pair in against if pair.verdict is Verdict.WORSE}
-    members = sorted((variant for variant in ranked if variant.id not in worse), key=simple)
+    told = {best.id, *(pair.variant_id for pair in against)} - worse
+    members = sorted((variant for variant in ranked if variant.id in told), key=simple)
     return BestSet(best=best.id, members=tuple(v.id for v in members), against_best=against)

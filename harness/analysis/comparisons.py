@@ -76,7 +76,9 @@ def against_baseline(samples: Samples, cells: Cells, matrix: Matrix) -> tuple[Co
         if variant.id != base
     ]
     found = [pair for pair in pairs if pair is not None]
-    families = [settled([pair for pair in found if pair.metric == metric]) for metric in DIRECTIONS]
+    families = [
+        settled([pair for pair in found if pair.metric == metric], matrix.margin) for metric in DIRECTIONS
+    ]
     judged_twins = [_judge_twin(twin, matrix) for twin in twins.values() if twin is not None]
     return (*(pair for family in families for pair in family), *judged_twins)
 
@@ -98,5 +100,7 @@ def margin_over(twin: Comparison | None, matrix: Matrix) -> float | None:
 def _judge_twin(twin: Comparison, matrix: Matrix) -> Comparison:
     """The A/A check itself: against the matrix's margin, since its own floor would always pass it."""
     direction = DIRECTIONS[twin.metric]
-    verdict = decide(twin.ratio, twin.p_value, direction=direction, margin=matrix.margin)
+    verdict = decide(
+        twin.ratio, twin.p_value, direction=direction, registered=matrix.margin, margin=matrix.margin
+    )
     return replace(twin, margin=matrix.margin, verdict=verdict)

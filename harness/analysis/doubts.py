@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from harness.analysis.comparisons import floor_of
+from harness.analysis.comparisons import floor_of, rankable
 from harness.analysis.metrics import DIRECTIONS, THROUGHPUT
 from harness.analysis.samples import Samples
 from harness.analysis.verdicts import regret, relative_difference
@@ -21,6 +21,8 @@ from harness.model import (
     Verdict,
 )
 
+SATURATED = 0.8
+"""A server that uses less than this share of its CPUs under closed load waits for something else."""
 NOISY_FLOOR = 0.20
 """Above this A/A floor a run can only tell variants apart that nobody needs a benchmark for."""
 
@@ -43,7 +45,9 @@ def limit_sentence(cell: CellSummary, metric: str) -> str:
     return f"{cell.variant_id} on {cell.scenario} outran the load generator's schedule; not ranked"
 
 
-def finding_warnings(finding: ScenarioFinding, samples: Samples, twin_id: str) -> tuple[str, ...]:
+def finding_warnings(
+    finding: ScenarioFinding, samples: Samples, twin_id: str, matrix: Matrix
+) -> tuple[str, ...]:
     twin = next(
         (
             pair
@@ -55,6 +59,7 @@ def finding_warnings(finding: ScenarioFinding, samples: Samples, twin_id: str) -
     return (
         *_of_the_twin(finding, twin),
         *_of_the_cells(finding, samples, twin_id),
+        *_of_the_load(finding, matrix),
         *_of_the_recommendation(finding),
     )
 
@@ -109,6 +114,22 @@ def _of_the_cells(finding: ScenarioFinding, samples: Samples, twin_id: str) -> I
             words = _counted([record.validity for record in records])
             share = f"{cell.valid} of {cell.trials} trials VALID"
             yield f"{cell.variant_id}: {share} on {finding.scenario} ({words})"
+
+
+def _of_the_load(finding: ScenarioFinding, matrix: Matrix) -> Iterator[str]:
+    """A closed loop finds a server's peak only where the server, and not the wait, is used up."""
+    if finding.metric != THROUGHPUT:
+        return
+    ranked = [cell for cell in finding.cells if rankable(cell, finding.metric)]
+    cores = {cell.variant_id: cell.metrics["cpu_cores"].center for cell in ranked}
+    usable = {v.id: min(usable_cpus(v, matrix), v.workers) for v in matrix.variants if v.id in cores}
+    used = {variant_id: cores[variant_id] / cpus for variant_id, cpus in usable.items()}
+    idle = [f"{variant_id} {percent(share)}" for variant_id, share in used.items() if share < SATURATED]
+    if idle:
+        yield (
+            f"not saturated on {finding.scenario}, by share of CPU used: {', '.join(idle)}. Their throughput "
+            f"is bounded by waiting (or by too few clients), not by CPU"
+        )
 
 
 def _of_the_recommendation(finding: ScenarioFinding) -> Iterator[str]:

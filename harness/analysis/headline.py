@@ -42,7 +42,7 @@ def _verdict(findings: Findings, matrix: Matrix, recommended: str | None) -> str
     if all(finding.best is None for finding in findings):
         return (
             "Nothing could be ranked: no variant has enough VALID trials. "
-            "Read the reasons, mend the cause, and run again with --resume"
+            "Read the reasons, mend the cause, and run again"
         )
     if all(finding.floor is None for finding in findings):
         return _no_floor(findings, matrix)

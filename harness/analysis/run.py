@@ -67,6 +67,7 @@ def _finding(
         matrix.variants,
         scenario=scenario.name,
         metric=metric,
+        registered=matrix.margin,
         margin=margin,
         simplicity=simplicity,
     )
@@ -83,7 +84,7 @@ def _finding(
         against_best=group.against_best,
     )
     finding = _yield_to_the_unranked(finding, twin_id)
-    return replace(finding, warnings=finding_warnings(finding, samples, twin_id))
+    return replace(finding, warnings=finding_warnings(finding, samples, twin_id, matrix))
 
 
 def _yield_to_the_unranked(finding: ScenarioFinding, twin_id: str) -> ScenarioFinding:

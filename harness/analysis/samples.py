@@ -46,7 +46,8 @@ class Samples:
         what was reached; an INVALID cell shows none. p99 is left out below 10,000 requests in all.
         """
         records = self.of(variant_id, scenario)
-        word = cell_word([record.validity for record in records])
+        infeasible = any(record.oom_killed for record in records)
+        word = Validity.INVALID if infeasible else cell_word([record.validity for record in records])
         shown = [record for record in records if record.validity is word and word is not Validity.INVALID]
         return CellSummary(
             variant_id=variant_id,
@@ -74,10 +75,13 @@ def samples_of(records: Sequence[TrialRecord], matrix: Matrix) -> Samples:
 def cell_word(words: Sequence[Validity]) -> Validity:
     """The word that stands on a cell's numbers; only VALID is ranked.
 
+    A variant that fails more often than it works is INVALID, however good its good trials look.
     As soon as half of the trials that gave numbers hit the generator's limit, the cell is
     GENERATOR-BOUND: those that did not are the slow half, and their mean would be too low.
     """
     counts = Counter(words)
+    if 2 * counts[Validity.INVALID] > len(words):
+        return Validity.INVALID
     if counts[Validity.VALID] > counts[Validity.GENERATOR_BOUND]:
         return Validity.VALID
     if counts[Validity.VALID]:

@@ -29,18 +29,23 @@ def regret(ratio: float, direction: Direction) -> float:
     return 1 - ratio if direction is Direction.HIGHER else ratio - 1
 
 
-def decide(ratio: Summary, p_value: float | None, *, direction: Direction, margin: float | None) -> Verdict:
-    """The verdict on a paired ratio (variant / other side) against `margin`, a fraction.
+def decide(
+    ratio: Summary, p_value: float | None, *, direction: Direction, registered: float, margin: float | None
+) -> Verdict:
+    """The verdict on a paired ratio (variant / other side). Margins are fractions.
 
-    EQUIVALENT: the 95 % interval lies within [1 / (1 + margin), 1 + margin]; this is two one-sided
-    tests (Schuirmann 1987) at 2.5 % each, stricter than the customary 5 %.
-    BETTER, WORSE: p < 0.05 after Holm, and the centre lies outside the margin on that side.
+    `registered` is the matrix's margin, `margin` that or the A/A floor, whichever is larger.
+
+    EQUIVALENT: the 95 % interval lies within [1 / (1 + m), 1 + m] of the registered margin m; this is
+    two one-sided tests (Schuirmann 1987) at 2.5 % each, stricter than the customary 5 %. Never where
+    the floor is larger than m: then a noisier machine would make more things equal.
+    BETTER, WORSE: p < 0.05 after Holm, and the centre lies outside `margin` on that side.
     UNDECIDED: all else, and everything where the run has no margin (no A/A floor) or no interval.
     """
     extent = reach(ratio)
     if margin is None or extent is None or p_value is None:
         return Verdict.UNDECIDED
-    if extent <= margin:
+    if extent <= registered == margin:
         return Verdict.EQUIVALENT
     if p_value >= ALPHA or relative_difference(ratio.center) <= margin:
         return Verdict.UNDECIDED
@@ -48,15 +53,19 @@ def decide(ratio: Summary, p_value: float | None, *, direction: Direction, margi
     return Verdict.BETTER if gains else Verdict.WORSE
 
 
-def settled(family: Sequence[Comparison]) -> tuple[Comparison, ...]:
+def settled(family: Sequence[Comparison], registered: float) -> tuple[Comparison, ...]:
     """The comparisons of one family with their Holm-adjusted p-values and their verdicts, in order."""
     tested = [index for index, comparison in enumerate(family) if comparison.p_value is not None]
     adjusted = dict(zip(tested, holm([family[index].p_value or 0.0 for index in tested]), strict=True))
-    return tuple(_settle(comparison, adjusted.get(index)) for index, comparison in enumerate(family))
+    return tuple(_settle(pair, adjusted.get(index), registered) for index, pair in enumerate(family))
 
 
-def _settle(comparison: Comparison, p_holm: float | None) -> Comparison:
+def _settle(comparison: Comparison, p_holm: float | None, registered: float) -> Comparison:
     verdict = decide(
-        comparison.ratio, p_holm, direction=DIRECTIONS[comparison.metric], margin=comparison.margin
+        comparison.ratio,
+        p_holm,
+        direction=DIRECTIONS[comparison.metric],
+        registered=registered,
+        margin=comparison.margin,
     )
     return replace(comparison, p_holm=p_holm, verdict=verdict)

@@ -8,7 +8,6 @@ from typing import Any
 WATCHED = (
     "harness",
     "engine",
-    "images",
     "host.host",
     "host.kernel",
     "host.cpu_model",
@@ -17,22 +16,31 @@ WATCHED = (
 )
 
 
-def changes_since(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """One line for every watched fact that differs, and one per changed matrix key."""
-    found = []
-    for key in WATCHED:
-        old, new = _at(before, key), _at(now, key)
-        if old != new:
-            found.append(f"{key}: was {old!r}, is {new!r}")
-    old_matrix, new_matrix = before["matrix"], now["matrix"]
-    for key in sorted({*old_matrix, *new_matrix}):
-        if old_matrix.get(key) != new_matrix.get(key):
-            found.append(f"matrix.{key}: was {old_matrix.get(key)!r}, is {new_matrix.get(key)!r}")
-    return found
+def matrix_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """One line for every key of the matrix that differs."""
+    return [
+        _changed(f"matrix.{key}", before.get(key), now.get(key))
+        for key in sorted({*before, *now})
+        if before.get(key) != now.get(key)
+    ]
+
+
+def machine_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """One line for every watched fact that differs, and for every image that was there before and differs."""
+    images = [f"images.{recipe}" for recipe in before["images"] if recipe in now["images"]]
+    return [
+        _changed(key, _at(before, key), _at(now, key))
+        for key in (*WATCHED, *images)
+        if _at(before, key) != _at(now, key)
+    ]
+
+
+def _changed(key: str, before: object, now: object) -> str:
+    return f"{key}: was {before!r}, is {now!r}"
 
 
 def _at(facts: Mapping[str, Any], key: str) -> Any:
-    value: Any = facts
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
+    """The value at a dotted key of at most two parts; None where there is none."""
+    group, _, entry = key.partition(".")
+    value = facts.get(group)
+    return value.get(entry) if entry and isinstance(value, Mapping) else value

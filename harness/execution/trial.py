@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 
 from harness.errors import TrialError, VariantError
 from harness.execution.observer import Observer
-from harness.execution.ports import Clock, Deployment, Engine, Generator, LoadGenerator
+from harness.execution.ports import Clock, Deployment, Engine, LoadGenerator
 from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import trial_metrics
 from harness.measurement.validity import Evidence, judge
 from harness.model import (
     DeploymentSpec,
+    DeploymentState,
     ResourceReading,
     ServerFacts,
     Trial,
@@ -60,12 +61,19 @@ class _Notes:
     lap_started_s: float
     phases_s: dict[str, float] = field(default_factory=dict)
     deployment: Deployment | None = None
+    state: DeploymentState | None = None
     facts: ServerFacts | None = None
     load: LoadRecord | None = None
     readings: tuple[ResourceReading, ...] = ()
     metrics: TrialMetrics | None = None
     validity: Validity = Validity.INVALID
     reasons: tuple[str, ...] = ()
+
+    @property
+    def oom_killed(self) -> bool:
+        """Any process of it, the first or a worker."""
+        first = self.state is not None and self.state.oom_killed
+        return first or any(reading.oom_kills for reading in self.readings)
 
     def lap(self, phase: str) -> None:
         now = self.clock.monotonic()
@@ -95,14 +103,15 @@ def run_trial(trial: Trial, bench: Bench, *, progress: Progress) -> TrialOutcome
     notes = _Notes(clock=bench.clock, lap_started_s=bench.clock.monotonic())
     try:
         with bench.engine.running(deployment_spec(trial, bench)) as notes.deployment:
-            with bench.generators.attached(notes.deployment) as generator:
-                notes.lap("start")
-                _measure(trial, bench, generator, notes.deployment, notes, progress)
+            try:
+                _measure(trial, bench, notes.deployment, notes, progress)
+            finally:
+                notes.state = notes.deployment.state()
             notes.lap("collect")
         notes.lap("stop")
     except (TrialError, VariantError) as error:
-        notes.validity, notes.reasons = Validity.INVALID, (*notes.reasons, str(error))
-        notes.metrics = None
+        notes.validity, notes.metrics = Validity.INVALID, None
+        notes.reasons = (*_cause_of_death(notes.state), str(error))
     return TrialOutcome(
         record=TrialRecord(
             trial_id=trial.id,
@@ -115,6 +124,7 @@ def run_trial(trial: Trial, bench: Bench, *, progress: Progress) -> TrialOutcome
             facts=notes.facts,
             phases_s=notes.phases_s,
             started_at=started_at,
+            oom_killed=notes.oom_killed,
         ),
         load=notes.load,
         readings=notes.readings,
@@ -122,16 +132,11 @@ def run_trial(trial: Trial, bench: Bench, *, progress: Progress) -> TrialOutcome
     )
 
 
-def _measure(
-    trial: Trial,
-    bench: Bench,
-    generator: Generator,
-    deployment: Deployment,
-    notes: _Notes,
-    progress: Progress,
-) -> None:
+def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, progress: Progress) -> None:
+    """Everything between the server's start and its stop."""
     variant, scenario = trial.cell.variant, trial.cell.scenario
-    try:
+    with bench.generators.attached(deployment) as generator:
+        notes.lap("start")
         generator.wait_ready(workers=variant.workers, timeout_s=bench.ready_timeout_s)
         notes.lap("ready")
         generator.verify(scenario)
@@ -143,9 +148,6 @@ def _measure(
         notes.lap("load")
         after, facts_after = deployment.memory(), generator.probe()
         generator.verify(scenario)
-    except TrialError:
-        notes.reasons = _cause_of_death(deployment)
-        raise
     notes.metrics = trial_metrics(notes.load, notes.readings, scenario=scenario, before=before, after=after)
     notes.validity, notes.reasons = judge(
         Evidence(
@@ -164,11 +166,10 @@ def _measure(
     )
 
 
-def _cause_of_death(deployment: Deployment) -> tuple[str, ...]:
+def _cause_of_death(state: DeploymentState | None) -> tuple[str, ...]:
     """Why a deployment that failed its trial is gone, when it is; an OOM kill makes a variant infeasible."""
-    state = deployment.state()
+    if state is None or state.running:
+        return ()
     if state.oom_killed:
         return ("I7: infeasible, the kernel killed it for memory; raise memory_mib or lower workers",)
-    if not state.running:
-        return (f"I7: the server exited with code {state.exit_code} during the trial",)
-    return ()
+    return (f"I7: the server exited with code {state.exit_code} during the trial",)

@@ -50,8 +50,8 @@ class ReportData:
     `command` (the command line that repeats the run) is offered for copying; all others are listed as
     they are, a dot in a key setting a group apart from its entry.
     """
-    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Server argv by variant id."""
+    failed_builds: Mapping[str, str] = field(default_factory=dict)
+    """The reason by recipe."""
     latencies: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     """Latencies of right answers in seconds, shape (n,), pooled over the trials of a cell, by cell id."""
     series: Mapping[str, ResourceSeries] = field(default_factory=dict)

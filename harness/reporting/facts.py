@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from harness.model import ClosedLoad, Scenario, ScenarioFinding, Variant
+from harness.planning.commands import server_argv, server_env
 from harness.reporting.data import ReportData
 from harness.reporting.wording import percent, plain, quantity
 
 CONTAINER_PORT = "8000"
+DOCKERFILE = "Dockerfile.variants"
 
 GLOSSARY = (
     (
         "better / worse",
         "Different from the baseline beyond chance (p < 0.05, Holm) and beyond the margin.",
     ),
-    ("equivalent", "The whole 95 % interval lies within the margin: choose by other criteria."),
+    ("equivalent", "The whole 95 % interval lies within the matrix's margin: choose by other criteria."),
     ("undecided", "Neither could be shown: this run cannot tell. More blocks may."),
     (
         "best set",
@@ -44,9 +46,8 @@ class Deployment:
     """The recommended variant and how to start it."""
 
     variant_id: str
-    argv: str
-    flags: str
-    """`docker run` options that were part of the measurement; empty on the process engine."""
+    steps: tuple[tuple[str, str], ...]
+    """What each command does, and the command; containers only where containers were measured."""
 
 
 def deployment(data: ReportData) -> Deployment | None:
@@ -55,18 +56,28 @@ def deployment(data: ReportData) -> Deployment | None:
     variant = next((v for v in data.variants if v.id == chosen), None)
     if variant is None:
         return None
-    argv = [part.replace("{port}", CONTAINER_PORT) for part in data.commands.get(variant.id, ())]
-    flags = _docker_flags(variant, data.matrix.server_cpus) if data.engine == "docker" else ()
-    return Deployment(variant_id=variant.id, argv=plain(shlex.join(argv)), flags=shlex.join(flags))
+    # A published port needs a server that listens on every address of its container.
+    deployed = replace(variant, network="published")
+    server = tuple(part.replace("{port}", CONTAINER_PORT) for part in server_argv(deployed))
+    image = f"harness/{variant.recipe}"
+    build = ("docker", "build", "--file", DOCKERFILE, "--target", variant.recipe, "--tag", image, ".")
+    run = ("docker", "run", *_run_options(variant), image, *server)
+    steps = (("server", server), ("build", build), ("run", run))
+    shown = steps if data.engine == "docker" else steps[:1]
+    return Deployment(
+        variant_id=variant.id, steps=tuple((what, plain(shlex.join(argv))) for what, argv in shown)
+    )
 
 
-def _docker_flags(variant: Variant, cpus: Sequence[int]) -> tuple[str, ...]:
-    flags = ["--cpuset-cpus", ",".join(map(str, cpus))]
+def _run_options(variant: Variant) -> Iterator[str]:
+    """The limits under test and what the app needs. Pinning belongs to the measurement, not here."""
+    yield from ("--publish", f"{CONTAINER_PORT}:{CONTAINER_PORT}")
     if variant.cpu_quota is not None:
-        flags += ["--cpus", f"{variant.cpu_quota:g}"]
+        yield from ("--cpus", f"{variant.cpu_quota:g}")
     if variant.memory_mib is not None:
-        flags += ["--memory", f"{variant.memory_mib}m"]
-    return tuple(flags)
+        yield from ("--memory", f"{variant.memory_mib}m")
+    for name, value in server_env(variant).items():
+        yield from ("--env", f"{name}={value}")
 
 
 def engine_notice(data: ReportData) -> str | None:

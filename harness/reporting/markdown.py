@@ -48,9 +48,8 @@ def _deployment(data: ReportData) -> Iterator[str]:
     if chosen is None:
         return
     yield from ("## What to deploy", "", f"**{inert(chosen.variant_id)}**", "")
-    commands = [line for line in (chosen.argv, chosen.flags and f"docker run {chosen.flags}") if line]
     # An indented block has no closing fence that a command could forge.
-    yield from (*(f"    {command}" for command in commands), "")
+    yield from (*(f"    {command}" for _, command in chosen.steps), "")
 
 
 def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from harness.model import CellSummary, Comparison, ScenarioFinding, Validity, Verdict
+from harness.model import CellSummary, Comparison, ScenarioFinding, TrialRecord, Validity, Verdict
 from harness.reporting.data import ReportData
 from harness.reporting.wording import Estimate, estimate, number, percent, plain, quantity, ratio
 
 BASELINE, TWIN, NOT_COMPARED = "baseline", "A/A twin", "not compared"
+NOT_BUILT = "NOT BUILT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class RuleLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvalidRow:
-    """A trial that is not ranked, and why."""
+    """A trial, or a recipe's every trial, that is not ranked, and why."""
 
     trial_id: str
     word: str
@@ -152,7 +153,7 @@ def floor_line(data: ReportData, finding: ScenarioFinding) -> str:
     seen = f" (ratio {ratio(twin.ratio)})" if twin else ""
     line = (
         f"A/A check: the baseline and its twin may differ by up to {percent(finding.floor)}{seen}; "
-        f"differences within {percent(finding.margin)} count as equivalent."
+        f"nothing smaller than {percent(finding.margin)} is claimed."
     )
     if twin and twin.verdict in (Verdict.BETTER, Verdict.WORSE):
         line += f" The twin came out {twin.verdict}: the machine was not steady, doubt close calls."
@@ -196,13 +197,18 @@ def _single(value: float | None, shown: Callable[[float], str]) -> Estimate:
 
 
 def invalid_rows(data: ReportData) -> tuple[InvalidRow, ...]:
-    """INVALID first: it says that something broke, the other words only that something was reached."""
+    """What was not built first, then INVALID trials: there something broke, elsewhere a limit was reached."""
     broken_first = sorted(data.analysis.invalid, key=lambda record: record.validity is not Validity.INVALID)
-    return tuple(
-        InvalidRow(
-            trial_id=record.trial_id,
-            word=str(record.validity),
-            reasons=plain("; ".join(record.reasons)) or "no reason recorded",
-        )
-        for record in broken_first
+    unbuilt = (
+        InvalidRow(trial_id=f"all of {recipe}", word=NOT_BUILT, reasons=plain(reason))
+        for recipe, reason in data.failed_builds.items()
+    )
+    return (*unbuilt, *(_invalid_row(record) for record in broken_first))
+
+
+def _invalid_row(record: TrialRecord) -> InvalidRow:
+    return InvalidRow(
+        trial_id=record.trial_id,
+        word=str(record.validity),
+        reasons=plain("; ".join(record.reasons)) or "no reason recorded",
     )

@@ -54,10 +54,8 @@ def _deployment(data: ReportData) -> Iterator[RenderableType]:
     if chosen is None:
         return
     yield Text("\nDeploy ").append(plain(chosen.variant_id), style="bold")
-    if chosen.argv:
-        yield Text(f"  {chosen.argv}")
-    if chosen.flags:
-        yield Text(f"  docker run {chosen.flags}", style="dim")
+    (_, server), *_ = chosen.steps
+    yield Text(f"  {server}")
 
 
 def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[RenderableType]:

@@ -75,8 +75,7 @@ def test_a_loss_of_5_percent_is_detected_in_80_percent_of_runs():
 def test_a_real_difference_beyond_the_margin_is_hardly_ever_called_equivalent():
     def wrong(rng):
         records = drawn(FIVE_BLOCKS, {PLAIN: 1000.0, STANDARD: 1040.0}, rng, noise=0.01)
-        comparison = standard_against_plain(records)
-        return comparison.verdict is Verdict.EQUIVALENT and comparison.margin < 0.04
+        return standard_against_plain(records).verdict is Verdict.EQUIVALENT
 
     assert share_of(wrong, 300, seed=6) <= 0.025
 
@@ -96,6 +95,7 @@ def test_five_equal_variants_all_stay_in_the_best_set():
             variants,
             scenario=ITEMS.name,
             metric="throughput_per_s",
+            registered=0.0,
             margin=0.0,
             simplicity=simple,
         )

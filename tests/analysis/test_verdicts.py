@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +24,7 @@ def summary(center, lo, hi):
         ((0.80, 0.76, 0.85), 0.001, LOWER, 0.03, "better"),
         ((1.20, 1.10, 1.31), 0.05, HIGHER, 0.03, "undecided"),
         ((1.20, 1.10, 1.31), 0.001, HIGHER, 0.20, "undecided"),
+        ((1.00, 0.98, 1.02), 0.90, HIGHER, 0.20, "undecided"),
         ((1.01, 0.99, 1.02), 0.40, HIGHER, 0.03, "equivalent"),
         ((1.01, 1.005, 1.02), 0.001, HIGHER, 0.03, "equivalent"),
         ((1.02, 1.01, 1.04), 0.001, HIGHER, 0.03, "undecided"),
@@ -32,7 +35,7 @@ def summary(center, lo, hi):
     ],
 )
 def test_golden(ratio, p, direction, margin, verdict):
-    assert decide(summary(*ratio), p, direction=direction, margin=margin) == verdict
+    assert decide(summary(*ratio), p, direction=direction, registered=0.03, margin=margin) == verdict
 
 
 @pytest.mark.parametrize(("ratio", "difference"), [(1.0, 0.0), (1.25, 0.25), (0.8, 0.25), (2.0, 1.0)])
@@ -65,5 +68,6 @@ def test_swapping_the_sides_mirrors_the_verdict(center, spread, p, margin, direc
     edge = min(abs(relative_difference(r) - margin) for r in (center, there.lo, there.hi))
     if edge < 1e-9:
         return
-    verdict = decide(there, p, direction=direction, margin=margin)
-    assert decide(back, p, direction=direction, margin=margin) == MIRROR.get(verdict, verdict)
+    judged = partial(decide, direction=direction, registered=margin, margin=margin)
+    verdict = judged(there, p)
+    assert judged(back, p) == MIRROR.get(verdict, verdict)

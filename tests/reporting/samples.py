@@ -100,7 +100,6 @@ def report_data() -> ReportData:
             "image uvicorn-plain": "sha256:1f7b9c0f0e6a",
             "image uvicorn-standard": "sha256:77d0a2c9b7e4",
         },
-        commands={variant.id: _argv(variant) for variant in VARIANTS},
         latencies={
             f"{variant_id}.{scenario.name}": _latencies(index, values, scenario)
             for scenario, table in ((ITEMS, _ITEMS), (IO_WAIT, _IO_WAIT))
@@ -151,13 +150,6 @@ def many_variants() -> ReportData:
         },
         series={record.trial_id: _series(index, record) for index, record in enumerate(records)},
         rules=(),
-    )
-
-
-def _argv(variant: Variant) -> tuple[str, ...]:
-    return (
-        *("uvicorn", "target_app.main:app", "--host", "0.0.0.0", "--port", "{port}"),
-        *("--workers", str(variant.workers), "--no-access-log", "--timeout-keep-alive", "5"),
     )
 
 

@@ -66,10 +66,10 @@ def test_policy_allows_the_one_script_by_its_hash_and_nothing_else(page: str) ->
 def test_recommends_with_the_exact_command_and_links_every_section(page: str) -> None:
     text = re.sub(r"<[^>]+>", "", page)
     assert (
-        "uvicorn target_app.main:app --host 0.0.0.0 --port 8000 --workers 2 --no-access-log "
-        "--timeout-keep-alive 5"
+        "uvicorn target_app.main:app --host 0.0.0.0 --port 8000 --workers 2 --loop uvloop "
+        "--http httptools --no-access-log --timeout-keep-alive 5"
     ) in text
-    assert "docker run --cpuset-cpus 1" in text
+    assert "docker run --publish 8000:8000" in text
     targets = {a["id"] for _, a in Outline(page).tags if "id" in a}
     links = {(a["href"] or "")[1:] for t, a in Outline(page).tags if t == "a"}
     assert len(links) >= 5
