@@ -10,7 +10,7 @@ from harness.reporting.data import ReportData
 from harness.reporting.wording import Estimate, estimate, number, percent, plain, quantity, ratio
 
 BASELINE, TWIN, NOT_COMPARED = "baseline", "A/A twin", "not compared"
-NOT_BUILT = "NOT BUILT"
+NOT_BUILT, NOT_MEASURED = "NOT BUILT", "not measured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +109,8 @@ def _recommended(data: ReportData, finding: ScenarioFinding, variant_id: str) ->
 
 
 def _verdict(data: ReportData, cell: CellSummary, comparison: Comparison | None) -> str:
+    if cell.trials == 0:
+        return NOT_MEASURED
     if cell.word is not Validity.VALID:
         return str(cell.word)
     if cell.variant_id == data.matrix.baseline_id:

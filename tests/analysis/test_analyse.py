@@ -351,3 +351,30 @@ def test_names_do_not_matter():
     assert find(one, STANDARD).verdict is find(other, TWO_WORKERS).verdict is Verdict.BETTER
     assert find(one, TWO_WORKERS).verdict is find(other, STANDARD).verdict is Verdict.WORSE
     assert (one.best_set, other.best_set) == ((STANDARD.id,), (TWO_WORKERS.id,))
+
+
+def test_one_oom_kill_makes_a_variant_infeasible_however_well_it_did_otherwise():
+    records = throughput_records({**BASE, STANDARD: steady(2000)})
+    killed = [
+        replace(r, oom_killed=True) if r.variant_id == STANDARD.id and r.block == 1 else r for r in records
+    ]
+    finding = only_finding(killed)
+    assert STANDARD.id not in finding.best_set
+    assert next(c for c in finding.cells if c.variant_id == STANDARD.id).word is INVALID
+
+
+def test_a_closed_loop_that_leaves_the_server_idle_is_named():
+    busy = throughput_records(BASE, cpu_cores=0.95)
+    waiting = throughput_records({STANDARD: steady(1500)}, cpu_cores=0.40)
+    (doubt,) = [w for w in only_finding([*busy, *waiting]).warnings if "not saturated" in w]
+    assert f"{STANDARD.id} 40 %" in doubt
+    assert PLAIN.id not in doubt
+
+
+def test_a_variant_without_a_common_block_with_the_best_is_not_called_one_of_the_best():
+    best = throughput_records({STANDARD: steady(1500)})
+    slower = [replace(r, block=r.block + 100) for r in throughput_records({STANDARD_TWO: steady(1499)})]
+    matrix = a_matrix(variants=(PLAIN, STANDARD, STANDARD_TWO))
+    finding = only_finding([*throughput_records(BASE), *best, *slower], matrix)
+    assert finding.best == STANDARD.id
+    assert STANDARD_TWO.id not in finding.best_set

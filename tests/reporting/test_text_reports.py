@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from harness.model import Validity
 from harness.reporting import html, markdown, terminal
 from harness.reporting.data import ReportData
+from harness.reporting.facts import deployment
+from harness.reporting.tables import verdict_rows
 from tests.reporting import samples
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "report.md"
@@ -127,3 +130,41 @@ def test_an_empty_run_still_makes_a_report() -> None:
     assert printed(empty).startswith("Nothing was measured.")
     assert "no trials" in markdown.report(empty)
     assert "No single variant" in html.report(empty)
+
+
+def test_a_recipe_that_did_not_build_is_named_in_every_output() -> None:
+    data = replace(samples.report_data(), failed_builds={"gunicorn-asgi": "no gcc\x1b[31m here"})
+    for shown in (markdown.report(data), html.report(data), printed(data)):
+        assert "all of gunicorn-asgi" in shown
+        assert "no gcc here" in re.sub(r"\s+", " ", shown)
+
+
+def test_a_cell_without_trials_was_not_measured_rather_than_invalid() -> None:
+    data = samples.report_data()
+    finding, *others = data.analysis.findings
+    empty = replace(finding.cells[0], metrics={}, valid=0, trials=0, word=Validity.INVALID)
+    cut = replace(finding, cells=(empty, *finding.cells[1:]))
+    data = replace(data, analysis=replace(data.analysis, findings=(cut, *others)))
+    (row,) = [row for row in verdict_rows(data, cut) if row.variant_id == empty.variant_id]
+    assert row.verdict == "not measured"
+
+
+@pytest.mark.parametrize("limit", [None, 256])
+def test_the_command_to_deploy_is_one_that_serves_from_a_container(limit: int | None) -> None:
+    data = samples.report_data()
+    chosen = next(v for v in data.matrix.variants if v.id == data.analysis.recommended)
+    limited = replace(chosen, memory_mib=limit)
+    data = replace(
+        data,
+        matrix=replace(data.matrix, variants=(limited,), baseline_id=limited.id),
+        analysis=replace(data.analysis, recommended=limited.id),
+    )
+    found = deployment(data)
+    assert found is not None
+    commands = dict(found.steps)
+    assert "--host 0.0.0.0 --port 8000" in commands["server"]
+    assert f"--target {chosen.recipe}" in commands["build"]
+    assert "--publish 8000:8000" in commands["run"]
+    assert f"--env TARGET_VARIANT_ID={limited.id}" in commands["run"]
+    assert commands["run"].endswith(commands["server"])
+    assert ("--memory 256m" in commands["run"]) is (limit is not None)
