@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from harness.model import KEEP_ALIVE_S, ClosedLoad, NetworkPath, OpenLoad
 from harness.planning.commands import RECIPES
-from harness.planning.expressions import MAX_WORKERS, check_expression
+from harness.planning.expressions import MAX_LENGTH, MAX_WORKERS, check_expression
 from harness.planning.suggestions import unknown
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")]
@@ -31,6 +31,7 @@ Expression = Annotated[str, AfterValidator(_valid_expression)]
 Workers = Annotated[int, Field(ge=1, le=MAX_WORKERS)]
 Quota = Annotated[float, Field(gt=0, le=1024)]
 MemoryMib = Annotated[int, Field(ge=32, le=1_048_576)]
+KeepAliveS = Annotated[int, Field(ge=1, le=3600)]
 
 
 class Table(BaseModel):
@@ -52,19 +53,19 @@ class Factors(Table):
     recipe: Annotated[list[Recipe], Field(min_length=1, max_length=32)]
     workers: Annotated[list[Workers | Expression | WorkerRule], Field(min_length=1, max_length=64)] = [1]
     access_log: Annotated[list[bool], Field(min_length=1)] = [False]
-    keep_alive_s: Annotated[list[Annotated[int, Field(ge=1, le=3600)]], Field(min_length=1)] = [KEEP_ALIVE_S]
+    keep_alive_s: Annotated[list[KeepAliveS], Field(min_length=1)] = [KEEP_ALIVE_S]
     cpu_quota: Annotated[list[Quota | Literal["none"]], Field(min_length=1)] = ["none"]
     memory_mib: Annotated[list[MemoryMib | Literal["none"]], Field(min_length=1)] = ["none"]
     network: Annotated[list[NetworkPath], Field(min_length=1)] = ["shared"]
 
 
 class Point(Table):
-    """One combination to add (`include`; a missing level is the factor's first) or to drop (`exclude`)."""
+    """One combination to add (`include`); a level left out is the factor's first."""
 
     recipe: Recipe | None = None
     workers: Workers | Expression | WorkerRule | None = None
     access_log: bool | None = None
-    keep_alive_s: int | None = None
+    keep_alive_s: KeepAliveS | None = None
     cpu_quota: Quota | Literal["none"] | None = None
     memory_mib: MemoryMib | Literal["none"] | None = None
     network: NetworkPath | None = None
@@ -72,8 +73,15 @@ class Point(Table):
     @model_validator(mode="after")
     def _says_something(self) -> Point:
         if not self.model_fields_set:
-            raise ValueError("an empty table matches everything; name at least one level")
+            raise ValueError("an empty table says nothing; name at least one level")
         return self
+
+
+class Pattern(Point):
+    """Combinations to drop (`exclude`): all that have these levels."""
+
+    workers: Workers | Annotated[str, StringConstraints(max_length=MAX_LENGTH)] | WorkerRule | None = None
+    """A level as it stands in `factors`, a rule's name, or the count a rule comes to on this machine."""
 
 
 class Closed(Table):
@@ -106,7 +114,7 @@ class ScenarioTable(Table):
     measure_s: Annotated[float, Field(ge=0.5, le=3600)] = 5.0
     slo_ms: Annotated[float, Field(gt=0, le=600_000)] = 100.0
     slo_share: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    request_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10.0
+    request_timeout_s: Annotated[float, Field(ge=0.01, le=120)] = 10.0
 
 
 class Design(Table):
@@ -132,7 +140,7 @@ class MatrixFile(Table):
     description: str = ""
     factors: Factors
     include: Annotated[list[Point], Field(max_length=256)] = []
-    exclude: Annotated[list[Point], Field(max_length=256)] = []
+    exclude: Annotated[list[Pattern], Field(max_length=256)] = []
     scenarios: Annotated[list[ScenarioTable], Field(min_length=1, max_length=64)]
     design: Design = Design()
 

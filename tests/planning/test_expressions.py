@@ -1,7 +1,11 @@
+from contextlib import suppress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.model import CpuCounts
-from harness.planning.expressions import ExpressionError, check_expression, worker_count
+from harness.planning.expressions import MAX_WORKERS, ExpressionError, check_expression, worker_count
 
 COUNTS = CpuCounts(host=16, affinity=4, quota=1.5)
 
@@ -20,6 +24,8 @@ COUNTS = CpuCounts(host=16, affinity=4, quota=1.5)
         ("min(host, 2 * affinity)", "host", 8),
         ("host // 3", "host", 5),
         ("-affinity + 5", "host", 1),
+        ("4 // (host - 15)", "host", 4),
+        ("-" * 190 + "2", "host", 2),
     ],
 )
 def test_a_rule_comes_to_its_count(rule: int | str, cpus: str, workers: int) -> None:
@@ -38,6 +44,12 @@ def test_a_rule_comes_to_its_count(rule: int | str, cpus: str, workers: int) -> 
         ("cpus if cpus else 1", "only + - * / //"),
         ("True", "only + - * / //"),
         ("int()", "only + - * / //"),
+        ("ceil(1, 2)", "of one value"),
+        ("max(cpus)", "of several values"),
+        ("max(*cpus, 1)", "only + - * / //"),
+        ("~cpus", "only + - * / //"),
+        ("(" * 199, "not an expression"),
+        ("1\0", "not an expression"),
         ("1 +" * 100 + "1", "longer than 200"),
     ],
 )
@@ -47,6 +59,49 @@ def test_what_is_no_rule_is_refused_with_a_hint(text: str, says: str) -> None:
     assert says in str(error.value)
 
 
+@pytest.mark.parametrize("text", ["4 // (host - 1)", "1 / (cpus - host)", "host - 64", "1e999"])
+def test_a_rule_is_not_refused_for_a_value_that_depends_on_the_machine(text: str) -> None:
+    check_expression(text)
+
+
+@pytest.mark.parametrize("error", [RecursionError, MemoryError])
+def test_what_is_too_much_for_the_parser_is_refused(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overwhelmed(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("ast.parse", overwhelmed)
+    with pytest.raises(ExpressionError, match="not an expression"):
+        check_expression("1")
+
+
+TOKENS = st.sampled_from(
+    [
+        *"()+-*/,",
+        "//",
+        "1",
+        "2.5",
+        "1e308",
+        "1e999",
+        "cpus",
+        "host",
+        "quota",
+        "min",
+        "max",
+        "int",
+        "ceil",
+        "floor",
+    ]
+)
+
+
+@given(st.lists(TOKENS, max_size=12).map(" ".join))
+def test_any_text_comes_to_a_usable_count_or_is_refused(text: str) -> None:
+    with suppress(ExpressionError):
+        assert 1 <= worker_count(text, COUNTS, cpus="host") <= MAX_WORKERS
+
+
 @pytest.mark.parametrize(
     ("rule", "says"),
     [
@@ -54,7 +109,15 @@ def test_what_is_no_rule_is_refused_with_a_hint(text: str, says: str) -> None:
         ("affinity - 4", "between 1 and 64"),
         ("host * host", "between 1 and 64"),
         ("1 / (host - 16)", "no finite value"),
+        ("1e999", "no finite value"),
+        ("1e308 * 10", "no finite value"),
+        ("1e999 - 1e999", "no finite value"),
+        ("int(1e999)", "no finite value"),
+        ("floor(1e999 - 1e999)", "no finite value"),
+        ("int(1e308) * int(1e308)", "no finite value"),
         (0, "between 1 and 64"),
+        ("host * 16", "min(host * 16, 64)"),
+        ("host - 16", "max(host - 16, 1)"),
     ],
 )
 def test_an_unusable_count_is_refused(rule: int | str, says: str) -> None:
