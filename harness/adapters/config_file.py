@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from harness.errors import ConfigurationError
 from harness.model import Matrix
@@ -20,13 +21,18 @@ MAX_BYTES = 1_000_000
 MARKER = "Dockerfile.variants"
 
 
-def find_project(start: Path) -> Path:
-    """The checkout that holds `start`: the nearest directory above it with a Dockerfile.variants."""
-    for directory in (start.resolve(), *start.resolve().parents):
-        if (directory / MARKER).is_file():
-            return directory
+def find_project(*starts: Path) -> Path:
+    """The checkout that holds one of `starts`, the first that is in one.
+
+    A checkout is the nearest directory above with a Dockerfile.variants. Raises ConfigurationError.
+    """
+    for start in starts:
+        for directory in (start.resolve(), *start.resolve().parents):
+            if (directory / MARKER).is_file():
+                return directory
     raise ConfigurationError(
-        str(start), [f"no {MARKER} here or above; run harness inside a checkout of the project"]
+        " and ".join(map(str, starts)),
+        [f"no {MARKER} here or above; run harness inside a checkout of the project"],
     )
 
 
@@ -53,7 +59,9 @@ def parse_matrix(text: str, *, where: str, scenarios: tuple[str, ...]) -> Matrix
     """The matrix file as a model; raises ConfigurationError with all mistakes."""
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise ConfigurationError(where, ["nested too deeply; a matrix file needs four levels"]) from error
+    except ValueError as error:
         raise ConfigurationError(where, [f"not valid TOML: {error}"]) from error
     problems = _unknown_scenarios(table, scenarios)
     try:
@@ -91,42 +99,50 @@ def _unknown_scenarios(table: Mapping[str, Any], known: tuple[str, ...]) -> list
 
 
 def _explained(error: ValidationError) -> list[str]:
-    """One line per mistake. Where a key takes several forms, only the form that fits best is spoken of."""
+    """One line per key. Of the forms that a key may take, only those like the value are spoken of."""
+    items = [(item, *_resolved(item["loc"])) for item in error.errors()]
+    within = {keys[:end] for item, keys, _ in items if not _is_unlike(item) for end in range(len(keys) + 1)}
     problems: dict[str, str] = {}
-    for item in error.errors():
-        location = tuple(part for part in item["loc"] if not _names_a_form(part))
-        key = ".".join(map(str, location)) or "the file"
+    for item, keys, table in items:
+        if _is_unlike(item) and keys in within:
+            continue
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            message = _unknown_key(location)
+            unknown_key = str(item["loc"][-1])
+            keys, message = (*keys, unknown_key), unknown("key", unknown_key, table.model_fields)
         elif not isinstance(item["input"], dict | list) and repr(item["input"]) not in message:
             message = f"{message} (got {item['input']!r})"
+        key = ".".join(map(str, keys)) or "the file"
         problems[key] = f"{problems[key]}, or: {message}" if key in problems else message
     return [f"{key}: {message}" for key, message in problems.items()]
 
 
-def _names_a_form(part: int | str) -> bool:
-    """Pydantic puts the tried form of a union, such as `constrained-int`, into the location."""
-    return isinstance(part, str) and ("[" in part or "-" in part or part in _FORMS)
+def _is_unlike(item: ErrorDetails) -> bool:
+    """Whether the value is another thing altogether, such as a text where a number should be."""
+    return item["type"].endswith("_type") or item["type"] == "literal_error"
 
 
-_FORMS = {"int", "str", "float", "bool", "Closed", "Open", "WorkerRule"}
+def _resolved(location: tuple[int | str, ...]) -> tuple[tuple[int | str, ...], type[BaseModel]]:
+    """The indices and known keys of a pydantic location, and the model of the last table on the way.
 
-
-def _unknown_key(location: tuple[int | str, ...]) -> str:
-    return unknown("key", str(location[-1]), _table_at(location[:-1]).model_fields)
-
-
-def _table_at(location: tuple[int | str, ...]) -> type[BaseModel]:
-    """The model of the table at a location of the file."""
-    model: type[BaseModel] = MatrixFile
+    Between them pydantic names the form of a union that it tried, a model or such as `constrained-int`.
+    """
+    keys: list[int | str] = []
+    table: type[BaseModel] = MatrixFile
+    forms: dict[str, type[BaseModel]] = {}
     for part in location:
-        if isinstance(part, str) and part in model.model_fields:
-            model = next(_models_in(model.model_fields[part].annotation), model)
-    return model
+        if isinstance(part, int):
+            keys.append(part)
+        elif part in forms:
+            table = forms[part]
+        elif part in table.model_fields:
+            keys.append(part)
+            forms = {model.__name__: model for model in _models_in(table.model_fields[part].annotation)}
+            table = next(iter(forms.values()), table)
+    return tuple(keys), table
 
 
-def _models_in(annotation: Any) -> Any:
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):

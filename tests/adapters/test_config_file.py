@@ -114,6 +114,25 @@ blocks = 1.5
         (('name = "items"', 'name = "steady"\nlocustfile = "items"'), "stands more than once"),
         (("[factors]", "volumes = ['/:/host']\n[factors]"), "unknown key 'volumes'"),
         (("clients = 4", "clients = 4, rate_per_s = 3.0"), "unknown key"),
+        (("[[scenarios]]", "base-line = 1\n[[scenarios]]"), "unknown key 'base-line'"),
+        (("[factors]", "base-line = 1\n[factors]"), "base-line: unknown key 'base-line'"),
+        (
+            ("clients = 4 }", "clients = 4 }\nwarmup-s = 1"),
+            "scenarios.0.warmup-s: unknown key 'warmup-s'; did you mean 'warmup_s'?",
+        ),
+        (("clients = 4", "clients = 4, Closed = 1"), "scenarios.0.load.Closed: unknown key 'Closed'"),
+        (("clients = 4", 'clients = 4, "a[b]" = 1'), "scenarios.0.load.a[b]: unknown key"),
+        (
+            ("clients = 4", "client = 4"),
+            "scenarios.0.load.client: unknown key 'client'; did you mean 'clients'?",
+        ),
+        (("rate_per_s = 50.0", "rate = 50.0"), "unknown key 'rate'; did you mean 'rate_per_s'?"),
+        (("count = ", "int = 3, count = "), "factors.workers.2.int: unknown key 'int'"),
+        (('count = "affinity"', 'count = "afinity"'), "factors.workers.2.count: 'afinity': unknown count"),
+        ((', count = "affinity"', ""), "factors.workers.2.count: Field required"),
+        (("[factors]", f"deep = {'[' * 2000}{']' * 2000}\n[factors]"), "nested too deeply"),
+        (("[factors]", f"{'a.' * 20_000}a = 1\n[factors]"), "a: unknown key 'a'"),
+        (("[factors]", f"long = {'1' * 5000}\n[factors]"), "not valid TOML"),
     ],
 )
 def test_single_mistakes(change: tuple[str, str], says: str | None) -> None:
@@ -137,6 +156,20 @@ def test_impossible_points_are_named(addition: str, says: str, tmp_path: Path) -
     with pytest.raises(ConfigurationError) as error:
         load(GOOD + addition, tmp_path)
     assert says in str(error.value)
+
+
+def test_only_the_form_that_was_meant_is_spoken_of() -> None:
+    assert problems(GOOD.replace("[1,", "[0,")).splitlines()[1:] == [
+        "  - factors.workers.0: Input should be greater than or equal to 1 (got 0)"
+    ]
+    assert problems(GOOD.replace('"affinity"', '"afinity"')).splitlines()[1:] == [
+        "  - factors.workers.2.count: 'afinity': unknown count 'afinity'; did you mean 'affinity'?"
+    ]
+    assert "valid integer" in problems(GOOD.replace("[1,", "[1.5,"))
+    several = problems(GOOD.replace("workers = [1,", 'cpu_quota = ["half", -1]\nworkers = [1,')).splitlines()
+    assert several[1].startswith("  - factors.cpu_quota.0: Input should be a valid number")
+    assert several[1].endswith("Input should be 'none' (got 'half')")
+    assert several[2:] == ["  - factors.cpu_quota.1: Input should be greater than 0 (got -1)"]
 
 
 def test_too_many_variants_are_refused_before_they_are_made(tmp_path: Path) -> None:
@@ -165,3 +198,13 @@ def test_scenarios_are_the_locust_files() -> None:
 def test_outside_a_checkout_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="inside a checkout"):
         find_project(tmp_path)
+    with pytest.raises(ConfigurationError, match=f"{tmp_path} and {tmp_path.parent}:"):
+        find_project(tmp_path, tmp_path.parent)
+
+
+def test_the_first_place_inside_a_checkout_counts(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    (other / "matrices").mkdir(parents=True)
+    (other / "Dockerfile.variants").touch()
+    assert find_project(tmp_path, PROJECT / "tests") == PROJECT
+    assert find_project(other / "matrices", PROJECT) == other
