@@ -11,6 +11,10 @@ from harness.model import Variant
 APP = "target_app.main:app"
 PORT = "{port}"
 """Engines put the real port here."""
+CONTAINER_PORT = 8000
+"""The port on every network path but `host`, where a free one of the host is taken."""
+GENERATOR_ARGV = ("python", "-m", "scenarios.loadkit.agent")
+"""One process of the load generator, the same for every variant."""
 
 UVICORN_H11 = "uvicorn.protocols.http.h11_impl.H11Protocol"
 UVICORN_HTTPTOOLS = "uvicorn.protocols.http.httptools_impl.HttpToolsProtocol"

@@ -10,9 +10,9 @@ from harness.model import Cell, Matrix, Plan, Trial
 
 STOP_AND_START_S = 3.0
 """Expected time of a trial outside its load, until measured ones are known."""
-BYTES_PER_REQUEST = 12
+BYTES_PER_REQUEST = 15
 """Four arrays of 26 bytes per request in all, compressed."""
-ASSUMED_RATE_PER_S = 3000
+ASSUMED_RATE_PER_S = 5000
 
 
 def cells_of(matrix: Matrix) -> tuple[Cell, ...]:
@@ -54,5 +54,6 @@ def estimate(plan: Plan, matrix: Matrix) -> Estimate:
     return Estimate(
         seconds=per_block * len(plan.blocks),
         disk_bytes=int(measured_s * ASSUMED_RATE_PER_S * BYTES_PER_REQUEST),
-        blocks_within_budget=min(len(plan.blocks), int(matrix.budget_s // per_block)),
+        # The first block always runs.
+        blocks_within_budget=min(len(plan.blocks), max(1, int(matrix.budget_s // per_block))),
     )

@@ -2,32 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator
 
-from harness.model import Matrix, Plan
-from harness.planning.commands import server_argv
+from harness.model import ClosedLoad, Matrix, OpenLoad, Plan, Variant
+from harness.planning.commands import CONTAINER_PORT, GENERATOR_ARGV, PORT, server_argv, server_env
 from harness.planning.plan import cells_of, estimate
+from harness.reporting.wording import plain
+
+FREE_PORT = "FREE_PORT"
+"""Stands for a port that is only known once the server starts."""
 
 
 def plan_text(matrix: Matrix, plan: Plan) -> str:
-    """Everything `harness run` would do, one fact a line."""
-    return "\n".join([*_variants(matrix), "", *_cells(matrix), "", *_order(plan), "", *_cost(matrix, plan)])
+    """Everything `harness run` would do, one fact a line, as plain text."""
+    sections = (_variants(matrix), _generator(matrix), _cells(matrix), _order(plan), _cost(matrix, plan))
+    return "\n\n".join("\n".join(lines) for lines in sections)
 
 
 def _variants(matrix: Matrix) -> Iterator[str]:
     yield f"{matrix.name}: {len(matrix.variants)} variants, baseline {matrix.baseline_id}"
+    yield f"(in containers; without an engine the port is a free one instead of {CONTAINER_PORT})"
     for variant in matrix.variants:
-        rules = ", ".join(variant.rules)
-        yield f"  {variant.id}  (workers: {rules})"
-        yield f"    {' '.join(server_argv(variant))}"
+        yield f"  {variant.id}"
+        yield f"    workers      {_workers(variant)}"
+        yield f"    limits       {_limits(variant, matrix.server_cpus)}"
+        yield f"    environment  {shlex.join(f'{key}={value}' for key, value in server_env(variant).items())}"
+        yield f"    command      {_command(variant)}"
+
+
+def _workers(variant: Variant) -> str:
+    count = str(variant.workers)
+    return "; ".join([count, *(plain(rule) for rule in variant.rules if rule != count)])
+
+
+def _limits(variant: Variant, cpus: Iterable[int]) -> str:
+    quota = "no CPU quota" if variant.cpu_quota is None else f"quota of {variant.cpu_quota:g} CPUs"
+    memory = "no memory limit" if variant.memory_mib is None else f"{variant.memory_mib} MiB of memory"
+    return f"{_listed(cpus)}, {quota}, {memory}, network {variant.network}"
+
+
+def _command(variant: Variant) -> str:
+    port = FREE_PORT if variant.network == "host" else str(CONTAINER_PORT)
+    return shlex.join(argument.replace(PORT, port) for argument in server_argv(variant))
+
+
+def _generator(matrix: Matrix) -> Iterator[str]:
+    yield f"load generator: {len(matrix.generator_cpus)} x on {_listed(matrix.generator_cpus)}, one a CPU"
+    yield f"    command      {shlex.join(GENERATOR_ARGV)}"
 
 
 def _cells(matrix: Matrix) -> Iterator[str]:
-    cells = cells_of(matrix)
-    yield f"{len(cells)} cells a block, the baseline's A/A twin included:"
-    for cell in cells:
-        scenario = cell.scenario
-        yield f"  {cell.id}  (warm-up {scenario.warmup_s:g} s, measured {scenario.measure_s:g} s)"
+    count = len(cells_of(matrix))
+    yield f"{count} cells a block: every variant, and the baseline a second time (its A/A twin), under"
+    for scenario in matrix.scenarios:
+        times = f"warm-up {scenario.warmup_s:g} s, measured {scenario.measure_s:g} s"
+        yield f"  {scenario.name}  ({_load(scenario.load)}, {times})"
+
+
+def _load(load: ClosedLoad | OpenLoad) -> str:
+    if isinstance(load, ClosedLoad):
+        return f"{load.clients} clients"
+    return f"{load.rate_per_s:g} requests/s, {load.arrivals}"
 
 
 def _order(plan: Plan) -> Iterator[str]:
@@ -38,12 +74,14 @@ def _order(plan: Plan) -> Iterator[str]:
 
 def _cost(matrix: Matrix, plan: Plan) -> Iterator[str]:
     cost = estimate(plan, matrix)
-    server, generator = (",".join(map(str, cpus)) for cpus in (matrix.server_cpus, matrix.generator_cpus))
-    yield f"server on CPU {server}, load generator on CPU {generator}"
     yield f"about {_minutes(cost.seconds)} for {len(plan.blocks)} blocks; budget {_minutes(matrix.budget_s)}"
     if cost.blocks_within_budget < len(plan.blocks):
-        yield f"the budget is expected to end the run after {cost.blocks_within_budget} blocks"
+        yield f"the budget is expected to end the run after block {cost.blocks_within_budget}"
     yield f"about {cost.disk_bytes / 1e6:.0f} MB of results"
+
+
+def _listed(cpus: Iterable[int]) -> str:
+    return f"CPU {', '.join(map(str, cpus))}"
 
 
 def _minutes(seconds: float) -> str:

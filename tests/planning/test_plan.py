@@ -74,3 +74,4 @@ def test_the_estimate_counts_whole_blocks() -> None:
     cost = estimate(plan, small)
     assert cost.seconds == 3 * 3 * (1.0 + 3.0 + 3.0)
     assert cost.blocks_within_budget == 2
+    assert estimate(plan, matrix(budget_s=1.0)).blocks_within_budget == 1

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+
+import pytest
+
+from harness.adapters import docker_network, load_process
+from harness.model import ClosedLoad, Matrix, NetworkPath, OpenLoad, Scenario, Variant
+from harness.planning.commands import CONTAINER_PORT, GENERATOR_ARGV, PORT, RECIPES, server_argv
+from harness.planning.plan import cells_of, plan_blocks
+from harness.reporting.plan import plan_text
+
+CLOSED = Scenario(
+    name="items", locustfile="items", load=ClosedLoad(clients=16), warmup_s=1.0, measure_s=4.0, slo_ms=50
+)
+OPEN = replace(CLOSED, name="steady", load=OpenLoad(rate_per_s=400.0))
+
+
+def text(*variants: Variant, budget_s: float = 1000.0) -> str:
+    matrix = Matrix(
+        name="m",
+        description="",
+        variants=variants,
+        scenarios=(CLOSED, OPEN),
+        baseline_id=variants[0].id,
+        blocks=3,
+        seed=7,
+        margin=0.03,
+        budget_s=budget_s,
+        ready_timeout_s=30,
+        server_cpus=(1, 2),
+        generator_cpus=(0,),
+    )
+    return plan_text(matrix, plan_blocks(cells_of(matrix), blocks=matrix.blocks, seed=matrix.seed))
+
+
+def commands(shown: str) -> list[list[str]]:
+    lines = [line.split(maxsplit=1) for line in shown.splitlines()]
+    return [shlex.split(words[1]) for words in lines if words and words[0] == "command"]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(("network", "port"), [("shared", "8000"), ("bridge", "8000"), ("host", "FREE_PORT")])
+def test_the_command_can_be_read_back_word_for_word(recipe: str, network: NetworkPath, port: str) -> None:
+    variant = Variant(recipe=recipe, workers=2, network=network, rules=("2",))
+    server, generator = commands(text(variant))
+    assert server == [word.replace(PORT, port) for word in server_argv(variant)]
+    assert generator == list(GENERATOR_ARGV)
+
+
+def test_what_the_plan_shows_is_what_the_engines_use() -> None:
+    assert docker_network.PORT == CONTAINER_PORT
+    assert load_process.AGENT == GENERATOR_ARGV
+
+
+def test_environment_and_limits_are_shown_for_every_variant() -> None:
+    tight = Variant(
+        recipe="uvicorn-plain", workers=1, access_log=True, cpu_quota=0.5, memory_mib=256, network="bridge"
+    )
+    shown = text(Variant(recipe="uvicorn-plain", workers=1), tight)
+    for expected in (
+        "TARGET_VARIANT_ID=uvicorn-plain.w1 TARGET_ACCESS_LOG=false",
+        "CPU 1, 2, no CPU quota, no memory limit, network shared",
+        f"TARGET_VARIANT_ID={tight.id} TARGET_ACCESS_LOG=true",
+        "CPU 1, 2, quota of 0.5 CPUs, 256 MiB of memory, network bridge",
+    ):
+        assert expected in shown
+
+
+def test_loads_order_and_cost_are_shown() -> None:
+    shown = text(Variant(recipe="uvicorn-plain", workers=1), budget_s=66.0)
+    for expected in (
+        "16 clients, warm-up 1 s, measured 4 s",
+        "400 requests/s, poisson, warm-up 1 s",
+        "order of trials (seed 7):",
+        "block 3: ",
+        "about 1.6 min for 3 blocks; budget 1.1 min",
+        "end the run after block 2",
+    ):
+        assert expected in shown
+
+
+def test_the_names_of_rules_are_plain_text() -> None:
+    rules = ("[bold]2n+1[/bold]", "red\x1b[31m\nline\x07")
+    shown = text(Variant(recipe="uvicorn-plain", workers=3, rules=rules))
+    assert "workers      3; [bold]2n+1[/bold]; red line" in shown
+    assert all(character.isprintable() for line in shown.splitlines() for character in line)
