@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,24 +13,28 @@ from harness.adapters.docker_client import connect
 from harness.adapters.host import cpu_split
 from harness.errors import EnvironmentProblem
 
-FREE_BYTES = 4 * 1024**3
+GIB = 1024**3
+IMAGES = Path("/var/lib/docker")
+"""Where an engine of this machine keeps its images, unless it was told otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing a run needs."""
+    """One thing that a run needs, or is the better for."""
 
     name: str
     ok: bool
     detail: str
     why: str
     mend: str
+    required: bool = True
+    """False where a run goes on without it, and its results say less."""
 
 
 def checks(results: Path) -> tuple[Check, ...]:
     """Every check, in the order in which a newcomer should mend what is missing."""
     engine, base = _docker()
-    return (engine, base, _cpus(), _disk(results), _smaps())
+    return (engine, base, *_disks(results), _cpus(), _smaps())
 
 
 def _docker() -> tuple[Check, Check]:
@@ -56,6 +61,7 @@ def _cpus() -> Check:
     server, generator = cpu_split()
     return Check(
         name="separate CPUs",
+        required=False,
         ok=not set(server) & set(generator),
         detail=f"server on {_listed(server)}, load generator on {_listed(generator)}",
         why="a generator on the server's core takes the time it measures",
@@ -63,21 +69,40 @@ def _cpus() -> Check:
     )
 
 
-def _disk(results: Path) -> Check:
-    existing = next(p for p in (results.absolute(), *results.absolute().parents) if p.exists())
+def _disks(results: Path) -> Iterator[Check]:
+    yield _disk(
+        "disk for results",
+        results,
+        1 * GIB,
+        why="a long run's raw arrays take up to 1 GiB",
+        mend="delete old directories in results/, or choose another place with --results",
+    )
+    if IMAGES.exists():
+        yield _disk(
+            "disk for images",
+            IMAGES,
+            3 * GIB,
+            why="the images take about 2 GiB, and more while they are built",
+            mend="remove images you no longer need: docker image ls, docker image rm IMAGE",
+        )
+
+
+def _disk(name: str, place: Path, needed_bytes: int, *, why: str, mend: str) -> Check:
+    existing = next(p for p in (place.absolute(), *place.absolute().parents) if p.exists())
     free = shutil.disk_usage(existing).free
     return Check(
-        name="free disk",
-        ok=free >= FREE_BYTES,
-        detail=f"{free / 1024**3:.1f} GiB free at {existing}",
-        why="images need about 2 GiB, a long run's raw arrays up to 1 GiB",
-        mend="delete old directories in results/, or choose another place with --results",
+        name=name,
+        ok=free >= needed_bytes,
+        detail=f"{free / GIB:.1f} GiB free at {existing}, {needed_bytes / GIB:g} GiB needed",
+        why=why,
+        mend=mend,
     )
 
 
 def _smaps() -> Check:
     return Check(
         name="memory maps",
+        required=False,
         ok=os.geteuid() == 0,
         detail="readable" if os.geteuid() == 0 else "other users' /proc/PID/smaps_rollup cannot be read",
         why="without them PSS and USS are missing; working set and CPU are measured all the same",
