@@ -11,7 +11,7 @@ import pytest
 from harness import pipeline, rebuild
 from harness.adapters.config_file import find_project
 from harness.adapters.result_store import JOURNAL
-from harness.errors import BuildFailed, ConfigurationError, EngineUnavailable, NotReady
+from harness.errors import BuildFailed, ConfigurationError, EngineUnavailable, NotReady, RunAborted
 from harness.execution.run import RunEnd
 from harness.model import Validity, Verdict
 from tests.execution.test_run import Listener
@@ -46,7 +46,7 @@ class Machine:
         self.listener = Listener()
         monkeypatch.setattr(pipeline, "open_engine", self._open)
         monkeypatch.setattr(pipeline, "SystemClock", lambda: self.engines[-1].clock)
-        monkeypatch.setattr(pipeline, "find_project", lambda _: PROJECT)
+        monkeypatch.setattr(pipeline, "find_project", lambda *_: PROJECT)
         monkeypatch.setattr(pipeline, "cpu_split", lambda: ((1,), (0,)))
         monkeypatch.setattr(pipeline, "pinned_to", lambda _: nullcontext())
         monkeypatch.setattr("harness.adapters.run_lock.DEFAULT", directory / "lock")
@@ -159,7 +159,7 @@ def test_a_failed_trial_is_kept_with_its_reason_and_never_ranked(machine: Machin
 
 def test_a_lost_engine_ends_the_run_and_keeps_what_there_is(machine: Machine) -> None:
     machine.faults = Faults(start=[None] * 4 + [EngineUnavailable("the engine is away")])
-    with pytest.raises(EngineUnavailable):
+    with pytest.raises(RunAborted, match=r"the engine is away.*--resume"):
         machine.run()
     (directory,) = machine.options.results.iterdir()
     machine.faults = Faults()
@@ -171,3 +171,25 @@ def test_no_trial_starts_after_the_budget(machine: Machine) -> None:
     outcome = machine.run()
     assert outcome.end is RunEnd.BUDGET
     assert len(outcome.store.records()) == 3
+
+
+def test_a_recipe_that_builds_at_last_is_added_by_resuming(machine: Machine) -> None:
+    machine.faults = Faults(build=[None, None, BuildFailed("uvicorn-standard", "no matching distribution")])
+    partly = machine.run()
+    assert len(partly.store.records()) == 4 * 2
+    machine.faults = Faults()
+    whole = machine.run(resume="")
+    assert whole.store.path == partly.store.path
+    assert len(whole.store.records()) == 4 * 3
+    assert [record.variant_id for record in whole.new_records] == ["uvicorn-standard.w1"] * 4
+    assert whole.store.manifest()["failed_builds"] == {}
+
+
+def test_resuming_looks_for_a_run_of_the_same_matrix(machine: Machine) -> None:
+    machine.faults = Faults(start=[None, None, KeyboardInterrupt()])
+    broken = machine.run()
+    machine.faults = Faults()
+    machine.matrix.write_text(MATRIX.replace('name = "tiny"', 'name = "other"'))
+    machine.run()
+    machine.matrix.write_text(MATRIX)
+    assert machine.run(resume="").store.path == broken.store.path

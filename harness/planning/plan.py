@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from harness.model import Cell, Matrix, Plan, Trial
 
-STOP_AND_START_S = 3.0
+STOP_AND_START_S = 2.0
 """Expected time of a trial outside its load, until measured ones are known."""
 BYTES_PER_REQUEST = 15
 """Four arrays of 26 bytes per request in all, compressed."""

@@ -3,7 +3,7 @@ from collections.abc import Mapping
 from harness.execution.run import Pace, RunEnd, run_plan
 from harness.execution.trial import Progress, TrialOutcome
 from harness.model import Plan, Trial, TrialRecord
-from harness.planning.plan import cells_of, plan_blocks
+from harness.planning.plan import STOP_AND_START_S, cells_of, plan_blocks
 from tests.fakes import FakeClock
 from tests.samples import a_matrix, a_record
 
@@ -92,7 +92,7 @@ def test_the_time_left_never_promises_more_than_the_budget() -> None:
 
 def test_pace_learns_the_overhead_per_trial() -> None:
     pace, trial = Pace(), PLAN.trials[0]
-    assert pace.expected_s([trial]) == 4 + 3
+    assert pace.expected_s([trial]) == 4 + STOP_AND_START_S
     pace.took(trial, 6.0)
     pace.took(trial, 8.0)
     assert pace.expected_s([trial, trial]) == 2 * (4 + 3)

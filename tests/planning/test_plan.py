@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model import Cell, ClosedLoad, Matrix, Scenario, Variant
-from harness.planning.plan import cells_of, estimate, plan_blocks
+from harness.planning.plan import STOP_AND_START_S, cells_of, estimate, plan_blocks
 
 SCENARIO = Scenario(
     name="items", locustfile="items", load=ClosedLoad(clients=4), warmup_s=1.0, measure_s=3.0, slo_ms=50
@@ -72,6 +72,6 @@ def test_the_estimate_counts_whole_blocks() -> None:
     small = matrix(budget_s=50.0)
     plan = plan_blocks(cells_of(small), blocks=3, seed=1)
     cost = estimate(plan, small)
-    assert cost.seconds == 3 * 3 * (1.0 + 3.0 + 3.0)
+    assert cost.seconds == 3 * 3 * (1.0 + 3.0 + STOP_AND_START_S)
     assert cost.blocks_within_budget == 2
     assert estimate(plan, matrix(budget_s=1.0)).blocks_within_budget == 1

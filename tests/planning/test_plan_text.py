@@ -75,7 +75,7 @@ def test_loads_order_and_cost_are_shown() -> None:
         "400 requests/s, poisson, warm-up 1 s",
         "order of trials (seed 7):",
         "block 3: ",
-        "about 1.6 min for 3 blocks; budget 1.1 min",
+        "about 1.4 min for 3 blocks; budget 1.1 min",
         "end the run after block 2",
     ):
         assert expected in shown
