@@ -5,31 +5,61 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from harness.errors import EnvironmentProblem
 
 DEFAULT = Path(tempfile.gettempdir()) / "harness-run.lock"
+HOLDER_CHARS = 200
+"""How much of the file is told: anyone on the host may have written to it."""
 
 
 @contextmanager
-def run_lock(run_id: str, *, wait: bool, path: Path = DEFAULT) -> Iterator[None]:
+def run_lock(
+    run_id: str, *, wait: bool, say: Callable[[str], None] = lambda _: None, path: Path | None = None
+) -> Iterator[None]:
     """Hold the host's run lock. Raises EnvironmentProblem naming the holder, unless told to wait.
 
-    The kernel lets go of the lock when its holder dies, so a stale one cannot exist.
+    `say` hears once whom it waits for. The kernel lets go of the lock when its holder dies, so a stale one
+    cannot exist.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    with os.fdopen(descriptor, "r+") as file:
+    with _opened(path or DEFAULT) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise EnvironmentProblem(
-                f"another run measures on this host: {file.read().strip() or 'unknown'}. "
-                f"Wait for it with --wait; two runs at once would measure each other."
-            ) from error
-        file.truncate(0)
-        file.write(f"run {run_id}, process {os.getpid()}")
-        file.flush()
+            holder = f"another run measures on this host: {file.read(HOLDER_CHARS).strip() or 'unknown'}"
+            if not wait:
+                advice = "Wait for it with --wait; two runs at once would measure each other."
+                raise EnvironmentProblem(f"{holder}. {advice}") from error
+            say(f"{holder}; waiting for it to end")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if file.writable():
+            file.seek(0)
+            file.truncate()
+            file.write(f"run {run_id}, process {os.getpid()}")
+            file.flush()
         yield
+
+
+def _opened(path: Path) -> TextIO:
+    """The lock file, made for every user of the host; read-only where its owner allows no more.
+
+    A lock needs no right to write, only the holder's name does. Raises EnvironmentProblem.
+    """
+    try:
+        with suppress(FileExistsError):
+            # Only where there is none: the kernel may forbid O_CREAT on another user's file in /tmp.
+            path.touch(exist_ok=False)
+            path.chmod(0o666)
+        writable = os.access(path, os.W_OK)
+        flags = os.O_RDWR if writable else os.O_RDONLY
+        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"the run lock {path} cannot be opened ({error.strerror}). Let this user read it, or remove it "
+            f"while no run is under way: rm {path}"
+        ) from error
+    return os.fdopen(descriptor, "r+" if writable else "r", errors="replace")
