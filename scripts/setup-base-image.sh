@@ -7,7 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly OFFICIAL=python:3.13-slim TAG=${HARNESS_BASE_TAG:-harness-base:py313}
 readonly SUITE=trixie # The Debian release whose python3 is 3.13.
 readonly CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt
-readonly PULL_TIMEOUT_S=20 LOG=.harness/debootstrap.log
+readonly PULL_TIMEOUT_S=300 # For a slow line; where no registry answers, docker itself gives up in seconds.
+readonly LOG=.harness/debootstrap.log
 
 stop_here_if_present() {
     for image in "$OFFICIAL" "$TAG"; do

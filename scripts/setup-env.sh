@@ -27,5 +27,5 @@ if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/d
         give_up "no Python 3.11 or newer to make .venv with; install one, then run again"
 fi
 "$uv" pip sync --quiet --python .venv/bin/python --require-hashes "$LOCK"
-"$uv" pip install --quiet --python .venv/bin/python --no-deps --editable .
+"$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 printf '%s\n' "$wanted" >"$STAMP"

@@ -43,6 +43,7 @@ def test_an_unchanged_environment_is_not_touched_again(checkout: Machine) -> Non
     calls = checkout.calls
     assert [call.split()[1] for call in calls] == ["venv", "pip", "pip"]
     assert "--require-hashes requirements/dev.txt" in calls[1]
+    assert "--no-build-isolation" in calls[2], "or the build's own packages would come unlocked"
     assert checkout.run("setup-env.sh")[0] == 0
     assert checkout.calls == calls
 
@@ -123,10 +124,13 @@ def test_who_cannot_make_an_image_is_told(machine: Machine) -> None:
         (0, 0, "1", 0, ""),
         (3, 0, "0", 0, "the process engine will be used"),
         (3, 0, "1", 3, "REQUIRE_ENGINE=1 forbids"),
-        (0, 3, "0", 3, ""),
+        (0, 3, "0", 0, "the process engine will be used"),
+        (0, 100, "0", 0, "the process engine will be used"),
+        (0, 3, "1", 3, "REQUIRE_ENGINE=1 forbids"),
+        (0, 130, "0", 130, ""),
     ],
 )
-def test_set_up_goes_on_without_an_engine_only_where_it_may(
+def test_set_up_goes_on_without_containers_only_where_it_may(
     machine: Machine, engine: int, image: int, required: str, code: int, words: str
 ) -> None:
     machine.has_script("setup-env.sh", "exit 0")
