@@ -102,7 +102,7 @@ class FakeDeployment:
     CORES = 0.5
 
     def __init__(self, spec: DeploymentSpec, *, clock: FakeClock, faults: Faults, port: int = 8000) -> None:
-        self.spec = spec
+        self.spec, self.name = spec, spec.name
         self.base_url = f"http://127.0.0.1:{port}"
         self._clock, self._faults = clock, faults
         self._started_s = clock.monotonic()

@@ -13,7 +13,7 @@ from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from harness.errors import EngineUnavailable, TrialError
+from harness.errors import EngineUnavailable, HarnessError, TrialError
 
 API_TIMEOUT_S = 60
 RECONNECT_S = 20.0
@@ -34,19 +34,21 @@ def connect() -> DockerClient:
 
 
 @contextmanager
-def engine_errors(client: DockerClient, doing: str) -> Iterator[None]:
+def engine_errors(
+    client: DockerClient, doing: str, *, refusal: type[HarnessError] = TrialError
+) -> Iterator[None]:
     """Turn the SDK's errors into ours.
 
-    A refused request fails the trial. A lost connection fails it too, once the engine is back; an engine
-    that stays away for RECONNECT_S ends the run with EngineUnavailable.
+    A refused request fails the trial, or whatever `refusal` stands for. A lost connection fails it too,
+    once the engine is back; an engine that stays away for RECONNECT_S ends the run with EngineUnavailable.
     """
     try:
         yield
     except APIError as error:
-        raise TrialError(f"{doing}: the Docker engine refused: {error.explanation or error}") from error
+        raise refusal(f"{doing}: the Docker engine refused: {error.explanation or error}") from error
     except CONNECTION_LOST as error:
         wait_for_engine(client, doing, timeout_s=RECONNECT_S)
-        raise TrialError(
+        raise refusal(
             f"{doing}: the connection to the Docker engine broke and came back, so nothing measured across "
             f"it counts ({error}). If the engine was not restarted on purpose, read its log."
         ) from error

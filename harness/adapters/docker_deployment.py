@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,35 +18,41 @@ from harness.adapters.cgroup_files import CgroupFiles
 from harness.adapters.docker_client import engine_errors
 from harness.adapters.docker_network import Route
 from harness.adapters.ownership import already_gone_is_fine
-from harness.errors import DeploymentDied, EnvironmentProblem
+from harness.errors import DeploymentDied, EngineUnavailable, EnvironmentProblem, TrialError
 from harness.model import DeploymentState, MemorySnapshot, ResourceReading
 
 LOG_LINES = 20_000
 """How much of a log is kept: enough for any traceback, bounded where the access log is on."""
+TAIL_LINES = 20
+"""How much of it an error shows."""
 
 
 class DockerDeployment:
     """A started container; structurally a `Deployment`. State and log outlive the container."""
 
-    def __init__(self, client: DockerClient, container: Container, cpus: tuple[int, ...]) -> None:
+    def __init__(
+        self, client: DockerClient, container: Container, *, name: str, cpus: tuple[int, ...]
+    ) -> None:
         self._client, self._container, self._cpus = client, container, cpus
+        self.name = name
         self._cgroup: CgroupFiles | None = None
         self._end: tuple[DeploymentState, str] | None = None
         self.base_url = ""
         self.companion_mode = "none"
 
     def start(self, route: Route) -> None:
-        """Start the server. Raises TrialError when the engine cannot, DeploymentDied when it ends at once."""
-        with self._asking("starting it"):
-            self._container.start()
-            self._container.reload()
-        self._cgroup = _cgroup_files(self._container, self._cpus)
-        self.base_url = route.base_url(self._container.attrs["NetworkSettings"])
-        self.companion_mode = route.companion_mode(str(self._container.id))
-
-    @property
-    def name(self) -> str:
-        return str(self._container.name)
+        """Start the server. Raises TrialError with the end of its log when it cannot, or ends at once."""
+        try:
+            with self._asking("starting it"):
+                self._container.start()
+                self._container.reload()
+            self._cgroup = _cgroup_files(self._container, self._cpus)
+            self.base_url = route.base_url(self._container.attrs["NetworkSettings"])
+            self.companion_mode = route.companion_mode(str(self._container.id))
+        except TrialError as error:
+            _, log = self._last_words()
+            said = "\n".join(["", "Its log ends with:", *log.splitlines()[-TAIL_LINES:]]) if log else ""
+            raise TrialError(f"{error}{said}") from error
 
     def reading(self) -> ResourceReading:
         """Resources now. Raises DeploymentDied when the server has ended."""
@@ -75,14 +82,27 @@ class DockerDeployment:
             self._cgroup = CgroupFiles(self._cgroup.location, self._cpus)
 
     def retire(self, stop_timeout_s: float) -> None:
-        """Stop the server as its users would (SIGTERM, then SIGKILL), keep its last words, remove it."""
+        """Stop the server as its users would (SIGTERM, then SIGKILL), keep its last words, remove it.
+
+        State and log are to be had afterwards, even where this raises.
+        """
         try:
             with self._asking("stopping it"), already_gone_is_fine():
                 self._container.stop(timeout=math.ceil(stop_timeout_s))
-            self._end = self._state_now(), self._log_now()
         finally:
+            self._end = self._last_words()
             with self._asking("removing it"), already_gone_is_fine():
                 self._container.remove(v=True, force=True)
+
+    def _last_words(self) -> tuple[DeploymentState, str]:
+        """State and log of a server that is about to be removed; what can be had of them, never an error."""
+        state, log = DeploymentState(running=False), ""
+        try:
+            state = replace(self._state_now(), running=False)
+            log = self._log_now()
+        except (TrialError, EngineUnavailable) as error:
+            log = f"(the log is lost: {error})"
+        return state, log
 
     def _state_now(self) -> DeploymentState:
         with self._asking("asking for its state"):

@@ -20,6 +20,7 @@ from harness.adapters.docker_client import connect, engine_errors
 from harness.adapters.docker_deployment import DockerDeployment
 from harness.adapters.docker_network import LOOPBACK, PORT, Route, needs_own_network
 from harness.adapters.reaper import Reaper
+from harness.errors import EnvironmentProblem
 from harness.model import DeploymentSpec, NetworkPath
 
 ENDING_S = 5
@@ -44,30 +45,37 @@ class DockerEngine:
     name = "docker"
 
     def __init__(self, project: Path, run_id: str, *, base_image: str | None = None) -> None:
-        """Raises EngineUnavailable when no engine answers."""
-        self._project, self._run_id, self._wanted_base = project, run_id, base_image
+        """Raises EngineUnavailable when no engine answers, EnvironmentProblem when it has no base image."""
+        self._project = project
         self._client = connect()
+        try:
+            # Looked up once: a tag that moves during the run changes nothing.
+            with engine_errors(self._client, "looking for the base image", refusal=EnvironmentProblem):
+                self._base = docker_build.base_image(self._client, base_image)
+        except EnvironmentProblem:
+            self._client.close()
+            raise
         self._labels = ownership.labels(run_id)
+        # With the owner's pid: what an earlier owner of a resumed run left may still have its names.
+        self._prefix = f"harness-{run_id}-{self._labels[ownership.PID]}"
         self._numbers = itertools.count(1)
         self._closed = False
-        self._reaper = Reaper.start(run_id, docker=True)
-
-    @cached_property
-    def _base(self) -> tuple[str, str]:
-        """Reference and id, looked up once: a tag that moves during the run changes nothing."""
-        with engine_errors(self._client, "looking for the base image"):
-            return docker_build.base_image(self._client, self._wanted_base)
+        self._reaper = Reaper.start(self._labels)
 
     @cached_property
     def _network(self) -> Network:
         """The run's own network, made when a variant first needs one."""
         with engine_errors(self._client, "creating the run's network"):
             return self._client.networks.create(
-                f"harness-{self._run_id}",
+                self._prefix,
                 driver="bridge",
                 labels=self._labels,
                 options={"com.docker.network.bridge.host_binding_ipv4": LOOPBACK},
             )
+
+    def remove_leftovers(self) -> list[str]:
+        """Remove what dead runs left behind on this machine; the names of what was removed."""
+        return ownership.remove_leftovers(self._client)
 
     def describe(self) -> Mapping[str, str]:
         """Engine, kernel and base image, for the run's manifest."""
@@ -109,7 +117,7 @@ class DockerEngine:
             log_config=LogConfig(type="local", config={"max-size": "16m", "max-file": "2"}),
             **route.server_options(),
         )
-        deployment = DockerDeployment(self._client, container, spec.cpus)
+        deployment = DockerDeployment(self._client, container, name=spec.name, cpus=spec.cpus)
         try:
             deployment.start(route)
             yield deployment
@@ -143,14 +151,14 @@ class DockerEngine:
                 container.remove(v=True, force=True)
 
     def close(self) -> None:
-        """Remove every container and network of this run, never an image. May be called twice."""
+        """Remove every container and network this engine made, never an image. May be called twice."""
         if self._closed:
             return
         self._closed = True
         clean = False
         try:
-            with engine_errors(self._client, f"cleaning up after run {self._run_id}"):
-                ownership.remove_run(self._client, self._run_id)
+            with engine_errors(self._client, f"cleaning up after {self._prefix}"):
+                ownership.remove_owned(self._client, self._labels)
             clean = True
         finally:
             # What could not be removed here is left to the reaper, which tries for a while longer.
@@ -166,7 +174,7 @@ class DockerEngine:
                 # As entry point, so that an image's own one cannot change the command measured.
                 entrypoint=argv[:1],
                 command=argv[1:],
-                name=f"harness-{self._run_id}-{next(self._numbers)}",
+                name=f"{self._prefix}-{next(self._numbers)}",
                 labels={**self._labels, "harness.role": role},
                 cpuset_cpus=",".join(map(str, cpus)),
                 **HARDENED,

@@ -62,7 +62,7 @@ class Route:
                 # Read back: the engine chose a free one.
                 for binding in settings["Ports"].get(f"{self.port}/tcp") or ():
                     return f"http://{LOOPBACK}:{binding['HostPort']}"
-        raise DeploymentDied("the server ended as soon as it had started. Read server.log of the trial.")
+        raise DeploymentDied("the server ended as soon as it had started")
 
 
 def needs_own_network(path: NetworkPath) -> bool:

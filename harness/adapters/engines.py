@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.process_engine import ProcessEngine
-from harness.errors import EngineUnavailable
+from harness.errors import EnvironmentProblem
 
 NAMES = ("auto", "docker", "process")
 
@@ -17,12 +17,16 @@ NAMES = ("auto", "docker", "process")
 def open_engine(
     name: str, project: Path, run_id: str, say: Callable[[str], None]
 ) -> Iterator[DockerEngine | ProcessEngine]:
-    """The engine of that name; "auto" is Docker where one answers, else local processes, and says so.
+    """The engine of that name; "auto" is Docker where it can be used, else local processes, and says so.
 
-    Raises EngineUnavailable when Docker was asked for by name and does not answer.
+    What dead runs left on a Docker engine goes first: it would be measured along. Raises EnvironmentProblem
+    when Docker was asked for by name and does not answer or has no base image.
     """
     engine = _open(name, project, run_id, say)
     try:
+        if isinstance(engine, DockerEngine):
+            for leftover in engine.remove_leftovers():
+                say(f"removed {leftover}, which a run that was killed had left behind")
         yield engine
     finally:
         engine.close()
@@ -30,14 +34,14 @@ def open_engine(
 
 def _open(name: str, project: Path, run_id: str, say: Callable[[str], None]) -> DockerEngine | ProcessEngine:
     if name == "process":
-        return ProcessEngine(project, run_id)
+        return ProcessEngine(project)
     try:
         return DockerEngine(project, run_id)
-    except EngineUnavailable as error:
+    except EnvironmentProblem as problem:
         if name == "docker":
             raise
         say(
-            f"NO CONTAINERS: no Docker engine answers, so this run measures local processes; its results are "
-            f"not comparable with containers. To mend that: {error}"
+            f"NO CONTAINERS: this run measures local processes; its results are not comparable with "
+            f"containers. Why, and what mends it: {problem}"
         )
-        return ProcessEngine(project, run_id)
+        return ProcessEngine(project)

@@ -49,6 +49,8 @@ class _Channel(Protocol):
 
 class _Deployment(Protocol):
     @property
+    def name(self) -> str: ...
+    @property
     def base_url(self) -> str: ...
 
 
@@ -76,11 +78,7 @@ class ProcessLoadGenerator:
                 )
                 for cpu in self._cpus
             ]
-            yield AgentGenerator(
-                agents,
-                base_url=deployment.base_url,
-                name=getattr(deployment, "name", deployment.base_url),
-            )
+            yield AgentGenerator(agents, base_url=deployment.base_url, name=deployment.name)
 
 
 class Agent:

@@ -14,15 +14,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-RUN, HOST, BOOT, PID, START = (f"harness.{name}" for name in ("run", "host", "boot", "pid", "start"))
+KEYS = RUN, HOST, BOOT, PID, START = tuple(
+    f"harness.{name}" for name in ("run", "host", "boot", "pid", "start")
+)
 
-CONFLICT = 409
-"""The engine's status for "removal is already in progress"."""
+GONE, CONFLICT = 404, 409
+"""The engine's status for "no such thing" and for "removal is already in progress"."""
+REMOVAL_S = 30
+"""How long the engine may take for a removal that someone else asked for."""
 
 
 def start_time(pid: int) -> str | None:
@@ -70,7 +76,7 @@ def owner_is_alive(found: Mapping[str, str]) -> bool:
 
 def is_leftover(found: Mapping[str, str]) -> bool:
     """Whether labels name a dead owner on this machine; incomplete or foreign labels never do."""
-    complete = all(found.get(key) for key in (RUN, HOST, BOOT, PID, START))
+    complete = all(found.get(key) for key in KEYS)
     return complete and found[HOST] == platform.node() and not owner_is_alive(found)
 
 
@@ -90,36 +96,66 @@ def leftovers(client: DockerClient) -> list[Remains]:
 
 
 def remove_leftovers(client: DockerClient) -> list[str]:
-    """Remove what dead owners of this machine left behind; the names of what was removed."""
-    return _remove(client, leftovers(client))
+    """Remove what dead owners of this machine left behind; the names of what was removed.
+
+    Raises EnvironmentProblem when the engine refuses, EngineUnavailable when it has gone.
+    """
+    from harness.adapters.docker_client import engine_errors
+
+    with engine_errors(client, "removing what dead runs left behind", refusal=EnvironmentProblem):
+        return _remove(client, leftovers(client))
 
 
-def remove_run(client: DockerClient, run_id: str) -> list[str]:
-    """Remove every container and network of one run, never an image; the names of what was removed."""
-    return _remove(client, _labelled(client, f"{RUN}={run_id}"))
+def remove_owned(client: DockerClient, owner: Mapping[str, str]) -> list[str]:
+    """Remove every container and network with exactly these labels of a run and its owner, never an image.
+
+    Another process that resumed the run has other labels. The names of what was removed; raises the
+    docker SDK's errors.
+    """
+    return _remove(client, _labelled(client, *(f"{key}={owner[key]}" for key in KEYS)))
 
 
-def _labelled(client: DockerClient, label: str) -> list[Remains]:
+def _labelled(client: DockerClient, *wanted: str) -> list[Remains]:
     """Containers first: a network can only be removed once they have left it."""
-    containers = client.api.containers(all=True, filters={"label": label})
-    networks = client.api.networks(filters={"label": label})
+    filters = {"label": list(wanted)}
     return [
         *(
-            Remains(kind="container", id=c["Id"], name=c["Names"][0].lstrip("/"), labels=c["Labels"])
-            for c in containers
+            Remains(kind="container", id=c["Id"], name=_name(c), labels=c["Labels"])
+            for c in client.api.containers(all=True, filters=filters)
         ),
-        *(Remains(kind="network", id=n["Id"], name=n["Name"], labels=n["Labels"]) for n in networks),
+        *(
+            Remains(kind="network", id=n["Id"], name=n["Name"], labels=n["Labels"])
+            for n in client.api.networks(filters=filters)
+        ),
     ]
+
+
+def _name(container: Mapping[str, Any]) -> str:
+    """One that is just being removed may have lost its name already; then its id."""
+    names = container["Names"] or [container["Id"]]
+    return str(names[0]).lstrip("/")
 
 
 def _remove(client: DockerClient, found: Sequence[Remains]) -> list[str]:
     for remains in found:
         with already_gone_is_fine():
             if remains.kind == "container":
-                client.api.remove_container(remains.id, v=True, force=True)
+                _remove_container(client, remains.id)
             else:
                 client.api.remove_network(remains.id)
     return [remains.name for remains in found]
+
+
+def _remove_container(client: DockerClient, container: str) -> None:
+    """Returns when it is gone, whoever removed it: its network cannot be removed before."""
+    from docker.errors import APIError
+
+    try:
+        client.api.remove_container(container, v=True, force=True)
+    except APIError as error:
+        if error.status_code != CONFLICT:
+            raise
+        client.api.wait(container, timeout=REMOVAL_S, condition="removed")
 
 
 @contextmanager
@@ -130,5 +166,5 @@ def already_gone_is_fine() -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        if error.status_code not in (404, CONFLICT):
+        if error.status_code not in (GONE, CONFLICT):
             raise

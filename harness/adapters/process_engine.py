@@ -80,7 +80,7 @@ class ProcessEngine:
 
     name = "process"
 
-    def __init__(self, project: Path, run_id: str) -> None:
+    def __init__(self, project: Path) -> None:
         """Raises EnvironmentProblem where there is no /proc to read resources from."""
         if sys.platform != "linux":
             raise EnvironmentProblem(
@@ -89,7 +89,7 @@ class ProcessEngine:
             )
         self._project = project
         self._groups: dict[int, ProcessGroup] = {}
-        self._reaper = Reaper.start(run_id, docker=False)
+        self._reaper = Reaper.start()
 
     def describe(self) -> Mapping[str, str]:
         return {

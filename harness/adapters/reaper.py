@@ -1,8 +1,9 @@
 """A small process that cleans up after a harness which cannot do so itself any more.
 
 Its stdin is a pipe from the harness. However the harness dies, the kernel closes the pipe, and the
-reaper removes the run's containers and networks and kills the process groups it was told of. It runs in
-a session of its own and with the signals of a terminal blocked, so Ctrl-C reaches the harness alone.
+reaper removes the containers and networks that carry its labels and kills the process groups it was
+told of. It runs in a session of its own and with the signals of a terminal blocked, so Ctrl-C reaches
+the harness alone.
 
 Lines on stdin: `adopt <pgid> <start time>`, `release <pgid>`, and `done` when there is nothing to do.
 """
@@ -38,14 +39,15 @@ class Reaper:
         self._process, self._pipe = process, process.stdin
 
     @classmethod
-    def start(cls, run_id: str, *, docker: bool) -> Reaper:
-        """Start the process; with `docker` it also removes what is labelled with the run id."""
-        argv = [sys.executable, "-m", "harness.adapters.reaper", "--run-id", run_id]
+    def start(cls, owner: Mapping[str, str] | None = None) -> Reaper:
+        """Start the process; with an owner's labels it also removes what carries them all in Docker."""
+        argv = [sys.executable, "-m", "harness.adapters.reaper"]
+        argv += [f"--label={key}={value}" for key, value in (owner or {}).items()]
         # A blocked signal stays blocked in what is started meanwhile, from its first instruction on.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL_SIGNALS)
         try:
             process = subprocess.Popen(
-                argv + ["--docker"] * docker,
+                argv,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -123,8 +125,8 @@ def kill_group(pgid: int, began: str) -> bool:
     return True
 
 
-def sweep(run_id: str) -> None:
-    """Remove the run's containers and networks until none has turned up for a while; bounded."""
+def sweep(owner: Mapping[str, str]) -> None:
+    """Remove the owner's containers and networks until none has turned up for a while; bounded."""
     import docker
     from docker.errors import DockerException
     from requests.exceptions import RequestException
@@ -135,7 +137,7 @@ def sweep(run_id: str) -> None:
         try:
             client = docker.from_env(timeout=20)
             try:
-                if ownership.remove_run(client, run_id):
+                if ownership.remove_owned(client, owner):
                     quiet_since = time.monotonic()
             finally:
                 client.close()
@@ -146,16 +148,15 @@ def sweep(run_id: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="harness.adapters.reaper", description=__doc__)
-    parser.add_argument("--run-id", required=True)
-    parser.add_argument("--docker", action="store_true")
+    parser.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args(argv)
     groups = listen(sys.stdin)
     if groups is None:
         return 0
     for pgid, began in groups.items():
         kill_group(pgid, began)
-    if arguments.docker:
-        sweep(arguments.run_id)
+    if arguments.label:
+        sweep(dict(label.split("=", 1) for label in arguments.label))
     return 0
 
 

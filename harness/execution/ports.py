@@ -38,6 +38,11 @@ class Deployment(Protocol):
     """One running server process tree."""
 
     @property
+    def name(self) -> str:
+        """Of the trial it serves, as in its `DeploymentSpec`."""
+        ...
+
+    @property
     def base_url(self) -> str:
         """As the load generator sees it, for example http://127.0.0.1:8000."""
         ...

@@ -31,13 +31,19 @@ def companion(engine: DockerEngine, image: str, beside: DockerDeployment) -> Abs
 def of_run(client: DockerClient, run_id: str) -> list[str]:
     """Names of all containers and networks of a run."""
     wanted: dict[str, Any] = {"label": f"{ownership.RUN}={run_id}"}
-    found = [*client.containers.list(all=True, filters=wanted), *client.networks.list(filters=wanted)]
+    containers = client.containers.list(all=True, filters=wanted, ignore_removed=True)
+    found = [*containers, *client.networks.list(filters=wanted)]
     return [str(thing.name) for thing in found]
 
 
-def by_role(client: DockerClient, run_id: str, role: str) -> Container:
+def container_of(client: DockerClient, deployment: DockerDeployment) -> Container:
+    return client.containers.get(str(deployment._container.id))
+
+
+def by_role(client: DockerClient, run_id: str, role: str, *, all: bool = False) -> Container:
+    """The one running container of that role; with `all`, one that has ended too."""
     labels = [f"{ownership.RUN}={run_id}", f"harness.role={role}"]
-    (container,) = client.containers.list(filters={"label": labels})
+    (container,) = client.containers.list(all=all, filters={"label": labels})
     return container
 
 

@@ -1,4 +1,7 @@
-"""A harness reduced to one server container: run by tests that kill it. Arguments: project, run id."""
+"""A harness reduced to one server container: run by tests that kill it. Arguments: project, run id.
+
+Prints the pid of its reaper once the server runs.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from tests.contract.rig import RECIPE, SPEC
 engine = DockerEngine(Path(sys.argv[1]), sys.argv[2])
 try:
     with engine.running(replace(SPEC, image=engine.build(RECIPE), network="published")):
-        sys.stdout.write("running\n")
+        sys.stdout.write(f"{engine._reaper.pid}\n")
         sys.stdout.flush()
         time.sleep(120)
 finally:

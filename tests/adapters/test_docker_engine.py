@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from docker import DockerClient
 
 from harness.adapters import docker_deployment, ownership
+from harness.adapters.docker_build import base_image
 from harness.adapters.docker_engine import DockerEngine
+from harness.adapters.docker_network import Route
 from harness.errors import BuildFailed, EnvironmentProblem, TrialError
 from harness.model import NetworkPath
-from tests.adapters.containers import by_role, companion, eventually, of_run, server
+from tests.adapters.containers import by_role, companion, container_of, eventually, of_run, server
 from tests.contract.rig import CPUS, DOCKERFILE, RECIPE, SPEC
 
 pytestmark = pytest.mark.engine
@@ -98,7 +102,7 @@ def test_a_published_port_is_free_and_on_loopback(
     ):
         assert one.base_url != other.base_url
         for deployment in (one, other):
-            ports = client.containers.get(deployment.name).attrs["NetworkSettings"]["Ports"]
+            ports = container_of(client, deployment).attrs["NetworkSettings"]["Ports"]
             (binding,) = ports["8000/tcp"]
             assert binding["HostIp"] == "127.0.0.1"
             assert deployment.base_url == f"http://127.0.0.1:{binding['HostPort']}"
@@ -110,9 +114,10 @@ def test_the_bridge_is_the_runs_own_and_goes_with_it(
     with server(engine, image, network="bridge") as deployment, companion(engine, image, deployment):
         for role in ("server", "generator"):
             networks = by_role(client, run_id, role).attrs["NetworkSettings"]["Networks"]
-            assert list(networks) == [f"harness-{run_id}"]
-        settings = client.containers.get(deployment.name).attrs["NetworkSettings"]
-        address = settings["Networks"][f"harness-{run_id}"]["IPAddress"]
+            assert list(networks) == [f"harness-{run_id}-{os.getpid()}"]
+        settings = container_of(client, deployment).attrs["NetworkSettings"]
+        ((_, network),) = settings["Networks"].items()
+        address = network["IPAddress"]
         assert deployment.base_url == f"http://{address}:8000"
         assert not any(settings["Ports"].values())
     engine.close()
@@ -129,7 +134,7 @@ def _listening_for(path: NetworkPath) -> Mapping[str, str]:
 
 def test_a_server_killed_from_outside_is_seen(engine: DockerEngine, image: str, client: DockerClient) -> None:
     with server(engine, image) as deployment:
-        client.containers.get(deployment.name).kill("SIGKILL")
+        container_of(client, deployment).kill("SIGKILL")
         assert eventually(lambda: not deployment.state().running)
         assert deployment.state().exit_code == 137
         assert not deployment.state().oom_killed
@@ -150,6 +155,37 @@ def test_a_program_that_is_not_there_fails_the_trial_and_leaves_nothing(
     with pytest.raises(TrialError, match="no-such-program"), server(engine, image, argv=("no-such-program",)):
         pass
     assert of_run(client, run_id) == []
+
+
+def test_a_server_that_ends_at_once_fails_the_trial_with_its_last_words(
+    engine: DockerEngine, image: str, client: DockerClient, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A published port is there until the server has ended: wait for that before it is looked up.
+    base_url = Route.base_url
+
+    def later(route: Route, _: Mapping[str, Any]) -> str:
+        container = by_role(client, run_id, "server", all=True)
+        container.wait(timeout=20)
+        container.reload()
+        return base_url(route, container.attrs["NetworkSettings"])
+
+    monkeypatch.setattr(Route, "base_url", later)
+    argv = ("python3", "-c", "print('no database', flush=True); raise SystemExit(1)")
+    with pytest.raises(TrialError) as caught, server(engine, image, argv=argv, network="published"):
+        pass
+    assert "ended as soon" in str(caught.value)
+    assert str(caught.value).splitlines()[-1] == "no database"
+
+
+def test_log_and_state_are_there_after_a_removal_by_hand(
+    engine: DockerEngine, image: str, client: DockerClient
+) -> None:
+    with server(engine, image) as deployment:
+        container_of(client, deployment).remove(force=True)
+        with pytest.raises(TrialError, match=SPEC.name):
+            deployment.state()
+    assert not deployment.state().running
+    assert "No such container" in deployment.log()
 
 
 def test_an_image_that_is_not_there_fails_the_trial(engine: DockerEngine) -> None:
@@ -175,7 +211,7 @@ def test_a_process_of_ours_with_the_servers_number_is_not_taken_for_it(
     engine: DockerEngine, image: str, client: DockerClient
 ) -> None:
     with server(engine, image) as deployment:
-        container = client.containers.get(deployment.name)
+        container = container_of(client, deployment)
         container.attrs["State"]["Pid"] = os.getpid()
         assert docker_deployment._cgroup_files(container, CPUS) is None
 
@@ -206,9 +242,41 @@ def test_images_tell_their_recipe(engine: DockerEngine, image: str, client: Dock
 
 
 def test_a_base_image_that_is_not_there_is_named(project: Path, run_id: str) -> None:
-    engine = DockerEngine(project, run_id, base_image="no-such-image:at-all")
+    with pytest.raises(EnvironmentProblem, match=r"no-such-image:at-all.*setup-base-image\.sh"):
+        DockerEngine(project, run_id, base_image="no-such-image:at-all")
+
+
+@contextmanager
+def image_that_says(client: DockerClient, image: str, setting: str) -> Iterator[str]:
+    """The id of an image like another, with one more environment variable."""
+    like = client.containers.create(image, command=["true"])
+    made = client.api.commit(like.id, changes=[f"ENV {setting}"])["Id"]
     try:
-        with pytest.raises(EnvironmentProblem, match=r"no-such-image:at-all.*setup-base-image\.sh"):
-            engine.build(RECIPE)
+        yield made
+    finally:
+        like.remove()
+        client.images.remove(made, force=True)
+
+
+def test_tags_that_move_during_the_run_change_nothing(
+    project: Path, client: DockerClient, run_id: str
+) -> None:
+    base = base_image(client, None)[1]
+    base_tag, built_tag = f"harness-test-base:{run_id}", f"harness/{RECIPE}:latest"
+    client.images.get(base).tag(base_tag)
+    engine = DockerEngine(project, run_id, base_image=base_tag)
+    try:
+        image = engine.build(RECIPE)
+        with image_that_says(client, image, "MOVED=yes") as other:
+            for tag in (base_tag, built_tag):
+                client.images.get(other).tag(tag)
+            with server(engine, image) as deployment, companion(engine, image, deployment) as channel:
+                assert channel.receive(20) == "hello"
+                for role in ("server", "generator"):
+                    assert by_role(client, run_id, role).attrs["Image"] == image
+            assert engine.build(RECIPE) == image
+            assert engine.describe()["base_image_id"] == base
+            client.images.get(base).tag(base_tag)
     finally:
         engine.close()
+        client.images.remove(base_tag)

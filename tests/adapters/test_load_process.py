@@ -273,7 +273,7 @@ def test_an_agent_process_that_dies_is_reported_with_its_last_words(tmp_path: Pa
     for directory in (package, package.parent):
         (directory / "__init__.py").touch()
     (package / "agent.py").write_text(AGENT_THAT_DIES)
-    engine = ProcessEngine(tmp_path, "test-load-process")
+    engine = ProcessEngine(tmp_path)
     sleep = DeploymentSpec(
         name="tiny",
         image=sys.prefix,
@@ -297,7 +297,7 @@ def test_an_agent_process_that_dies_is_reported_with_its_last_words(tmp_path: Pa
 @pytest.mark.parametrize("agents", [1, 2])
 def test_the_real_agent_and_the_real_app_agree_on_every_request(agents: int) -> None:
     """The process engine from end to end; figures are not looked at, only that they tally."""
-    engine = ProcessEngine(PROJECT, "test-load-process")
+    engine = ProcessEngine(PROJECT)
     variant = Variant(recipe="uvicorn-standard", workers=2)
     try:
         spec = DeploymentSpec(

@@ -42,7 +42,7 @@ time.sleep(60)
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[ProcessEngine]:
-    made = ProcessEngine(tmp_path, "test-process-engine")
+    made = ProcessEngine(tmp_path)
     yield made
     made.close()
 
@@ -180,7 +180,7 @@ def test_a_killed_harness_leaves_no_server(tmp_path: Path) -> None:
 import pathlib, sys, time
 from harness.adapters.process_engine import ProcessEngine
 from tests.adapters.test_process_engine import WITH_STUBBORN_CHILD, spec, until
-engine = ProcessEngine(pathlib.Path({str(tmp_path)!r}), "killed")
+engine = ProcessEngine(pathlib.Path({str(tmp_path)!r}))
 with engine.running(spec(WITH_STUBBORN_CHILD, "polite")) as deployment:
     until(lambda: "\\n" in deployment.log())
     print(deployment.log().strip(), flush=True)

@@ -18,7 +18,7 @@ GONE_WITHIN_S = 15.0
 HARNESS = """
 import subprocess, sys, time
 from harness.adapters.reaper import Reaper
-reaper = Reaper.start("reaper-test", docker=False)
+reaper = Reaper.start()
 server = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"], start_new_session=True)
 reaper.adopt(server.pid)
 print(server.pid, reaper.pid, flush=True)
@@ -80,7 +80,7 @@ def test_however_the_harness_dies_its_servers_go_too(number: signal.Signals) -> 
 
 
 def test_the_reaper_outlives_the_signals_of_a_terminal(sleeper: subprocess.Popen[bytes]) -> None:
-    reaper = Reaper.start("reaper-test", docker=False)
+    reaper = Reaper.start()
     reaper.adopt(sleeper.pid)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(reaper.pid, number)
@@ -89,7 +89,7 @@ def test_the_reaper_outlives_the_signals_of_a_terminal(sleeper: subprocess.Popen
 
 
 def test_after_a_clean_end_nothing_is_killed(sleeper: subprocess.Popen[bytes]) -> None:
-    reaper = Reaper.start("reaper-test", docker=False)
+    reaper = Reaper.start()
     reaper.adopt(sleeper.pid)
     reaper.close()
     reaper.close()
@@ -99,7 +99,7 @@ def test_after_a_clean_end_nothing_is_killed(sleeper: subprocess.Popen[bytes]) -
 
 
 def test_a_released_group_is_left_alone(sleeper: subprocess.Popen[bytes]) -> None:
-    reaper = Reaper.start("reaper-test", docker=False)
+    reaper = Reaper.start()
     reaper.adopt(sleeper.pid)
     reaper.release(sleeper.pid)
     reaper.close(clean=False)
@@ -108,7 +108,7 @@ def test_a_released_group_is_left_alone(sleeper: subprocess.Popen[bytes]) -> Non
 
 
 def test_a_reaper_killed_by_someone_does_not_hurt_the_run(sleeper: subprocess.Popen[bytes]) -> None:
-    reaper = Reaper.start("reaper-test", docker=False)
+    reaper = Reaper.start()
     os.kill(reaper.pid, signal.SIGKILL)
     assert _eventually(lambda: ownership.start_time(reaper.pid) is None)
     reaper.adopt(sleeper.pid)

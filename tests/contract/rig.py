@@ -60,12 +60,11 @@ class Rig:
 
 
 def open_engine(kind: str, project: Path) -> Engine:
-    run_id = f"contract-{uuid.uuid4().hex[:8]}"
     match kind:
         case "docker":
-            return DockerEngine(project, run_id)
+            return DockerEngine(project, f"contract-{uuid.uuid4().hex[:8]}")
         case "process":
-            return ProcessEngine(project, run_id)
+            return ProcessEngine(project)
     return FakeEngine(recipes=(RECIPE,), answer=fake_companion, greeting=("hello",))
 
 

@@ -38,6 +38,11 @@ def test_the_companion_reaches_the_server(rig: Rig) -> None:
         assert deployment.state().running
 
 
+def test_a_deployment_has_the_name_of_its_trial(rig: Rig) -> None:
+    with rig.running(name="tiny.w1.items.03", stop_timeout_s=1.0) as deployment:
+        assert deployment.name == "tiny.w1.items.03"
+
+
 def test_the_server_is_stopped_on_the_way_out_and_its_log_stays(rig: Rig) -> None:
     with rig.pair() as (deployment, channel):
         channel.send(f"get {deployment.base_url}/")

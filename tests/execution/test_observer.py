@@ -19,6 +19,7 @@ HOUR_S = 3600.0
 class Server:
     """A deployment whose nth reading first calls `on_reading(n)`."""
 
+    name = "tiny.w1.hello.00"
     base_url = "http://127.0.0.1:8000"
 
     def __init__(self, on_reading: Callable[[int], None] = lambda n: None) -> None:
