@@ -56,12 +56,21 @@ def boot_id() -> str:
     return file.read_text().strip() if file.exists() else "unknown"
 
 
+def host() -> str:
+    """Where pids mean what they mean here: the host's name and, on Linux, the pid namespace.
+
+    A harness in a container may share name and boot with one outside it whose processes it cannot see.
+    """
+    namespace = Path("/proc/self/ns/pid")
+    return f"{platform.node()} {namespace.readlink()}" if namespace.is_symlink() else platform.node()
+
+
 def labels(run_id: str) -> dict[str, str]:
     """What everything made by this process for a run is labelled with."""
     pid = os.getpid()
     return {
         RUN: run_id,
-        HOST: platform.node(),
+        HOST: host(),
         BOOT: boot_id(),
         PID: str(pid),
         START: start_time(pid) or "",
@@ -77,7 +86,7 @@ def owner_is_alive(found: Mapping[str, str]) -> bool:
 def is_leftover(found: Mapping[str, str]) -> bool:
     """Whether labels name a dead owner on this machine; incomplete or foreign labels never do."""
     complete = all(found.get(key) for key in KEYS)
-    return complete and found[HOST] == platform.node() and not owner_is_alive(found)
+    return complete and found[HOST] == host() and not owner_is_alive(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -36,6 +37,11 @@ def test_a_process_that_ended_has_no_start_time_even_before_it_is_reaped() -> No
         ("it comes from before a reboot", {BOOT: "another boot"}, True),
         ("its owner has ended", {PID: "4194304999"}, True),
         ("it belongs to another machine on the same engine", {HOST: "elsewhere", PID: "4194304999"}, False),
+        (
+            "its pid is of another pid namespace",
+            {HOST: f"{platform.node()} pid:[1]", PID: "4194304999"},
+            False,
+        ),
         ("it names no run", {RUN: "", PID: "4194304999"}, False),
         ("it names no start time", {START: "", PID: "4194304999"}, False),
     ],
