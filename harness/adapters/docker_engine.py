@@ -18,10 +18,11 @@ from harness.adapters import docker_build, ownership
 from harness.adapters.docker_channel import DockerChannel
 from harness.adapters.docker_client import connect, engine_errors
 from harness.adapters.docker_deployment import DockerDeployment
-from harness.adapters.docker_network import LOOPBACK, PORT, Route, needs_own_network
+from harness.adapters.docker_network import LOOPBACK, Route, needs_own_network
 from harness.adapters.reaper import Reaper
 from harness.errors import EnvironmentProblem
 from harness.model import DeploymentSpec, NetworkPath
+from harness.planning.commands import CONTAINER_PORT
 
 ENDING_S = 5
 """How long a container may take to end after its output has."""
@@ -184,7 +185,7 @@ class DockerEngine:
     def _route(self, path: NetworkPath) -> Route:
         return Route(
             path=path,
-            port=_free_port() if path == "host" else PORT,
+            port=_free_port() if path == "host" else CONTAINER_PORT,
             own_network=self._network.name if needs_own_network(path) else None,
         )
 

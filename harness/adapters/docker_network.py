@@ -8,9 +8,8 @@ from typing import Any
 
 from harness.errors import DeploymentDied
 from harness.model import NetworkPath
+from harness.planning.commands import CONTAINER_PORT
 
-PORT = 8000
-"""The server's port wherever it has a network namespace of its own."""
 LOOPBACK = "127.0.0.1"
 
 
@@ -19,7 +18,7 @@ class Route:
     """How a companion reaches a server."""
 
     path: NetworkPath
-    port: int = PORT
+    port: int = CONTAINER_PORT
     own_network: str | None = None
     """The run's own network, for those paths that need one."""
 

@@ -23,8 +23,8 @@ from harness.measurement.load_shares import (
     total_progress,
 )
 from harness.model import ClosedLoad, OpenLoad, Scenario, ServerFacts
+from harness.planning.commands import GENERATOR_ARGV
 
-AGENT = ("python", "-m", "scenarios.loadkit.agent")
 START_TIMEOUT_S = 30.0
 PROBE_S = 10.0
 VERIFY_S = 30.0
@@ -73,7 +73,9 @@ class ProcessLoadGenerator:
             agents = [
                 Agent(
                     stack.enter_context(
-                        self._engine.companion(deployment, image=self._image, argv=AGENT, cpus=(cpu,))
+                        self._engine.companion(
+                            deployment, image=self._image, argv=GENERATOR_ARGV, cpus=(cpu,)
+                        )
                     )
                 )
                 for cpu in self._cpus

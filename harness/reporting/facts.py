@@ -8,11 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.model import ClosedLoad, Scenario, ScenarioFinding, Variant
-from harness.planning.commands import server_argv, server_env
+from harness.planning.commands import CONTAINER_PORT, PORT, server_argv, server_env
 from harness.reporting.data import ReportData
 from harness.reporting.wording import percent, plain, quantity
 
-CONTAINER_PORT = "8000"
 DOCKERFILE = "Dockerfile.variants"
 
 GLOSSARY = (
@@ -58,7 +57,7 @@ def deployment(data: ReportData) -> Deployment | None:
         return None
     # A published port needs a server that listens on every address of its container.
     deployed = replace(variant, network="published")
-    server = tuple(part.replace("{port}", CONTAINER_PORT) for part in server_argv(deployed))
+    server = tuple(part.replace(PORT, str(CONTAINER_PORT)) for part in server_argv(deployed))
     image = f"harness/{variant.recipe}"
     build = ("docker", "build", "--file", DOCKERFILE, "--target", variant.recipe, "--tag", image, ".")
     run = ("docker", "run", *_run_options(variant), image, *server)

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from harness.adapters.load_process import AGENT, AgentGenerator, ProcessLoadGenerator, server_facts
+from harness.adapters.load_process import AgentGenerator, ProcessLoadGenerator, server_facts
 from harness.adapters.process_engine import ProcessEngine
 from harness.errors import GeneratorFailed, NotReady, WrongResponse
 from harness.model import ClosedLoad, DeploymentSpec, OpenLoad, Scenario, Variant
-from harness.planning.commands import server_argv, server_env
+from harness.planning.commands import GENERATOR_ARGV, server_argv, server_env
 from tests.measurement.test_load_shares import result
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -98,7 +98,7 @@ def attached(*agents: ScriptedAgent) -> Iterator[AgentGenerator]:
     engine = ScriptedEngine(*agents)
     cpus = tuple(range(len(agents)))
     with ProcessLoadGenerator(engine, image="img", cpus=cpus).attached(engine) as generator:
-        assert engine.started == [("img", AGENT, (cpu,)) for cpu in cpus]
+        assert engine.started == [("img", GENERATOR_ARGV, (cpu,)) for cpu in cpus]
         yield generator
 
 

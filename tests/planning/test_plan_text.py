@@ -5,9 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.adapters import docker_network, load_process
 from harness.model import ClosedLoad, Matrix, NetworkPath, OpenLoad, Scenario, Variant
-from harness.planning.commands import CONTAINER_PORT, GENERATOR_ARGV, PORT, RECIPES, server_argv
+from harness.planning.commands import GENERATOR_ARGV, PORT, RECIPES, server_argv
 from harness.planning.plan import cells_of, plan_blocks
 from harness.reporting.plan import plan_text
 
@@ -47,11 +46,6 @@ def test_the_command_can_be_read_back_word_for_word(recipe: str, network: Networ
     server, generator = commands(text(variant))
     assert server == [word.replace(PORT, port) for word in server_argv(variant)]
     assert generator == list(GENERATOR_ARGV)
-
-
-def test_what_the_plan_shows_is_what_the_engines_use() -> None:
-    assert docker_network.PORT == CONTAINER_PORT
-    assert load_process.AGENT == GENERATOR_ARGV
 
 
 def test_environment_and_limits_are_shown_for_every_variant() -> None:
