@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.adapters.result_store import RunStore
+from harness.adapters.result_store import RunStore, StoredTrial
 from harness.analysis.best_set import simplest_first
 from harness.analysis.heuristics import worker_rules_table
 from harness.analysis.run import analyse
 from harness.measurement.metrics import latencies
 from harness.model import Matrix, RunAnalysis, TrialRecord, Validity
 from harness.planning.commands import RECIPES
-from harness.reporting.data import ReportData, ResourceSeries, RuleRow
+from harness.reporting.data import ReportData, ResourceSeries, RuleRow, TailCurve
 from harness.reporting.documents import documents
+from harness.reporting.figures.tail import tail_curve
 
 
 def report_data(store: RunStore) -> ReportData:
     """A stored run, analysed. Raises ConfigurationError when it is damaged."""
     matrix, records, manifest = store.matrix(), store.records(), store.manifest()
     analysis = analyse(records, matrix, simplicity=simplest_first(sorted(RECIPES, key=_simplicity)))
-    pooled, series = _raw(store, records)
+    tails, series = _raw(store, records)
     return ReportData(
         run_id=store.path.name,
         matrix=matrix,
@@ -34,7 +34,7 @@ def report_data(store: RunStore) -> ReportData:
         records=records,
         provenance=dict(_flat(manifest)),
         failed_builds=manifest.get("failed_builds", {}),
-        latencies=pooled,
+        tails=tails,
         series=series,
         rules=tuple(_rules(analysis, matrix)),
     )
@@ -47,20 +47,28 @@ def write_report(store: RunStore) -> list[Path]:
 
 def _raw(
     store: RunStore, records: tuple[TrialRecord, ...]
-) -> tuple[dict[str, NDArray[np.float64]], dict[str, ResourceSeries]]:
-    """Latencies by cell and readings by trial, of the valid trials only."""
-    pooled: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
-    series = {}
+) -> tuple[dict[str, TailCurve], dict[str, ResourceSeries]]:
+    """Latency tails by cell and readings by trial, of the valid trials only."""
+    trial_ids = defaultdict(list)
     for record in records:
-        trial = store.trial(record.trial_id) if record.validity is Validity.VALID else None
-        if trial is not None:
-            pooled[f"{record.variant_id}.{record.scenario}"].append(latencies(trial.load))
-            series[record.trial_id] = ResourceSeries(
-                readings=trial.readings,
-                window_start_s=trial.load.window_start_s,
-                window_end_s=trial.load.window_end_s,
-            )
-    return {cell: np.concatenate(parts) for cell, parts in pooled.items()}, series
+        if record.validity is Validity.VALID:
+            trial_ids[f"{record.variant_id}.{record.scenario}"].append(record.trial_id)
+    tails: dict[str, TailCurve] = {}
+    series: dict[str, ResourceSeries] = {}
+    # Cell by cell: the requests of a whole run need not fit into memory.
+    for cell_id, ids in trial_ids.items():
+        trials = {trial_id: trial for trial_id in ids if (trial := store.trial(trial_id)) is not None}
+        tails[cell_id] = tail_curve(np.concatenate([[], *(latencies(t.load) for t in trials.values())]))
+        series |= {trial_id: _series(trial) for trial_id, trial in trials.items()}
+    return tails, series
+
+
+def _series(trial: StoredTrial) -> ResourceSeries:
+    return ResourceSeries(
+        readings=trial.readings,
+        window_start_s=trial.load.window_start_s,
+        window_end_s=trial.load.window_end_s,
+    )
 
 
 def _rules(analysis: RunAnalysis, matrix: Matrix) -> Iterator[RuleRow]:

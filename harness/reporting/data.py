@@ -22,6 +22,15 @@ class ResourceSeries:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TailCurve:
+    """Quantiles q of a cell's latencies, from the median on. Shapes (m,), empty where there are too few."""
+
+    positions: NDArray[np.float64]
+    """-log10(1 - q): p90 is 1, p99 is 2."""
+    latencies_ms: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleRow:
     """One worker rule under one scenario: what it comes to here, and what following it costs."""
 
@@ -52,8 +61,8 @@ class ReportData:
     """
     failed_builds: Mapping[str, str] = field(default_factory=dict)
     """The reason by recipe."""
-    latencies: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    """Latencies of right answers in seconds, shape (n,), pooled over the trials of a cell, by cell id."""
+    tails: Mapping[str, TailCurve] = field(default_factory=dict)
+    """Of the latencies of right answers, pooled over the trials of a cell, by cell id."""
     series: Mapping[str, ResourceSeries] = field(default_factory=dict)
     """By trial id."""
     rules: tuple[RuleRow, ...] = ()

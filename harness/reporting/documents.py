@@ -11,7 +11,8 @@ from harness.reporting.figures import all_figures, png
 
 def documents(data: ReportData) -> Iterator[tuple[str, bytes]]:
     """The HTML report first, then its Markdown twin, then each figure as PNG."""
-    yield "report.html", html.report(data).encode()
+    figures = all_figures(data)
+    yield "report.html", html.report(data, figures).encode()
     yield "report.md", markdown.report(data).encode()
-    for name, figure in all_figures(data).items():
+    for name, figure in figures.items():
         yield f"{name}.png", png(figure)

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from harness.model import ScenarioFinding
 from harness.reporting import facts, tables
 from harness.reporting.data import ReportData
-from harness.reporting.figures import latency_tail, ranking, regret, resources, svg, tradeoff
+from harness.reporting.figures import svg
 from harness.reporting.wording import plain, quantity
 
-_CAPTIONS = (
-    (ranking, "Dots are means over the trials, bars their 95 % intervals, faint marks single trials. "
-              "Filled and bold: cannot be told from the best."),
-    (latency_tail, "Every step to the right is ten times rarer. Lower is better; a line that turns up early "
-                   "has a heavy tail."),
-    (tradeoff, "Both axes start at zero. Crosses are 95 % intervals."),
-    (resources, "Shaded: the measured window. All panels share their scales."),
-)  # fmt: skip
+_CAPTIONS = {
+    "ranking": "Dots are means over the trials, bars their 95 % intervals, faint marks single trials. "
+               "Filled and bold: cannot be told from the best.",
+    "latency": "Every step to the right is ten times rarer. Lower is better; a line that turns up early "
+               "has a heavy tail.",
+    "memory": "Both axes start at zero. Crosses are 95 % intervals.",
+    "resources": "Shaded: the measured window. All panels share their scales.",
+}  # fmt: skip
 
 _RULES_CAPTION = (
     "Green: cannot be told from the best. The number after the arrow is what the rule gives here."
@@ -52,8 +54,8 @@ class Section:
     figures: tuple[Illustration, ...]
 
 
-def report(data: ReportData) -> str:
-    """The whole page. The same data give the same bytes."""
+def report(data: ReportData, figures: Mapping[str, Figure]) -> str:
+    """The whole page with its `figures` as `all_figures` names them. The same data give the same bytes."""
     environment = Environment(
         loader=PackageLoader("harness.reporting"),
         autoescape=True,
@@ -67,8 +69,10 @@ def report(data: ReportData) -> str:
         data=data,
         notice=facts.engine_notice(data),
         deployment=facts.deployment(data),
-        sections=[_section(data, finding, place) for place, finding in enumerate(data.analysis.findings, 1)],
-        rules_figure=Illustration(svg=Markup(svg(regret(data))), caption=_RULES_CAPTION),
+        sections=[
+            _section(data, finding, place, figures) for place, finding in enumerate(data.analysis.findings, 1)
+        ],
+        rules_figure=_illustration(figures["worker-rules"], _RULES_CAPTION) if data.rules else None,
         rule_lines=tables.rule_lines(data),
         rules_note=facts.rules_note(data),
         invalid=tables.invalid_rows(data),
@@ -93,7 +97,13 @@ def _sha256(script: str) -> str:
     return f"'sha256-{digest.decode()}'"
 
 
-def _section(data: ReportData, finding: ScenarioFinding, place: int) -> Section:
+def _illustration(figure: Figure, caption: str) -> Illustration:
+    return Illustration(svg=Markup(svg(figure)), caption=caption)
+
+
+def _section(
+    data: ReportData, finding: ScenarioFinding, place: int, figures: Mapping[str, Figure]
+) -> Section:
     return Section(
         anchor=f"scenario-{place}",
         name=finding.scenario,
@@ -104,6 +114,7 @@ def _section(data: ReportData, finding: ScenarioFinding, place: int) -> Section:
         floor=tables.floor_line(data, finding),
         warnings=tables.warnings(finding),
         figures=tuple(
-            Illustration(svg=Markup(svg(draw(data, finding))), caption=caption) for draw, caption in _CAPTIONS
+            _illustration(figures[f"{kind}.{finding.scenario}"], caption)
+            for kind, caption in _CAPTIONS.items()
         ),
     )

@@ -25,7 +25,10 @@ from harness.model import (
     Variant,
     Verdict,
 )
+from harness.reporting import html
 from harness.reporting.data import ReportData, ResourceSeries, RuleRow
+from harness.reporting.figures import all_figures
+from harness.reporting.figures.tail import tail_curve
 
 BLOCKS = 6
 PLAIN_1 = Variant(recipe="uvicorn-plain", workers=1, rules=("1", "host"))
@@ -100,14 +103,18 @@ def report_data() -> ReportData:
             "image uvicorn-plain": "sha256:1f7b9c0f0e6a",
             "image uvicorn-standard": "sha256:77d0a2c9b7e4",
         },
-        latencies={
-            f"{variant_id}.{scenario.name}": _latencies(index, values, scenario)
+        tails={
+            f"{variant_id}.{scenario.name}": tail_curve(_latencies(index, values, scenario))
             for scenario, table in ((ITEMS, _ITEMS), (IO_WAIT, _IO_WAIT))
             for index, (variant_id, values) in enumerate(table.items())
         },
         series={record.trial_id: _series(index, record) for index, record in enumerate(records)},
         rules=_rules(),
     )
+
+
+def html_page(data: ReportData) -> str:
+    return html.report(data, all_figures(data))
 
 
 def with_reasons(data: ReportData, *reasons: str) -> ReportData:
@@ -144,8 +151,8 @@ def many_variants() -> ReportData:
         matrix=replace(data.matrix, variants=variants, scenarios=(ITEMS,)),
         records=records,
         analysis=replace(data.analysis, findings=(finding,), invalid=()),
-        latencies={
-            f"{variant_id}.items": _latencies(index, values, ITEMS)
+        tails={
+            f"{variant_id}.items": tail_curve(_latencies(index, values, ITEMS))
             for index, (variant_id, values) in enumerate(table.items())
         },
         series={record.trial_id: _series(index, record) for index, record in enumerate(records)},

@@ -78,12 +78,23 @@ def test_names_in_the_tradeoff_do_not_overlap(data: ReportData) -> None:
 
 def test_tail_shows_exact_order_statistics_on_a_log_tail() -> None:
     latencies = np.arange(1, 10_001) / 1e3  # 1 ms to 10 s, shuffled
-    positions, milliseconds = tail_curve(np.random.default_rng(1).permutation(latencies))
+    curve = tail_curve(np.random.default_rng(1).permutation(latencies))
+    positions, milliseconds = curve.positions, curve.latencies_ms
     shares = 1 - 10**-positions
     assert np.all(np.isin(milliseconds, latencies * 1e3))
     assert np.all(np.abs(milliseconds - shares * 10_000) <= 1)
     assert positions[-1] == pytest.approx(-np.log10(5 / 10_000))
     assert len(positions) <= 90
+
+
+@given(st.integers(11, 3000), st.integers(0, 2**32 - 1))
+def test_tail_quantiles_are_those_of_numpy(count: int, seed: int) -> None:
+    """Duplicates included: the clock has a resolution."""
+    latencies_s = np.random.default_rng(seed).lognormal(-6, 1, count).round(4)
+    curve = tail_curve(latencies_s)
+    # A hair below: where q * count is whole in theory, rounding may lift it above in floating point.
+    expected = np.quantile(latencies_s, 1 - 10.0**-curve.positions - 1e-12, method="inverted_cdf")
+    assert curve.latencies_ms == pytest.approx(expected * 1e3, rel=1e-12)
 
 
 def test_tail_labels_the_nines_and_draws_every_measured_cell() -> None:
@@ -95,9 +106,9 @@ def test_tail_labels_the_nines_and_draws_every_measured_cell() -> None:
 
 
 def test_tail_leaves_out_what_too_few_requests_support() -> None:
-    positions, _ = tail_curve(np.full(8, 0.01))
-    assert len(positions) == 0
-    thin = replace(DATA, latencies={f"{samples.PLAIN_1.id}.items": np.full(8, 0.01)})
+    few = tail_curve(np.full(8, 0.01))
+    assert len(few.positions) == 0
+    thin = replace(DATA, tails={f"{samples.PLAIN_1.id}.items": few})
     (axes,) = latency_tail(thin, ITEMS).axes
     assert "too few" in axes.texts[0].get_text()
 
@@ -167,7 +178,7 @@ def test_twelve_variants_can_be_drawn(draw: Draw) -> None:
 @pytest.mark.parametrize("draw", PER_SCENARIO.values(), ids=PER_SCENARIO)
 def test_a_scenario_without_numbers_says_so(draw: Draw) -> None:
     nothing = replace(ITEMS, cells=(), comparisons=(), best_set=())
-    figure = draw(replace(DATA, records=(), latencies={}, series={}), nothing)
+    figure = draw(replace(DATA, records=(), tails={}, series={}), nothing)
     assert figure.axes[0].texts
     assert svg(figure)
 

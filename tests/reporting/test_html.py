@@ -10,7 +10,6 @@ from html.parser import HTMLParser
 
 import pytest
 
-from harness.reporting import html
 from harness.reporting.documents import documents
 from harness.reporting.figures import PER_SCENARIO
 from tests.reporting import samples
@@ -40,7 +39,7 @@ class Outline(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return html.report(samples.report_data())
+    return samples.html_page(samples.report_data())
 
 
 def test_nothing_is_loaded(page: str) -> None:
@@ -79,11 +78,11 @@ def test_recommends_with_the_exact_command_and_links_every_section(page: str) ->
 def test_limits_of_a_variant_become_docker_options() -> None:
     data = samples.report_data()
     limited = replace(data, analysis=replace(data.analysis, recommended=samples.GUNICORN_5.id))
-    assert "--memory 512m" in re.sub(r"<[^>]+>", "", html.report(limited))
+    assert "--memory 512m" in re.sub(r"<[^>]+>", "", samples.html_page(limited))
 
 
 def test_same_data_same_bytes(page: str) -> None:
-    assert html.report(samples.report_data()) == page
+    assert samples.html_page(samples.report_data()) == page
 
 
 def test_documents_are_the_page_its_markdown_and_every_figure() -> None:

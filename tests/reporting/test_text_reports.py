@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from harness.model import Validity
-from harness.reporting import html, markdown, terminal
+from harness.reporting import markdown, terminal
 from harness.reporting.data import ReportData
 from harness.reporting.facts import deployment
 from harness.reporting.tables import verdict_rows
@@ -95,7 +95,7 @@ def test_hostile_text_is_inert_in_markdown(hostile: str) -> None:
 
 def test_hostile_text_is_inert_in_html() -> None:
     data = samples.report_data()
-    page, clean = html.report(samples.with_reasons(data, *HOSTILE)), html.report(data)
+    page, clean = samples.html_page(samples.with_reasons(data, *HOSTILE)), samples.html_page(data)
     assert re.findall(r"<[a-z/]+", page) == re.findall(r"<[a-z/]+", clean), "no tag more or less"
     assert "\x1b" not in page
     assert "{{ 7 * 7 }}" in page
@@ -108,7 +108,7 @@ def test_markup_is_shown_not_read() -> None:
 def test_a_run_on_local_processes_says_so_in_every_output() -> None:
     data = samples.report_data()
     on_processes = replace(data, provenance={**data.provenance, "engine": "process"})
-    for say in (printed, markdown.report, html.report):
+    for say in (printed, markdown.report, samples.html_page):
         text = say(on_processes)
         assert "not containers: not comparable" in text
         assert "docker run" not in text
@@ -123,18 +123,18 @@ def test_an_empty_run_still_makes_a_report() -> None:
         analysis=replace(
             data.analysis, findings=(), recommended=None, headline="Nothing was measured.", invalid=()
         ),
-        latencies={},
+        tails={},
         series={},
         rules=(),
     )
     assert printed(empty).startswith("Nothing was measured.")
     assert "no trials" in markdown.report(empty)
-    assert "No single variant" in html.report(empty)
+    assert "No single variant" in samples.html_page(empty)
 
 
 def test_a_recipe_that_did_not_build_is_named_in_every_output() -> None:
     data = replace(samples.report_data(), failed_builds={"gunicorn-asgi": "no gcc\x1b[31m here"})
-    for shown in (markdown.report(data), html.report(data), printed(data)):
+    for shown in (markdown.report(data), samples.html_page(data), printed(data)):
         assert "all of gunicorn-asgi" in shown
         assert "no gcc here" in re.sub(r"\s+", " ", shown)
 

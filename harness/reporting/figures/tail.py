@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from harness.model import ClosedLoad, ScenarioFinding
-from harness.reporting.data import ReportData
+from harness.reporting.data import ReportData, TailCurve
 from harness.reporting.figures.style import (
     FAINT,
     MUTED,
@@ -34,20 +34,19 @@ _START = math.log10(2)
 _TICKS = (50.0, 90.0, 95.0, 99.0, 99.9, 99.99, 99.999)
 
 
-def tail_curve(latencies_s: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Exact order statistics on an even grid of tail positions.
+def tail_curve(latencies_s: NDArray[np.float64]) -> TailCurve:
+    """Exact order statistics of latencies of shape (n,) on an even grid of tail positions.
 
-    Returns positions -log10(1 - q) from the median on and latencies in milliseconds, both of shape
-    (m,), m <= 90: few enough for a small file, each a latency that was measured. The last quantile has 5
-    slower requests behind it.
+    At most 90 of them: few enough for a small file, each a latency that was measured (type 1 of Hyndman
+    and Fan, 1996). The last quantile has 5 slower requests behind it.
     """
     ordered = np.sort(latencies_s)
     count = len(ordered)
     if count <= 2 * _SHOWN_TAIL:
-        return np.empty(0), np.empty(0)
+        return TailCurve(positions=np.empty(0), latencies_ms=np.empty(0))
     positions = np.linspace(_START, math.log10(count / _SHOWN_TAIL), _POINTS)
     ranks = np.ceil((1.0 - 10.0**-positions) * count - 1e-9).astype(int)
-    return positions, ordered[np.clip(ranks - 1, 0, count - 1)] * 1e3
+    return TailCurve(positions=positions, latencies_ms=ordered[np.clip(ranks - 1, 0, count - 1)] * 1e3)
 
 
 def latency_tail(data: ReportData, finding: ScenarioFinding) -> Figure:
@@ -63,28 +62,32 @@ def latency_tail(data: ReportData, finding: ScenarioFinding) -> Figure:
             + (" (closed loop: at saturation, not at a rate)" if closed else "")
         )
         curves = {
-            cell.variant_id: tail_curve(data.latencies[cell_id])
+            cell.variant_id: curve
             for cell in ordered_cells(data, finding)
-            if (cell_id := f"{cell.variant_id}.{cell.scenario}") in data.latencies
+            if (curve := data.tails.get(f"{cell.variant_id}.{cell.scenario}")) and len(curve.positions)
         }
-        curves = {variant_id: curve for variant_id, curve in curves.items() if len(curve[0])}
         if not curves:
             nothing_to_draw(axes, "too few right answers for a distribution")
             return figure
-        for variant_id, (positions, milliseconds) in curves.items():
-            _line(axes, positions, milliseconds, looks(data)[variant_id])
-        reach = max(float(positions[-1]) for positions, _ in curves.values())
+        for variant_id, curve in curves.items():
+            _line(axes, curve, looks(data)[variant_id])
+        reach = max(float(curve.positions[-1]) for curve in curves.values())
         _objective(axes, scenario.slo_ms, scenario.slo_share)
         _axes(axes, reach)
         ends = {
-            label(data, variant_id): (looks(data)[variant_id], float(positions[-1]), float(milliseconds[-1]))
-            for variant_id, (positions, milliseconds) in curves.items()
+            label(data, variant_id): (
+                looks(data)[variant_id],
+                float(curve.positions[-1]),
+                float(curve.latencies_ms[-1]),
+            )
+            for variant_id, curve in curves.items()
         }
         name_lines(axes, ends, quiet=label(data, data.twin.id))
     return figure
 
 
-def _line(axes: Axes, positions: NDArray[np.float64], milliseconds: NDArray[np.float64], look: Look) -> None:
+def _line(axes: Axes, curve: TailCurve, look: Look) -> None:
+    positions, milliseconds = curve.positions, curve.latencies_ms
     firm = int(np.searchsorted(positions, positions[-1] - math.log10(_FIRM_TAIL / _SHOWN_TAIL), side="right"))
     axes.plot(positions[:firm], milliseconds[:firm], color=look.colour, ls=look.dash, lw=1.7)
     doubtful = slice(max(firm - 1, 0), None)
