@@ -112,6 +112,23 @@ def test_a_clearly_slower_variant_leaves_the_best_set():
     assert share_of(gone, 100, seed=8) >= 0.95
 
 
+@pytest.mark.parametrize("blocks", [6, 8, 12])
+@pytest.mark.parametrize("drift", [0.0, 0.03])
+def test_the_interval_holds_the_true_ratio_in_95_percent_of_drifting_runs(blocks, drift):
+    """Two cells of four in randomised blocks; `drift` is the machine's random walk per trial."""
+    rng, runs, cells, true_ratio = np.random.default_rng(blocks), 4000, 4, 1.3
+    shape = (runs, blocks, cells)
+    wander = np.cumsum(rng.normal(0.0, drift, (runs, blocks * cells)), axis=1).reshape(shape)
+    place = rng.permuted(np.broadcast_to(np.arange(cells), shape), axis=-1)
+    logs = np.take_along_axis(wander, place, axis=-1) + rng.normal(0.0, 0.01, shape)
+    upper, lower = true_ratio * np.exp(logs[..., 0]), np.exp(logs[..., 1])
+    ratios = [
+        paired_ratio(dict(enumerate(a)), dict(enumerate(b))).ratio for a, b in zip(upper, lower, strict=True)
+    ]
+    covered = np.mean([ratio.lo <= true_ratio <= ratio.hi for ratio in ratios])
+    assert 0.93 <= covered <= 0.97
+
+
 def test_missing_trials_do_not_bias_the_ratio():
     """The machine halves its speed in mid-run; the baseline loses its fast blocks, and pairing copes."""
     rng = np.random.default_rng(9)

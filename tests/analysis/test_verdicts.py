@@ -1,11 +1,14 @@
 from functools import partial
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy import stats
 
-from harness.analysis.verdicts import decide, reach, regret, relative_difference
-from harness.model import Direction, Summary, Verdict
+from harness.analysis.intervals import paired_ratio
+from harness.analysis.verdicts import decide, reach, regret, relative_difference, settled
+from harness.model import Comparison, Direction, Summary, Verdict
 
 HIGHER, LOWER = Direction.HIGHER, Direction.LOWER
 MIRROR = {Verdict.BETTER: Verdict.WORSE, Verdict.WORSE: Verdict.BETTER}
@@ -71,3 +74,70 @@ def test_swapping_the_sides_mirrors_the_verdict(center, spread, p, margin, direc
     judged = partial(decide, direction=direction, registered=margin, margin=margin)
     verdict = judged(there, p)
     assert judged(back, p) == MIRROR.get(verdict, verdict)
+
+
+def by_scipy(upper, lower, margin):
+    """The verdict on higher-is-better figures from t tests on the logs, and how near it is to another one."""
+    logs, bound = np.log(upper) - np.log(lower), np.log1p(margin)
+    not_below = stats.ttest_1samp(logs, -bound, alternative="greater").pvalue
+    not_above = stats.ttest_1samp(logs, bound, alternative="less").pvalue
+    differs = stats.ttest_rel(np.log(upper), np.log(lower)).pvalue
+    edges = (not_below - 0.025, not_above - 0.025, differs - 0.05, abs(logs.mean()) - bound)
+    if max(not_below, not_above) < 0.025:
+        verdict = Verdict.EQUIVALENT
+    elif differs >= 0.05 or abs(logs.mean()) <= bound:
+        verdict = Verdict.UNDECIDED
+    else:
+        verdict = Verdict.BETTER if logs.mean() > 0 else Verdict.WORSE
+    return verdict, min(map(abs, edges))
+
+
+@given(
+    shift=st.floats(-0.2, 0.2),
+    spread=st.floats(1e-3, 0.1),
+    blocks=st.integers(2, 12),
+    margin=st.floats(0.01, 0.2),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_verdicts_are_those_of_two_one_sided_tests_and_a_paired_one(shift, spread, blocks, margin, seed):
+    rng = np.random.default_rng(seed)
+    lower = rng.lognormal(7.0, 0.2, blocks)
+    upper = lower * np.exp(rng.normal(shift, spread, blocks))
+    expected, distance = by_scipy(upper, lower, margin)
+    assume(distance > 1e-6)
+    pair = paired_ratio(dict(enumerate(upper)), dict(enumerate(lower)))
+    assert decide(pair.ratio, pair.p_value, direction=HIGHER, registered=margin, margin=margin) is expected
+
+
+RATIOS = st.tuples(st.floats(0.5, 2.0), st.floats(1.0, 1.5), st.floats(0.0, 1.0))
+
+
+def compared(center, spread, p_value):
+    return Comparison(
+        scenario="items",
+        metric="throughput_per_s",
+        variant_id="a",
+        baseline_id="b",
+        ratio=summary(center, center / spread, center * spread),
+        p_value=p_value,
+        p_holm=None,
+        margin=0.03,
+        verdict=Verdict.UNDECIDED,
+    )
+
+
+@given(RATIOS, st.lists(RATIOS, max_size=6))
+def test_more_comparisons_never_make_one_more_certain(one, others):
+    alone, *_ = settled([compared(*one)], 0.03)
+    among, *_ = settled([compared(*one), *(compared(*other) for other in others)], 0.03)
+    assert among.p_holm >= alone.p_holm
+    assert among.verdict in (alone.verdict, Verdict.UNDECIDED)
+
+
+@given(RATIOS, st.floats(0.0, 0.5), st.floats(0.0, 0.5))
+def test_a_noisier_machine_never_decides_more(one, floor, noise):
+    """`floor` is the A/A floor of a run, `noise` what a noisier machine adds to it."""
+    pair = compared(*one)
+    judged = partial(decide, pair.ratio, pair.p_value, direction=HIGHER, registered=0.03)
+    quiet, noisy = judged(margin=max(0.03, floor)), judged(margin=max(0.03, floor + noise))
+    assert noisy in (quiet, Verdict.UNDECIDED)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from scipy import stats
 
 from harness.errors import TrialError
 from harness.measurement.load import DROPPED, TIMED_OUT, WRONG_BODY, LoadRecord
@@ -215,6 +216,28 @@ def test_quantiles_are_ordered_and_within_the_values(latency_s: np.ndarray) -> N
     assert quantiles == sorted(quantiles, key=lambda value: value or 0.0)
     assert metrics.latency_max_s == pytest.approx(latency_s.max(), abs=1e-9)
     assert metrics.latency_p50_s == pytest.approx(np.median(latency_s), abs=1e-9)
+
+
+@given(latencies)
+def test_quantiles_are_those_of_scipy(latency_s: np.ndarray) -> None:
+    metrics, load = metrics_of(answered(latency_s)), answered(latency_s)
+    # alphap = betap = 1 is type 7 of Hyndman and Fan.
+    expected = stats.mstats.mquantiles(
+        load.finished_s - load.intended_s, [0.5, 0.9, 0.95, 0.99], alphap=1, betap=1
+    )
+    shown = (metrics.latency_p50_s, metrics.latency_p90_s, metrics.latency_p95_s, metrics.latency_p99_s)
+    assert shown == pytest.approx(tuple(expected), rel=1e-9)
+
+
+@given(latencies, st.floats(0.0, 10.0), st.data())
+def test_a_slower_answer_lowers_no_quantile(
+    latency_s: np.ndarray, delay_s: float, data: st.DataObject
+) -> None:
+    slower_s = latency_s.copy()
+    slower_s[data.draw(st.integers(0, latency_s.size - 1))] += delay_s
+    before, after = metrics_of(answered(latency_s)), metrics_of(answered(slower_s))
+    for name in ("latency_p50_s", "latency_p90_s", "latency_p95_s", "latency_p99_s", "latency_max_s"):
+        assert getattr(after, name) >= getattr(before, name)
 
 
 @given(latencies, st.randoms(use_true_random=False))

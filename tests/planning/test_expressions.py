@@ -1,3 +1,4 @@
+import math
 from contextlib import suppress
 
 import pytest
@@ -124,3 +125,31 @@ def test_an_unusable_count_is_refused(rule: int | str, says: str) -> None:
     with pytest.raises(ExpressionError) as error:
         worker_count(rule, COUNTS, cpus="host")
     assert says in str(error.value)
+
+
+ATOMS = st.sampled_from(["cpus", "host", "affinity", "quota", "1", "2", "7", "0.5"])
+RULES = st.recursive(
+    ATOMS,
+    lambda part: st.one_of(
+        st.tuples(part, st.sampled_from(["+", "-", "*", "/", "//"]), part).map(lambda t: f"({' '.join(t)})"),
+        st.tuples(st.sampled_from(["int", "floor", "ceil"]), part).map("{0[0]}({0[1]})".format),
+        st.tuples(st.sampled_from(["min", "max"]), part, part).map("{0[0]}({0[1]}, {0[2]})".format),
+        part.map("-{}".format),
+    ),
+    max_leaves=6,
+)
+
+
+@given(RULES, st.sampled_from(["host", "affinity", "quota"]))
+def test_a_rule_comes_to_what_python_makes_of_it(text: str, cpus: str) -> None:
+    named = {"host": COUNTS.host, "affinity": COUNTS.affinity, "quota": COUNTS.quota}
+    functions = {"min": min, "max": max, "int": int, "floor": math.floor, "ceil": math.ceil}
+    try:
+        value = eval(text, {"__builtins__": {}}, {**functions, **named, "cpus": named[cpus]})
+    except ZeroDivisionError:
+        value = math.nan
+    if value in range(1, MAX_WORKERS + 1):
+        assert worker_count(text, COUNTS, cpus=cpus) == value
+    else:
+        with pytest.raises(ExpressionError):
+            worker_count(text, COUNTS, cpus=cpus)

@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model import Cell, ClosedLoad, Matrix, Scenario, Variant
+from harness.model import KEEP_ALIVE_S, Cell, ClosedLoad, Matrix, Scenario, Variant
 from harness.planning.plan import STOP_AND_START_S, cells_of, estimate, plan_blocks
 
 SCENARIO = Scenario(
@@ -75,3 +75,37 @@ def test_the_estimate_counts_whole_blocks() -> None:
     assert cost.seconds == 3 * 3 * (1.0 + 3.0 + STOP_AND_START_S)
     assert cost.blocks_within_budget == 2
     assert estimate(plan, matrix(budget_s=1.0)).blocks_within_budget == 1
+
+
+VARIANTS = st.builds(
+    Variant,
+    recipe=st.sampled_from(["uvicorn-plain", "gunicorn-asgi"]),
+    workers=st.integers(1, 3),
+    access_log=st.booleans(),
+    keep_alive_s=st.sampled_from([2, KEEP_ALIVE_S]),
+    cpu_quota=st.sampled_from([None, 0.5, 2.0]),
+    memory_mib=st.sampled_from([None, 256]),
+    network=st.sampled_from(["shared", "bridge"]),
+    twin=st.booleans(),
+)
+
+
+@given(VARIANTS, VARIANTS)
+def test_only_the_same_variant_has_the_same_id(one: Variant, other: Variant) -> None:
+    assert (one.id == other.id) is (one == other)
+
+
+@given(
+    variants=st.integers(1, 6),
+    blocks=st.integers(1, 12),
+    budget_s=st.floats(0, 2000),
+    more_s=st.floats(0, 2000),
+)
+def test_the_blocks_within_the_budget_cost_no_more_and_grow_with_it(
+    variants: int, blocks: int, budget_s: float, more_s: float
+) -> None:
+    plan = plan_blocks(cells_of(matrix(variants)), blocks=blocks, seed=1)
+    poor, rich = (estimate(plan, matrix(variants, budget_s=b)) for b in (budget_s, budget_s + more_s))
+    assert 1 <= poor.blocks_within_budget <= rich.blocks_within_budget <= blocks
+    # The first block always runs.
+    assert poor.blocks_within_budget == 1 or poor.blocks_within_budget * poor.seconds / blocks <= budget_s
