@@ -57,9 +57,13 @@ def _raw(
     series: dict[str, ResourceSeries] = {}
     # Cell by cell: the requests of a whole run need not fit into memory.
     for cell_id, ids in trial_ids.items():
-        trials = {trial_id: trial for trial_id in ids if (trial := store.trial(trial_id)) is not None}
-        tails[cell_id] = tail_curve(np.concatenate([[], *(latencies(t.load) for t in trials.values())]))
-        series |= {trial_id: _series(trial) for trial_id, trial in trials.items()}
+        pooled = [np.empty(0)]
+        for trial_id in ids:
+            trial = store.trial(trial_id)
+            if trial is not None:
+                pooled.append(latencies(trial.load))
+                series[trial_id] = _series(trial)
+        tails[cell_id] = tail_curve(np.concatenate(pooled))
     return tails, series
 
 
