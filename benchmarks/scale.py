@@ -161,11 +161,13 @@ def main() -> int:
         stored_bytes = sum(path.stat().st_size for path in store.path.rglob("*.npz"))
         cold_s, *warm_s = (seconds_to_report(store.path, Path(directory) / "bytecode") for _ in range(ROUNDS))
     # The kernel counts in KiB, and starts a child's peak at its parent's: this process stays small itself.
-    peak_bytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    peak_bytes = used.ru_maxrss * 1024
     requests = sum(record.metrics.requests for record in records if record.metrics)
     print(f"{requests:,} requests in {len(records)} trials, {stored_bytes / 2**20:,.0f} MiB stored")
     later = ", ".join(f"{seconds:.2f}" for seconds in warm_s)
     print(f"first report, compiling every import: {cold_s:.2f} s; then {later} s")
+    print(f"CPU time, mean of all: {(used.ru_utime + used.ru_stime) / ROUNDS:.2f} s")
     print(f"peak memory: {peak_bytes / 2**20:,.0f} MiB")
     print(f"limits: {LIMIT_S:g} s in every round, {LIMIT_BYTES / 2**20:,.0f} MiB")
     packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "pandas", "matplotlib"))

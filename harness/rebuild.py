@@ -12,7 +12,6 @@ import numpy as np
 
 from harness.adapters.result_store import RunStore, StoredTrial
 from harness.analysis.best_set import simplest_first
-from harness.analysis.heuristics import worker_rules_table
 from harness.analysis.run import analyse
 from harness.measurement.metrics import latencies
 from harness.model import Matrix, RunAnalysis, TrialRecord, Validity
@@ -79,6 +78,9 @@ def _rules(analysis: RunAnalysis, matrix: Matrix) -> Iterator[RuleRow]:
     """One row per worker rule and scenario, where the matrix has rules and not only plain numbers."""
     if all(rule == str(v.workers) for v in matrix.variants for rule in v.rules):
         return
+    # Importing pandas takes a tenth of a report, and only this table needs it.
+    from harness.analysis.heuristics import worker_rules_table
+
     findings = {finding.scenario: finding for finding in analysis.findings}
     for row in worker_rules_table(analysis, matrix).to_dict("records"):
         regret, memory = row["regret_percent"], row["working_set_mib"]
