@@ -145,6 +145,9 @@ class Matrix:
     ready_timeout_s: float
     server_cpus: tuple[int, ...]
     generator_cpus: tuple[int, ...]
+    precision: float | None = None
+    """Half-width, as a fraction, at which a scenario's ratios are known well enough to stop before
+    `blocks`; None runs every block."""
 
     @property
     def baseline(self) -> Variant:
@@ -327,6 +330,8 @@ class CellSummary:
     trials: int
     word: Validity
     """VALID when it can be ranked; otherwise the word that stands on its numbers."""
+    stopped_early: bool = False
+    """Clearly worse than the best by then, so it was measured no further."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,14 +16,16 @@ from harness.adapters.provenance import provenance
 from harness.adapters.result_store import RunStore, find_run, new_run_id
 from harness.adapters.run_lock import run_lock
 from harness.adapters.system_clock import SystemClock
+from harness.analysis.stopping import last_blocks
 from harness.errors import BuildFailed, ConfigurationError, EngineUnavailable, RunAborted
 from harness.execution.calibration import calibrate
 from harness.execution.ports import Engine
 from harness.execution.resume import machine_changes, matrix_changes
-from harness.execution.run import RunEnd, Watcher, run_plan
+from harness.execution.run import RunEnd, Watcher, run_blocks
 from harness.execution.trial import Bench, TrialOutcome, run_trial
 from harness.model import Matrix, Plan, TrialRecord
 from harness.planning.plan import cells_of, plan_blocks
+from harness.planning.remaining import Block, remaining_blocks
 from harness.records import matrix_to_json
 
 GENERATOR = "generator"
@@ -67,10 +69,9 @@ def planned(matrix_path: Path) -> tuple[Path, Matrix, Plan]:
 
 def run(matrix_path: Path, options: RunOptions, watcher: Watcher) -> RunOutcome:
     """Measure a matrix. Whatever ends the run, what was measured is kept and nothing is left behind."""
-    project, matrix, plan = planned(matrix_path)
+    project, matrix, _ = planned(matrix_path)
     earlier = _earlier(options, matrix, watcher)
-    done = frozenset(record.trial_id for record in earlier.records()) if earlier else frozenset()
-    if earlier and done.issuperset(trial.id for trial in plan.trials):
+    if earlier and not _remaining(earlier.records(), matrix, left_out=()):
         watcher.said(f"run {earlier.path.name} is complete: nothing to do")
         return RunOutcome(store=earlier, end=RunEnd.COMPLETE, failed_builds={}, before=len(earlier.records()))
     now = datetime.now(UTC)
@@ -92,7 +93,7 @@ def run(matrix_path: Path, options: RunOptions, watcher: Watcher) -> RunOutcome:
             facts["generator_ceiling_per_s"] = bench.ceiling_per_s
             store = RunStore.create(options.results, run_id, facts, matrix)
         before = len(store.records())
-        end = _walk(plan, matrix, bench, store, failed, done, watcher)
+        end = _walk(matrix, bench, store, failed, watcher)
         store.update_manifest(end=end)
     return RunOutcome(store=store, end=end, failed_builds=failed, before=before)
 
@@ -161,24 +162,24 @@ def _bench(engine: Engine, images: Mapping[str, str], matrix: Matrix, watcher: W
     )
 
 
-def _walk(
-    plan: Plan,
-    matrix: Matrix,
-    bench: Bench,
-    store: RunStore,
-    failed: Mapping[str, str],
-    done: frozenset[str],
-    watcher: Watcher,
-) -> RunEnd:
+def _remaining(
+    records: Sequence[TrialRecord], matrix: Matrix, *, left_out: Collection[str]
+) -> tuple[Block, ...]:
+    """What a run has yet to measure: the plan, less what the records say is known well enough."""
+    return remaining_blocks(
+        records, matrix, last_blocks=last_blocks(records, matrix), left_out=frozenset(left_out)
+    )
+
+
+def _walk(matrix: Matrix, bench: Bench, store: RunStore, failed: Collection[str], watcher: Watcher) -> RunEnd:
     def keep(outcome: TrialOutcome) -> None:
         store.save_trial(outcome.record.trial_id, outcome.load, outcome.readings, outcome.log)
         store.append(outcome.record)
 
     try:
-        return run_plan(
-            plan,
-            done=done,
-            left_out=lambda trial: trial.cell.variant.recipe in failed,
+        return run_blocks(
+            lambda records: _remaining(records, matrix, left_out=failed),
+            records=store.records(),
             measure=lambda trial, progress: run_trial(trial, bench, progress=progress),
             keep=keep,
             clock=bench.clock,

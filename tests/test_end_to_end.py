@@ -109,7 +109,8 @@ def test_a_run_on_containers_ends_in_a_report(checkout: Checkout, nothing_left: 
     records = checkout.records
     assert code == 0, said
     assert {record.validity for record in records} <= {Validity.VALID, Validity.NOISY}, said
-    assert len(records) == 2 * 3
+    # A noisy machine adds a block.
+    assert len([record for record in records if record.block <= 2]) == 2 * 3
     assert "Report: " in said
     assert (checkout.store.path / "report" / "report.html").stat().st_size > 10_000
     facts = next(r.facts for r in records if r.variant_id == "uvicorn-standard.w2" and r.facts)
@@ -134,7 +135,7 @@ def test_an_interrupted_run_reports_what_there_is_and_goes_on_later(
     process = checkout.start("--matrix", matrix)
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("[3/6]"):
+        if line.startswith("[3/"):
             process.send_signal(signal.SIGINT)
             break
     said, _ = process.communicate(timeout=60)
@@ -145,7 +146,7 @@ def test_an_interrupted_run_reports_what_there_is_and_goes_on_later(
     code, said = checkout.run("--matrix", matrix, "--resume")
     assert code == 0, said
     assert [record.trial_id for record in checkout.records][:2] == first
-    assert len(checkout.records) == 6
+    assert len([record for record in checkout.records if record.block <= 3]) == 6
     code, said = checkout.run("--matrix", matrix, "--resume")
     assert code == 0
     assert "nothing to do" in said

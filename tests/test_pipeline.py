@@ -14,6 +14,7 @@ from harness.adapters.result_store import JOURNAL
 from harness.errors import BuildFailed, ConfigurationError, EngineUnavailable, NotReady, RunAborted
 from harness.execution.run import RunEnd
 from harness.model import Validity, Verdict
+from harness.planning.plan import STOP_AND_START_S
 from tests.execution.test_run import Listener
 from tests.fake_agent import GREETING, FakeAgent
 from tests.fakes import FakeClock, FakeEngine, Faults
@@ -148,13 +149,33 @@ def test_one_failed_build_leaves_out_one_recipe(machine: Machine) -> None:
         machine.run(fail_fast=True)
 
 
-def test_a_failed_trial_is_kept_with_its_reason_and_never_ranked(machine: Machine) -> None:
+def test_a_failed_trial_is_kept_with_its_reason_and_its_block_is_run_again(machine: Machine) -> None:
     machine.faults = Faults(start=[None, NotReady("t", 30, "503 dependency down")])
-    records = machine.run().store.records()
+    store = machine.run().store
+    records = store.records()
     assert records[0].validity is Validity.INVALID
     assert records[0].metrics is None
     assert "503 dependency down" in records[0].reasons[0]
     assert {record.validity for record in records[1:]} == {Validity.VALID}
+    assert [record.block for record in records] == [n for n in range(1, 6) for _ in range(3)]
+    finding = rebuild.report_data(store).analysis.findings[0]
+    assert all(cell.valid >= 4 for cell in finding.cells)
+
+
+def test_a_precise_run_stops_before_its_last_block_and_stays_complete(machine: Machine) -> None:
+    machine.matrix.write_text(MATRIX.replace("blocks = 4", "blocks = 12\nprecision = 0.05"))
+    done = machine.run()
+    assert done.end is RunEnd.COMPLETE
+    assert max(record.block for record in done.store.records()) == 6
+    # At first, what all the blocks would take.
+    assert machine.listener.heard[-18].startswith("1/36 ")
+    assert machine.listener.left_s[0] == 36 * (1.0 + 5.0 + STOP_AND_START_S)
+    (document,) = [p for p in rebuild.write_report(done.store) if p.name == "report.md"]
+    assert "of at most 12 blocks" in document.read_text()
+    engines = len(machine.engines)
+    machine.run(resume=done.store.path.name)
+    assert "nothing to do" in machine.listener.heard[-1]
+    assert len(machine.engines) == engines
 
 
 def test_a_lost_engine_ends_the_run_and_keeps_what_there_is(machine: Machine) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.analysis.comparisons import Cells, compare, rankable
+from harness.analysis.intervals import paired_ratio
 from harness.analysis.metrics import DIRECTIONS
 from harness.analysis.samples import Samples
 from harness.analysis.verdicts import settled
@@ -62,7 +63,8 @@ def best_set(
     def simple(variant: Variant) -> tuple[Any, ...]:
         return (simplicity(variant), variant.id)
 
-    best = min(ranked, key=lambda v: (sign * cells[v.id, scenario].metrics[metric].center, simple(v)))
+    standing = _standings(samples, cells, [variant.id for variant in ranked], scenario, metric)
+    best = min(ranked, key=lambda v: (sign * standing[v.id], simple(v)))
     pairs = [
         compare(samples, cells, (scenario, metric), variant.id, best.id, margin=margin)
         for variant in ranked
@@ -73,3 +75,20 @@ def best_set(
     told = {best.id, *(pair.variant_id for pair in against)} - worse
     members = sorted((variant for variant in ranked if variant.id in told), key=simple)
     return BestSet(best=best.id, members=tuple(v.id for v in members), against_best=against)
+
+
+def _standings(
+    samples: Samples, cells: Cells, ids: Sequence[str], scenario: str, metric: str
+) -> dict[str, float]:
+    """Each variant's ratio to the one with the most VALID blocks, over the blocks both have.
+
+    Plain centres would compare different stretches of a drifting machine where a variant was stopped
+    early or lacks trials. They stand in only where some variant has no block in common with that one.
+    """
+    values = {variant_id: samples.values(variant_id, scenario, metric) for variant_id in ids}
+    reference = max(ids, key=lambda variant_id: len(values[variant_id]))
+    pairs = {variant_id: paired_ratio(values[variant_id], values[reference]) for variant_id in ids}
+    ratios = {variant_id: pair.ratio.center for variant_id, pair in pairs.items() if pair}
+    if len(ratios) < len(pairs):
+        return {variant_id: cells[variant_id, scenario].metrics[metric].center for variant_id in ids}
+    return ratios

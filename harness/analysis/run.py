@@ -11,6 +11,7 @@ from harness.analysis.doubts import finding_warnings, limited_by_generator, over
 from harness.analysis.headline import headline
 from harness.analysis.metrics import THROUGHPUT, ranking_metric
 from harness.analysis.samples import Samples, samples_of, twin_of_baseline
+from harness.analysis.stopping import last_blocks, stopped_early, stopping_notes
 from harness.model import (
     Comparison,
     Matrix,
@@ -33,10 +34,19 @@ def analyse(
     Raises ConfigurationError when the records are not of this matrix.
     """
     samples = samples_of(records, matrix)
-    cells = summarise_cells(samples, matrix)
+    ends = last_blocks(records, matrix)
+    early = stopped_early(samples, ends)
+    cells = {
+        key: replace(cell, stopped_early=key in early)
+        for key, cell in summarise_cells(samples, matrix).items()
+    }
     comparisons = against_baseline(samples, cells, matrix)
     findings = tuple(
         _finding(scenario, samples, cells, comparisons, matrix, simplicity) for scenario in matrix.scenarios
+    )
+    findings = tuple(
+        replace(finding, warnings=(*finding.warnings, *stopping_notes(finding, ends, matrix)))
+        for finding in findings
     )
     recommended = _good_everywhere(findings, matrix, simplicity)
     invalid = [r for trials in samples.cells.values() for r in trials if r.validity is not Validity.VALID]

@@ -1,4 +1,4 @@
-"""Walk a plan: skip what is done, keep each outcome at once, stop in time."""
+"""Measure block after block: keep each outcome at once, stop in time."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import Protocol
 
 from harness.execution.ports import Clock
 from harness.execution.trial import Progress, TrialOutcome
-from harness.model import Plan, Trial, TrialRecord
+from harness.model import Trial, TrialRecord
 from harness.planning.plan import STOP_AND_START_S
+from harness.planning.remaining import Block
+
+Remaining = Callable[[Sequence[TrialRecord]], tuple[Block, ...]]
+"""From all records so far to the blocks still to run, the next one first; it alone decides what is run."""
 
 
 class RunEnd(StrEnum):
@@ -29,43 +33,41 @@ class Watcher(Protocol):
     def trial_finished(self, record: TrialRecord) -> None: ...
 
 
-def run_plan(
-    plan: Plan,
+def run_blocks(
+    remaining: Remaining,
     *,
-    done: frozenset[str],
-    left_out: Callable[[Trial], bool],
+    records: Sequence[TrialRecord],
     measure: Callable[[Trial, Progress], TrialOutcome],
     keep: Callable[[TrialOutcome], None],
     clock: Clock,
     budget_s: float,
     watcher: Watcher,
 ) -> RunEnd:
-    """Measure what is not done yet, block by block, in the plan's order.
+    """Measure the next block until none remains. `records` are those of before a --resume.
 
     No block starts that is not expected to end within the budget: half a block adds no pair. The first
-    block always runs, so that there is something to report. `left_out` says which trials cannot be
-    measured (their image did not build).
+    block always runs, so that there is something to report. The time left is at most what remains, and
+    less where blocks turn out not to be needed.
     """
-    started_s = clock.monotonic()
-    pace = Pace()
-    blocks = [[t for t in block if t.id not in done and not left_out(t)] for block in plan.blocks]
-    total = sum(map(len, blocks))
-    number = 0
-    for index, block in enumerate(blocks):
+    started_s, pace, known = clock.monotonic(), Pace(), list(records)
+    while blocks := remaining(known):
         elapsed_s = clock.monotonic() - started_s
-        if index > 0 and block and elapsed_s + pace.expected_s(block) > budget_s:
-            watcher.said(f"budget of {budget_s:g} s reached after {index} of {len(blocks)} blocks")
+        if len(known) > len(records) and elapsed_s + pace.expected_s(blocks[0]) > budget_s:
+            behind, last = blocks[0][0].block - 1, blocks[-1][0].block
+            watcher.said(f"budget of {budget_s:g} s reached after {behind} of {last} blocks")
             return RunEnd.BUDGET
-        for position, trial in enumerate(block):
-            number += 1
-            rest = [*block[position:], *(t for later in blocks[index + 1 :] for t in later)]
-            left_s = min(pace.expected_s(rest), max(0.0, budget_s - (clock.monotonic() - started_s)))
-            watcher.trial_started(trial, number=number, of=total, seconds_left=left_s)
+        rest = [trial for block in blocks for trial in block]
+        for trial in blocks[0]:
             trial_started_s = clock.monotonic()
+            left_s = min(pace.expected_s(rest), max(0.0, budget_s - (trial_started_s - started_s)))
+            of = len(known) + len(rest)
+            watcher.trial_started(trial, number=len(known) + 1, of=of, seconds_left=left_s)
             outcome = measure(trial, watcher.loading)
             keep(outcome)
             pace.took(trial, clock.monotonic() - trial_started_s)
             watcher.trial_finished(outcome.record)
+            known.append(outcome.record)
+            rest.remove(trial)
     return RunEnd.COMPLETE
 
 

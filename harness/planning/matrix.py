@@ -72,6 +72,7 @@ def resolve(
         ready_timeout_s=file.design.ready_timeout_s,
         server_cpus=server_cpus,
         generator_cpus=generator_cpus,
+        precision=file.design.precision,
     )
 
 

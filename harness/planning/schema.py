@@ -121,6 +121,9 @@ class Design(Table):
     """How the run is laid out."""
 
     blocks: Annotated[int, Field(ge=1, le=200)] = 6
+    """How many blocks; with `precision`, at most how many."""
+    precision: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Stop a scenario once the 95 % interval of every ratio to the baseline is this narrow: 0.05 is +-5 %."""
     seed: Annotated[int, Field(ge=0, le=2**31)] = 1
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.03
     """Differences smaller than this fraction do not matter to you."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from harness.model import ClosedLoad, Scenario, ScenarioFinding, Variant
 from harness.planning.commands import CONTAINER_PORT, PORT, server_argv, server_env
 from harness.reporting.data import ReportData
-from harness.reporting.wording import percent, plain, quantity
+from harness.reporting.wording import at_most, percent, plain, quantity
 
 DOCKERFILE = "Dockerfile.variants"
 
@@ -132,8 +132,8 @@ def method_rows(data: ReportData) -> tuple[tuple[str, str], ...]:
         ("baseline", matrix.baseline_id),
         (
             "design",
-            f"{matrix.blocks} blocks of {len(data.variants)} variants x {len(matrix.scenarios)} scenarios, "
-            f"order shuffled within each block, seed {matrix.seed}",
+            f"{at_most(matrix)}{matrix.blocks} blocks of {len(data.variants)} variants x "
+            f"{len(matrix.scenarios)} scenarios, order shuffled within each block, seed {matrix.seed}",
         ),
         ("trials", trials_line(data)),
         ("margin", percent(matrix.margin)),

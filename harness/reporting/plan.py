@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator
 
+from harness.analysis.stopping import BLOCKS_AFTER, FIRST_LOOK, LOOK_EVERY
 from harness.model import ClosedLoad, Matrix, OpenLoad, Plan, Variant
 from harness.planning.commands import CONTAINER_PORT, GENERATOR_ARGV, PORT, server_argv, server_env
 from harness.planning.plan import cells_of, estimate
-from harness.reporting.wording import plain
+from harness.planning.remaining import extra_blocks
+from harness.reporting.wording import at_most, percent, plain
 
 FREE_PORT = "FREE_PORT"
 """Stands for a port that is only known once the server starts."""
@@ -16,7 +18,14 @@ FREE_PORT = "FREE_PORT"
 
 def plan_text(matrix: Matrix, plan: Plan) -> str:
     """Everything `harness run` would do, one fact a line, as plain text."""
-    sections = (_variants(matrix), _generator(matrix), _cells(matrix), _order(plan), _cost(matrix, plan))
+    sections = (
+        _variants(matrix),
+        _generator(matrix),
+        _cells(matrix),
+        _order(plan),
+        _stops(matrix),
+        _cost(matrix, plan),
+    )
     return "\n\n".join("\n".join(lines) for lines in sections)
 
 
@@ -72,9 +81,30 @@ def _order(plan: Plan) -> Iterator[str]:
         yield f"  block {number}: {', '.join(trial.cell.id for trial in block)}"
 
 
+def _stops(matrix: Matrix) -> Iterator[str]:
+    yield f"{at_most(matrix)}{matrix.blocks} blocks"
+    if matrix.precision is not None:
+        yield (
+            f"  a scenario stops {BLOCKS_AFTER} blocks after the 95 % interval of every ratio to the "
+            f"baseline is first within ±{percent(matrix.precision)}"
+        )
+        yield (
+            f"  (looked at after block {FIRST_LOOK} and then every {LOOK_EVERY}), and at block "
+            f"{FIRST_LOOK + BLOCKS_AFTER} at the earliest"
+        )
+        yield "  a variant stops once it is clearly worse than the best; the baseline and its twin go on"
+    yield (
+        f"  at most {extra_blocks(matrix)} more, within the budget, of scenarios in which trials were NOISY "
+        f"or INVALID"
+    )
+
+
 def _cost(matrix: Matrix, plan: Plan) -> Iterator[str]:
     cost = estimate(plan, matrix)
-    yield f"about {_minutes(cost.seconds)} for {len(plan.blocks)} blocks; budget {_minutes(matrix.budget_s)}"
+    yield (
+        f"{at_most(matrix)}about {_minutes(cost.seconds)} for {len(plan.blocks)} blocks; "
+        f"budget {_minutes(matrix.budget_s)}"
+    )
     if cost.blocks_within_budget < len(plan.blocks):
         yield f"the budget is expected to end the run after block {cost.blocks_within_budget}"
     yield f"about {cost.disk_bytes / 1e6:.0f} MB of results"

@@ -98,7 +98,7 @@ def _row(data: ReportData, finding: ScenarioFinding, cell: CellSummary) -> Verdi
         verdict=_verdict(data, cell, comparison),
         best=cell.variant_id in finding.best_set,
         recommended=_recommended(data, finding, cell.variant_id),
-        trials=f"{cell.valid}/{cell.trials}",
+        trials=f"{cell.valid}/{cell.trials}{', stopped early' if cell.stopped_early else ''}",
     )
 
 

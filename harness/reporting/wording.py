@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from harness.model import Summary
+from harness.model import Matrix, Summary
 
 ABSENT = "–"
 
@@ -26,6 +26,11 @@ def plain(text: str) -> str:
     """
     without = _BIDI.sub("", _TERMINAL_SEQUENCE.sub("", text))
     return _CONTROL.sub(" ", without).strip()
+
+
+def at_most(matrix: Matrix) -> str:
+    """What stands before a number of blocks or minutes: with a precision a run may stop sooner."""
+    return "" if matrix.precision is None else "at most "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

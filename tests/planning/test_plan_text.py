@@ -16,7 +16,7 @@ CLOSED = Scenario(
 OPEN = replace(CLOSED, name="steady", load=OpenLoad(rate_per_s=400.0))
 
 
-def text(*variants: Variant, budget_s: float = 1000.0) -> str:
+def text(*variants: Variant, budget_s: float = 1000.0, precision: float | None = None) -> str:
     matrix = Matrix(
         name="m",
         description="",
@@ -30,6 +30,7 @@ def text(*variants: Variant, budget_s: float = 1000.0) -> str:
         ready_timeout_s=30,
         server_cpus=(1, 2),
         generator_cpus=(0,),
+        precision=precision,
     )
     return plan_text(matrix, plan_blocks(cells_of(matrix), blocks=matrix.blocks, seed=matrix.seed))
 
@@ -73,6 +74,20 @@ def test_loads_order_and_cost_are_shown() -> None:
         "end the run after block 2",
     ):
         assert expected in shown
+
+
+def test_a_plan_that_may_stop_sooner_says_when_and_promises_no_more_than_the_most() -> None:
+    one = Variant(recipe="uvicorn-plain", workers=1)
+    shown = text(one, precision=0.05)
+    for expected in (
+        "at most 3 blocks",
+        "a scenario stops 2 blocks after the 95 % interval of every ratio to the baseline is first within ±5",
+        "at block 6 at the earliest",
+        "at most 2 more, within the budget, of scenarios in which trials were NOISY or INVALID",
+        "at most about 1.4 min for 3 blocks",
+    ):
+        assert expected in shown
+    assert "a scenario stops" not in text(one)
 
 
 def test_the_names_of_rules_are_plain_text() -> None:
