@@ -95,10 +95,8 @@ def _swapping(records: Sequence[TrialRecord], matrix: Matrix, names: tuple[str, 
     trade = {one: other, other: one}
     swapped = [replace(r, variant_id=trade.get(r.variant_id, r.variant_id)) for r in records]
     inverts = one == matrix.baseline_id
-    before, after = (
-        _verdicts(records, matrix).get(other if inverts else one),
-        _verdicts(swapped, matrix).get(other),
-    )
+    before = _verdicts(records, matrix).get(other if inverts else one)
+    after = _verdicts(swapped, matrix).get(other)
     if before is None or after is None:
         return unmeasured("relabelling", f"too few VALID trials of {one} and {other}")
     expected = 1 / before.ratio.center if inverts else before.ratio.center

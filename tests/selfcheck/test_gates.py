@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -194,6 +195,8 @@ def test_a_missed_gate_is_exit_code_1(monkeypatch, tmp_path, met, code):
 def test_the_whole_check_tells_its_machine(monkeypatch):
     """With one oracle in place of all: the real rig, none of the load."""
     monkeypatch.setattr(selfcheck_run, "ORACLES", {"loss": lambda rig: Outcome(lines=(LINE,))})
+    # Nothing is measured, so a run elsewhere on this host is not in the way.
+    monkeypatch.setattr(selfcheck_run, "run_lock", lambda *_, **__: nullcontext())
     shown: list[Line] = []
     check = selfcheck_run.selfcheck(full=True, wait=True, say=lambda _: None, show=shown.append)
     assert check.met

@@ -18,14 +18,14 @@ def test_md1_quantiles_are_those_of_the_method(load, q, services):
 
 @pytest.mark.parametrize("load", [0.3, 0.5, 0.7, 0.8])
 def test_md1_agrees_with_a_long_simulation(load):
-    latencies = simulated(load, np.ones(400_000))
+    latencies = simulated(load, np.ones(200_000))
     for q in (0.5, 0.95, 0.99):
         assert theory.md1_latency_quantile(q, load=load) == pytest.approx(np.quantile(latencies, q), rel=0.05)
 
 
 @pytest.mark.parametrize("load", [0.3, 0.5, 0.7])
 def test_mm1_agrees_with_scipy_and_a_long_simulation(load):
-    latencies = simulated(load, np.random.default_rng(8).exponential(1.0, 400_000))
+    latencies = simulated(load, np.random.default_rng(8).exponential(1.0, 200_000))
     for q in (0.5, 0.95, 0.99):
         exact = theory.mm1_latency_quantile(q, load=load)
         assert exact == pytest.approx(stats.expon(scale=1 / (1 - load)).ppf(q))
