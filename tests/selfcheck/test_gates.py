@@ -88,9 +88,16 @@ def test_an_effect_may_be_missed_only_where_the_scatter_hides_it(effect, noise, 
 
 @pytest.mark.parametrize(("ratio", "met"), [(2.0, True), (2.1, False), (1.0, False)])
 def test_doubling_must_double(ratio, met):
-    assert (
-        power._doubling(power._verdicts(records_of((1.0, 1.05, ratio, 1.0)), MATRIX)["doubled.w1"]).met is met
-    )
+    records = records_of((1.0, 1.05, ratio, 1.0))
+    pair = power._verdicts(records, MATRIX)["doubled.w1"]
+    assert power._doubling(pair, power._centre_s(records, MATRIX)).met is met
+
+
+def test_what_the_network_adds_does_not_double():
+    """1 ms on top of 20 and of 40 ms: a ratio of 1.95, and still 20 ms more."""
+    records = records_of((1.05, 1.1, 2.05, 1.05))
+    pair = power._verdicts(records, MATRIX)["doubled.w1"]
+    assert power._doubling(pair, power._centre_s(records, MATRIX)).met
 
 
 def test_labels_and_order_mean_nothing_to_the_analysis():
@@ -101,7 +108,10 @@ def test_labels_and_order_mean_nothing_to_the_analysis():
 
 
 def test_too_few_valid_trials_are_no_relabelling():
-    assert not power._swapping(records_of((1.0, 1.05, 2.0, 1.0))[:6], MATRIX, ("slower.w1", "doubled.w1")).met
+    records = records_of((1.0, 1.05, 2.0, 1.0))[:6]
+    assert not power._swapping(records, MATRIX, ("slower.w1", "doubled.w1")).met
+    assert not power._doubling(None, power._centre_s(records, MATRIX)).met
+    assert not power._power(None, power._smallest_effect(records, MATRIX)).met
 
 
 def test_an_analysis_that_looks_at_block_numbers_is_caught(monkeypatch):
