@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ FAULTS = (
 
 def _inject(rig: Rig, fault: Fault, trials: int) -> Injected:
     records = [fault.measure(rig).record for _ in range(trials)]
-    rules = Counter(rule for record in records for rule in {r.partition(":")[0] for r in record.reasons})
+    rules = Counter(rule for record in records for rule in _rules(record.reasons))
     return Injected(
         fault=fault.name,
         wanted=fault.wanted,
@@ -77,6 +78,11 @@ def _inject(rig: Rig, fault: Fault, trials: int) -> Injected:
         rules=rules,
         p95_ms=_p95_ms(records),
     )
+
+
+def _rules(reasons: Sequence[str]) -> set[str]:
+    """The rules that these reasons name at their beginning; a failure may have none."""
+    return {found[1] for reason in reasons if (found := re.match(r"(I\d+):", reason))}
 
 
 def _p95_ms(records: Sequence[TrialRecord]) -> str:

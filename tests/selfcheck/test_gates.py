@@ -146,7 +146,12 @@ def test_a_fault_must_be_caught_and_named_every_time(words, rules, wanted, met):
 
 
 def test_what_a_fault_brought_out_is_counted_by_trial():
-    reasons = ("I7: worker pids changed", "I7: the server ended", "I6: 2 of 9 requests got no answer")
+    reasons = (
+        "I7: worker pids changed",
+        "I7: the server ended",
+        "I6: 2 of 9 requests got no answer",
+        "Its log: x",
+    )
     outcome = TrialOutcome(
         record=a_record(validity=Validity.INVALID, reasons=reasons), load=None, readings=(), log=""
     )
