@@ -41,7 +41,7 @@ def check(rig: Rig) -> Outcome:
     found = _verdicts(records, matrix)
     return Outcome(
         lines=(
-            _power(found.get(slower.id), _smallest_effect(records, matrix)),
+            _power(records, matrix),
             _doubling(found.get(doubled.id), _centre_s(records, matrix)),
             _swapping(records, matrix, (slower.id, doubled.id)),
             _swapping(records, matrix, (base.id, twin_of_baseline(matrix).id)),
@@ -61,28 +61,31 @@ def _centre_s(records: Sequence[TrialRecord], matrix: Matrix) -> float | None:
     return summary.center if summary else None
 
 
-def _smallest_effect(records: Sequence[TrialRecord], matrix: Matrix) -> float:
-    """What a run of the default length finds four times in five: the margin, or what the scatter allows."""
-    samples = samples_of(records, matrix)
+def _smallest_effect(records: Sequence[TrialRecord], matrix: Matrix, *, blocks: int) -> float:
+    """What a run of so many blocks finds four times in five: its margin, or what the scatter allows."""
+    samples, pair = samples_of(records, matrix), _verdicts(records, matrix).get(matrix.variants[1].id)
     base, slower = (samples.values(variant.id, LOAD.name, LATENCY_P95) for variant in matrix.variants[:2])
     ratios = [math.log(slower[block] / base[block]) for block in base.keys() & slower.keys()]
-    if len(ratios) < 2:
+    if len(ratios) < 2 or pair is None or pair.margin is None:
         return math.inf
-    return max(matrix.margin, smallest_detectable_ratio(stdev(ratios), blocks=DEFAULT_BLOCKS) - 1)
+    return max(pair.margin, smallest_detectable_ratio(stdev(ratios), blocks=blocks) - 1)
 
 
-def _power(pair: Comparison | None, smallest: float) -> Line:
-    """Not finding it is honest only where the scatter of this very run is too wide for it."""
+def _power(records: Sequence[TrialRecord], matrix: Matrix) -> Line:
+    """Not finding it is honest only where the floor or the scatter of this very run is too wide for it."""
+    pair = _verdicts(records, matrix).get(matrix.variants[1].id)
     if pair is None or pair.ratio.n < 2:
         return unmeasured("power", "too few VALID pairs of trials")
-    found = pair.verdict is Verdict.WORSE
+    here, by_default = (
+        _smallest_effect(records, matrix, blocks=blocks) for blocks in (pair.ratio.n, DEFAULT_BLOCKS)
+    )
     return Line(
         oracle="power",
         quantity=f"service time {EFFECT:+.0%}",
         theory=f"{1 + EFFECT:.3f}x, worse",
-        measured=f"{_told(pair)}; smallest detectable effect at {DEFAULT_BLOCKS} blocks: {smallest:.1%}",
+        measured=f"{_told(pair)}; smallest detectable effect {here:.1%} ({by_default:.1%} at default length)",
         gate="worse, unless the smallest detectable effect is larger",
-        met=found or smallest > EFFECT,
+        met=pair.verdict is Verdict.WORSE or here > EFFECT,
     )
 
 

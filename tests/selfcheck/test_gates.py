@@ -82,8 +82,7 @@ def records_of(ratios, noise=0.002):
 )
 def test_an_effect_may_be_missed_only_where_the_scatter_hides_it(effect, noise, met):
     records = records_of((1.0, effect, 2.0, 1.0), noise)
-    pair = power._verdicts(records, MATRIX)["slower.w1"]
-    assert power._power(pair, power._smallest_effect(records, MATRIX)).met is met
+    assert power._power(records, MATRIX).met is met
 
 
 @pytest.mark.parametrize(("ratio", "met"), [(2.0, True), (2.1, False), (1.0, False)])
@@ -111,7 +110,7 @@ def test_too_few_valid_trials_are_no_relabelling():
     records = records_of((1.0, 1.05, 2.0, 1.0))[:6]
     assert not power._swapping(records, MATRIX, ("slower.w1", "doubled.w1")).met
     assert not power._doubling(None, power._centre_s(records, MATRIX)).met
-    assert not power._power(None, power._smallest_effect(records, MATRIX)).met
+    assert not power._power(records, MATRIX).met
 
 
 def test_an_analysis_that_looks_at_block_numbers_is_caught(monkeypatch):
