@@ -142,6 +142,33 @@ def doctor(results: ResultsOption = RESULTS) -> None:
 
 
 @app.command()
+def selfcheck(
+    full: Annotated[bool, typer.Option("--full", help="Longer, more repeats: about 20 minutes.")] = False,
+    markdown: Annotated[Path | None, typer.Option(help="Write the result to this file as well.")] = None,
+    wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
+) -> None:
+    """Measure servers whose truth is known, and print measured against theory. Under 3 minutes."""
+    from harness.selfcheck import document
+    from harness.selfcheck.run import selfcheck as check
+
+    console = _console()
+    result = check(
+        full=full,
+        wait=wait,
+        say=lambda message: _say(console, message),
+        show=lambda line: _say(console, document.text(line)),
+    )
+    _say(console, f"\n{document.confusion(result.injected)}\n")
+    for item in result.not_yet:
+        _say(console, item)
+    if markdown:
+        markdown.write_text(document.markdown(result), encoding="utf-8")
+    _say(console, document.summary(result))
+    if not result.met:
+        raise typer.Exit(ExitCode.REGRESSION)
+
+
+@app.command()
 def clean() -> None:
     """Remove the containers and networks of runs whose owner is dead. Nothing else, ever."""
     from harness.adapters.docker_client import connect

@@ -97,12 +97,17 @@ def deployment_spec(trial: Trial, bench: Bench) -> DeploymentSpec:
     )
 
 
-def run_trial(trial: Trial, bench: Bench, *, progress: Progress) -> TrialOutcome:
-    """Measure one trial. A failure of the variant is an outcome; only the machine's own faults are raised."""
+def run_trial(
+    trial: Trial, bench: Bench, *, progress: Progress, spec: DeploymentSpec | None = None
+) -> TrialOutcome:
+    """Measure one trial. A failure of the variant is an outcome; only the machine's own faults are raised.
+
+    `spec` starts a server that is no recipe of ours, such as an oracle.
+    """
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     notes = _Notes(clock=bench.clock, lap_started_s=bench.clock.monotonic())
     try:
-        with bench.engine.running(deployment_spec(trial, bench)) as notes.deployment:
+        with bench.engine.running(spec or deployment_spec(trial, bench)) as notes.deployment:
             try:
                 _measure(trial, bench, notes.deployment, notes, progress)
             finally:
@@ -161,7 +166,7 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
             state=deployment.state(),
             server_cpus=len(bench.server_cpus),
             ceiling_per_s=bench.ceiling_per_s,
-            expected_stack=EXPECTED_STACK[variant.recipe],
+            expected_stack=EXPECTED_STACK.get(variant.recipe),
         )
     )
 

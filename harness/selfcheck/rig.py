@@ -1,0 +1,158 @@
+"""Oracle servers measured exactly as variants are: the same trial, agent, observer and validity rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.adapters.host import cpu_split
+from harness.errors import TrialError
+from harness.execution.ports import Deployment
+from harness.execution.trial import Bench, TrialOutcome, run_trial
+from harness.model import (
+    Cell,
+    ClosedLoad,
+    DeploymentSpec,
+    Matrix,
+    MemorySnapshot,
+    OpenLoad,
+    Scenario,
+    Trial,
+    TrialMetrics,
+    TrialRecord,
+    Validity,
+    Variant,
+)
+from harness.planning.commands import PORT, server_env
+from harness.planning.plan import cells_of, plan_blocks
+
+ATTEMPTS = 2
+"""How often a trial is measured that should be VALID, and may not be because the machine was busy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """An oracle server: a module of oracles/ and its arguments."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...]
+    workers: int = 1
+
+    @property
+    def variant(self) -> Variant:
+        """What the harness is told to expect: no access log, `workers` workers."""
+        return Variant(recipe=self.name, workers=self.workers)
+
+
+def scenario(
+    name: str,
+    load: ClosedLoad | OpenLoad,
+    *,
+    measure_s: float,
+    warmup_s: float = 0.0,
+    slo_ms: float = 40.0,
+) -> Scenario:
+    """A load of the smallest requests. Rule I3 lets the generator be late by 5 % of `slo_ms`."""
+    return Scenario(
+        name=name, locustfile="root", load=load, warmup_s=warmup_s, measure_s=measure_s, slo_ms=slo_ms
+    )
+
+
+def open_load(rate_per_s: float, arrivals: Literal["poisson", "constant"] = "poisson") -> OpenLoad:
+    return OpenLoad(rate_per_s=rate_per_s, arrivals=arrivals)
+
+
+def matrix_of(name: str, servers: Sequence[Server], load: Scenario, *, blocks: int, seed: int) -> Matrix:
+    """A run over these servers, the first of them the baseline, with the margin that matrices default to."""
+    variants = tuple(server.variant for server in servers)
+    server_cpus, generator_cpus = cpu_split()
+    return Matrix(
+        name=name,
+        description="",
+        variants=variants,
+        scenarios=(load,),
+        baseline_id=variants[0].id,
+        blocks=blocks,
+        seed=seed,
+        margin=0.03,
+        budget_s=3600.0,
+        ready_timeout_s=30.0,
+        server_cpus=server_cpus,
+        generator_cpus=generator_cpus,
+    )
+
+
+class Rig:
+    """Measures oracle servers on one engine."""
+
+    def __init__(self, bench: Bench, *, image: str, generator_cpus: tuple[int, ...], full: bool) -> None:
+        self.bench, self.generator_cpus, self.full = bench, generator_cpus, full
+        self._image = image
+
+    def trial(self, server: Server, load: Scenario, *, block: int = 1) -> TrialOutcome:
+        """One trial; its arrivals are seeded by its block."""
+        trial = Trial(cell=Cell(variant=server.variant, scenario=load), block=block)
+        return self._run(trial, server)
+
+    def valid_trial(self, server: Server, load: Scenario, *, block: int = 1) -> TrialOutcome:
+        """The first of a few attempts that is VALID, or else the last."""
+        return self._again(Trial(cell=Cell(variant=server.variant, scenario=load), block=block), server)
+
+    def run(self, matrix: Matrix, servers: Sequence[Server]) -> list[TrialRecord]:
+        """Every trial of the matrix's plan, in its order, the A/A twin included."""
+        plan = plan_blocks(cells_of(matrix), blocks=matrix.blocks, seed=matrix.seed)
+        by_recipe = {server.name: server for server in servers}
+        return [self._again(trial, by_recipe[trial.cell.variant.recipe]).record for trial in plan.trials]
+
+    def memory(self, server: Server) -> MemorySnapshot:
+        """What a server holds once all its workers are up. Raises TrialError."""
+        with self.bench.engine.running(self._spec(server.variant, server)) as deployment:
+            with self.bench.generators.attached(deployment) as generator:
+                generator.wait_ready(workers=server.workers, timeout_s=self.bench.ready_timeout_s)
+            return _snapshot(deployment)
+
+    def hog(self, cpus: tuple[int, ...], *, seconds: float) -> AbstractContextManager[Deployment]:
+        """A context in which another program keeps `cpus` busy, for `seconds` at most."""
+        argv = ("python", "-m", "oracles.cpu_hog", "--seconds", f"{seconds:g}")
+        return self.bench.engine.running(
+            DeploymentSpec(name="cpu-hog", image=self._image, argv=argv, env={}, cpus=cpus)
+        )
+
+    def _again(self, trial: Trial, server: Server) -> TrialOutcome:
+        for _ in range(ATTEMPTS):
+            outcome = self._run(trial, server)
+            if outcome.record.validity is Validity.VALID:
+                break
+        return outcome
+
+    def _run(self, trial: Trial, server: Server) -> TrialOutcome:
+        spec = self._spec(trial.cell.variant, server)
+        return run_trial(trial, self.bench, progress=lambda _: None, spec=spec)
+
+    def _spec(self, variant: Variant, server: Server) -> DeploymentSpec:
+        return DeploymentSpec(
+            name=variant.id,
+            image=self._image,
+            argv=("python", "-m", f"oracles.{server.module}", "--port", PORT, *server.arguments),
+            env=server_env(variant),
+            cpus=self.bench.server_cpus,
+        )
+
+
+def metrics_of(outcome: TrialOutcome) -> TrialMetrics:
+    """The figures of a trial that was expected to be VALID. Raises TrialError with its reasons."""
+    record = outcome.record
+    if record.metrics is None or record.validity is not Validity.VALID:
+        reasons = "; ".join(record.reasons)
+        raise TrialError(f"{record.trial_id} is {record.validity} in each of {ATTEMPTS} attempts: {reasons}")
+    return record.metrics
+
+
+def _snapshot(deployment: Deployment) -> MemorySnapshot:
+    snapshot = deployment.memory()
+    if snapshot is None:
+        raise TrialError("this kernel does not let us read the servers' memory maps: run as root")
+    return snapshot

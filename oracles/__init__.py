@@ -1,0 +1,4 @@
+"""Servers whose truth is known, to measure the harness itself against (`harness selfcheck`).
+
+Plain asyncio: they import nothing of the harness, of the app under test or of the load kit.
+"""

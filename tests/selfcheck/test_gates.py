@@ -1,0 +1,219 @@
+"""Gates that fail when they should: an oracle that cannot fail proves nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import nullcontext
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from harness.analysis.samples import twin_of_baseline
+from harness.cli import app
+from harness.errors import ExitCode, TrialError
+from harness.execution.trial import TrialOutcome
+from harness.model import Validity
+from harness.selfcheck import document, memory, power, queue, sabotage, stall, twins
+from harness.selfcheck import run as selfcheck_run
+from harness.selfcheck.result import Injected, Line, Outcome, SelfCheck
+from harness.selfcheck.rig import Server, matrix_of
+from tests.samples import a_load, a_record, some_metrics
+
+BASE, SLOWER, DOUBLED = (Server(name=name, module="", arguments=()) for name in ("base", "slower", "doubled"))
+MATRIX = matrix_of("power", (BASE, SLOWER, DOUBLED), power.LOAD, blocks=6, seed=1)
+
+
+@pytest.mark.parametrize(("measured_s", "met"), [(0.70, True), (0.74, True), (0.76, False), (0.011, False)])
+def test_the_stall_gate_is_5_percent_of_the_stall(measured_s, met):
+    assert stall._line("p95", 0.95, measured_s, 0.011).met is met
+
+
+@pytest.mark.parametrize(("mib", "met"), [(300, True), (305, True), (307, False), (600, False)])
+def test_the_memory_gate_is_2_percent(mib, met):
+    assert memory._line("PSS", 300, mib * 2**20).met is met
+
+
+@pytest.mark.parametrize(("held", "met"), [(24, True), (20, True), (18, False)])
+def test_coverage_is_refuted_by_too_many_misses_only(held, met):
+    assert queue._coverage([True] * held + [False] * (24 - held)).met is met
+
+
+def queue_trials(slower=1.0):
+    """Arrivals 10 ms apart at a server that takes 5 ms: nobody waits. `slower` is what was measured of it."""
+    metrics = some_metrics(latency_p95_s=0.005 * slower)
+    return [
+        TrialOutcome(record=a_record(block=block, metrics=metrics), load=a_load(), readings=(), log="")
+        for block in (1, 2)
+    ]
+
+
+@pytest.mark.parametrize(("slower", "met"), [(1.0, True), (1.04, True), (1.06, False), (0.9, False)])
+def test_a_queue_must_agree_with_its_own_arrivals(slower, met):
+    assert queue._line(queue.QUEUES[0], "latency_p95_s", [queue_trials(slower)], 0.005).met is met
+
+
+def test_a_queue_whose_trials_are_not_valid_is_not_measured():
+    noisy = TrialOutcome(record=a_record(validity=Validity.NOISY), load=a_load(), readings=(), log="")
+    rig = SimpleNamespace(full=False, valid_trial=lambda *_, **__: noisy)
+    assert not any(line.met for line in queue.check(rig).lines)
+
+
+def records_of(ratios, noise=0.002):
+    """VALID trials of every variant and the twin, with p95 around `ratios` times 20 ms."""
+    rng = np.random.default_rng(1)
+    variants = (*MATRIX.variants, twin_of_baseline(MATRIX))
+    return [
+        a_record(
+            variant,
+            power.LOAD,
+            block,
+            metrics=some_metrics(latency_p95_s=0.02 * ratio * float(np.exp(rng.normal(0, noise)))),
+        )
+        for variant, ratio in zip(variants, ratios, strict=True)
+        for block in range(1, MATRIX.blocks + 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("effect", "noise", "met"), [(1.05, 0.002, True), (1.0, 0.002, False), (1.0, 0.2, True)]
+)
+def test_an_effect_may_be_missed_only_where_the_scatter_hides_it(effect, noise, met):
+    records = records_of((1.0, effect, 2.0, 1.0), noise)
+    assert power._power(records, MATRIX).met is met
+
+
+@pytest.mark.parametrize(("ratio", "met"), [(2.0, True), (2.1, False), (1.0, False)])
+def test_doubling_must_double(ratio, met):
+    records = records_of((1.0, 1.05, ratio, 1.0))
+    pair = power._verdicts(records, MATRIX)["doubled.w1"]
+    assert power._doubling(pair, power._centre_s(records, MATRIX)).met is met
+
+
+def test_what_the_network_adds_does_not_double():
+    """1 ms on top of 20 and of 40 ms: a ratio of 1.95, and still 20 ms more."""
+    records = records_of((1.05, 1.1, 2.05, 1.05))
+    pair = power._verdicts(records, MATRIX)["doubled.w1"]
+    assert power._doubling(pair, power._centre_s(records, MATRIX)).met
+
+
+def test_labels_and_order_mean_nothing_to_the_analysis():
+    records = records_of((1.0, 1.05, 2.0, 1.0))
+    assert power._swapping(records, MATRIX, ("slower.w1", "doubled.w1")).met
+    assert power._swapping(records, MATRIX, ("base.w1", "base.w1.twin")).met
+    assert power._reversing(records, MATRIX).met
+
+
+def test_too_few_valid_trials_are_no_relabelling():
+    records = records_of((1.0, 1.05, 2.0, 1.0))[:6]
+    assert not power._swapping(records, MATRIX, ("slower.w1", "doubled.w1")).met
+    assert not power._doubling(None, power._centre_s(records, MATRIX)).met
+    assert not power._power(records, MATRIX).met
+
+
+def test_an_analysis_that_looks_at_block_numbers_is_caught(monkeypatch):
+    honest = power._verdicts
+
+    def first_half(records, matrix):
+        return honest([record for record in records if record.block <= matrix.blocks / 2], matrix)
+
+    monkeypatch.setattr(power, "_verdicts", first_half)
+    assert not power._reversing(records_of((1.0, 1.05, 2.0, 1.0)), MATRIX).met
+
+
+def test_random_blocks_stand_the_drift_that_fools_repeats():
+    assert twins._random(twins._rejections(twins._random_blocks)).met
+    assert not twins._random(twins._rejections(twins._repeats)).met
+    assert not twins._back_to_back(50).met
+
+
+@pytest.mark.parametrize(
+    ("words", "rules", "wanted", "met"),
+    [
+        ({Validity.INVALID: 2}, {"I7": 2}, "I7", True),
+        ({Validity.INVALID: 2}, {"I1": 2}, "I7", False),
+        ({Validity.INVALID: 1, Validity.VALID: 1}, {"I7": 1}, "I7", False),
+        ({Validity.VALID: 2}, {}, "", True),
+        ({Validity.NOISY: 1, Validity.VALID: 1}, {"I5": 1}, "", False),
+    ],
+)
+def test_a_fault_must_be_caught_and_named_every_time(words, rules, wanted, met):
+    row = Injected(fault="f", wanted=wanted, trials=2, words=words, rules=rules, p95_ms="1.0")
+    assert sabotage._line(row).met is met
+
+
+def test_what_a_fault_brought_out_is_counted_by_trial():
+    reasons = (
+        "I7: worker pids changed",
+        "I7: the server ended",
+        "I6: 2 of 9 requests got no answer",
+        "Its log: x",
+    )
+    outcome = TrialOutcome(
+        record=a_record(validity=Validity.INVALID, reasons=reasons), load=None, readings=(), log=""
+    )
+    row = sabotage._inject(None, sabotage.Fault(name="f", wanted="I7", measure=lambda _: outcome), 3)
+    assert (row.caught, row.rules) == (3, Counter({"I6": 3, "I7": 3}))
+
+
+LINE = Line(oracle="loss", quantity="lost", theory="7", measured="7", gate="exactly", met=True)
+ROW = Injected(
+    fault="a worker killed",
+    wanted="I7",
+    trials=1,
+    words={Validity.INVALID: 1},
+    rules={"I7": 1},
+    p95_ms="9.5",
+)
+CHECK = SelfCheck(
+    lines=(LINE,), injected=(ROW,), not_yet=("capacity: none",), facts={"command": "c", "took": "9 s"}
+)
+
+
+def test_an_oracle_that_cannot_be_measured_misses_its_gate():
+    def broken(_rig):
+        raise TrialError("no VALID trial")
+
+    (line,) = selfcheck_run._outcome("queue", broken, None).lines
+    assert not line.met
+    assert "no VALID trial" in document.text(line)
+
+
+def test_the_page_holds_every_figure_fault_and_gap():
+    page = document.markdown(CHECK)
+    for told in (
+        "| loss",
+        "| lost",
+        "exactly",
+        "a worker killed",
+        "9.5",
+        "names I7",
+        "capacity: none",
+        "1 of 1",
+    ):
+        assert told in page
+
+
+@pytest.mark.parametrize(("met", "code"), [(True, ExitCode.OK), (False, ExitCode.REGRESSION)])
+def test_a_missed_gate_is_exit_code_1(monkeypatch, tmp_path, met, code):
+    check = replace(CHECK, lines=(LINE, replace(LINE, met=met)))
+    monkeypatch.setattr(selfcheck_run, "selfcheck", lambda **_: check)
+    page = tmp_path / "validation.md"
+    result = CliRunner().invoke(app, ["selfcheck", "--markdown", str(page)])
+    assert result.exit_code == code
+    assert page.read_text() == document.markdown(check)
+
+
+def test_the_whole_check_tells_its_machine(monkeypatch):
+    """With one oracle in place of all: the real rig, none of the load."""
+    monkeypatch.setattr(selfcheck_run, "ORACLES", {"loss": lambda rig: Outcome(lines=(LINE,))})
+    # Nothing is measured, so a run elsewhere on this host is not in the way.
+    monkeypatch.setattr(selfcheck_run, "run_lock", lambda *_, **__: nullcontext())
+    shown: list[Line] = []
+    check = selfcheck_run.selfcheck(full=True, wait=True, say=lambda _: None, show=shown.append)
+    assert check.met
+    assert shown == [LINE]
+    assert {"cpu_model", "kernel", "locust", "date"} <= check.facts.keys()
+    assert any("capacity" in item for item in check.not_yet)
