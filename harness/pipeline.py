@@ -12,6 +12,7 @@ from harness.adapters.config_file import find_project, load_matrix
 from harness.adapters.engines import open_engine
 from harness.adapters.host import cpu_split, pinned_to
 from harness.adapters.load_process import ProcessLoadGenerator
+from harness.adapters.proc import busy_s
 from harness.adapters.provenance import provenance
 from harness.adapters.result_store import RunStore, find_run, new_run_id
 from harness.adapters.run_lock import run_lock
@@ -159,6 +160,7 @@ def _bench(engine: Engine, images: Mapping[str, str], matrix: Matrix, watcher: W
         seed=matrix.seed,
         # One static server cannot keep several generators busy: what it gives is not their limit then.
         ceiling_per_s=ceiling_per_s if len(matrix.generator_cpus) == 1 else None,
+        busy_s=None if set(matrix.server_cpus) & set(matrix.generator_cpus) else busy_s,
     )
 
 

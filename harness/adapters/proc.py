@@ -77,6 +77,11 @@ def steal_s(cpus: Sequence[int]) -> float:
     return proc_stat.steal_s(Path("/proc/stat").read_text(), cpus, ticks_per_s=_TICKS_PER_S)
 
 
+def busy_s(cpus: Sequence[int]) -> float:
+    """Cumulative busy time of `cpus`, in seconds, summed over them."""
+    return proc_stat.busy_s(Path("/proc/stat").read_text(), cpus, ticks_per_s=_TICKS_PER_S)
+
+
 def _stats() -> Iterator[tuple[int, str]]:
     """Every process and its stat text: all of them, because /proc/PID/task/TID/children may skip some."""
     for directory in Path("/proc").iterdir():

@@ -41,6 +41,8 @@ class Bench:
     seed: int
     ceiling_per_s: float | None = None
     """Highest closed-loop rate the generator reached on the static server."""
+    busy_s: Callable[[tuple[int, ...]], float] | None = None
+    """Busy time of cores since boot, in seconds; None where others may use the server's cores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +149,10 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
         generator.verify(scenario)
         before, notes.facts = deployment.memory(), generator.probe()
         notes.lap("verify")
+        busy_before_s = bench.busy_s(bench.server_cpus) if bench.busy_s else 0.0
         with Observer(deployment, bench.clock) as observer:
             notes.load = generator.drive(scenario, seed=bench.seed + trial.block, progress=progress)
+        busy_s = bench.busy_s(bench.server_cpus) - busy_before_s if bench.busy_s else None
         notes.readings = tuple(observer.readings)
         notes.lap("load")
         after, facts_after = deployment.memory(), generator.probe()
@@ -160,6 +164,7 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
             scenario=scenario,
             load=notes.load,
             readings=notes.readings,
+            busy_s=busy_s,
             metrics=notes.metrics,
             facts_before=notes.facts,
             facts_after=facts_after,

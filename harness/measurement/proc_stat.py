@@ -7,8 +7,11 @@ from statistics import fmean
 
 from harness.errors import EnvironmentProblem
 
-_STEAL = 7
-"""Column of steal after the name: user nice system idle iowait irq softirq steal."""
+_IDLE, _STEAL = (3, 4), 7
+"""Columns after the name: user nice system idle iowait irq softirq steal guest guest_nice.
+
+Waiting for a disk leaves a core idle; guest time is counted under user already.
+"""
 _STATE, _PPID, _UTIME, _CSTIME = 0, 1, 11, 14
 """Columns after the command; utime, stime, cutime and cstime are 11 to 14."""
 
@@ -19,15 +22,31 @@ def steal_s(stat: str, cpus: Collection[int], *, ticks_per_s: int) -> float:
     A mean, so that its growth per second is a share of a core however many cores are in use.
     Raises EnvironmentProblem for a CPU that /proc/stat does not list.
     """
+    return fmean(ticks[_STEAL] for ticks in _of_cpus(stat, cpus)) / ticks_per_s
+
+
+def busy_s(stat: str, cpus: Collection[int], *, ticks_per_s: int) -> float:
+    """Seconds since boot that `cpus` spent on anything at all, the sum over them; stolen time is not theirs.
+
+    Raises EnvironmentProblem for a CPU that /proc/stat does not list.
+    """
+    return (
+        sum(sum(ticks[:_STEAL]) - sum(ticks[column] for column in _IDLE) for ticks in _of_cpus(stat, cpus))
+        / ticks_per_s
+    )
+
+
+def _of_cpus(stat: str, cpus: Collection[int]) -> list[list[int]]:
+    """The columns of each of `cpus`."""
     lines = (line.split() for line in stat.splitlines() if line.startswith("cpu"))
-    ticks = {name: int(columns[_STEAL]) for name, *columns in lines}
+    ticks = {name: [int(column) for column in columns] for name, *columns in lines}
     missing = [cpu for cpu in cpus if f"cpu{cpu}" not in ticks]
     if missing:
         raise EnvironmentProblem(
             f"/proc/stat does not list CPU {', '.join(map(str, missing))}: it is off line or not on this "
             f"machine. Choose among the CPUs that `taskset -p $$` shows."
         )
-    return fmean(ticks[f"cpu{cpu}"] for cpu in set(cpus)) / ticks_per_s
+    return [ticks[f"cpu{cpu}"] for cpu in set(cpus)]
 
 
 def process_cpu_s(stat: str, *, ticks_per_s: int) -> float:

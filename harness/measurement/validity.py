@@ -29,6 +29,7 @@ BUSY_SHARE = 0.9
 """A core, or all the server can use, counts as used up from here."""
 NEAR_CEILING = 0.95
 MAX_MEAN_STEAL, MAX_SECOND_STEAL = 0.01, 0.05
+MAX_OTHERS_SHARE = 0.10
 
 
 class Stack(Protocol):
@@ -48,6 +49,8 @@ class Evidence:
     scenario: Scenario
     load: LoadRecord
     readings: Sequence[ResourceReading]
+    busy_s: float | None
+    """Busy time of the server's cores, with anything, first reading to last; None if not told."""
     metrics: TrialMetrics
     facts_before: ServerFacts
     """Probed right before the load, after all other requests."""
@@ -184,6 +187,24 @@ def quiet_machine(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
+def server_alone(evidence: Evidence) -> Iterator[Finding]:
+    """I5: the server's cores worked for the server. What else they did is time that it had to wait for.
+
+    The kernel's own work for the server's requests stays far below the limit.
+    """
+    if evidence.busy_s is None or len(evidence.readings) < 2:
+        return
+    first, last = evidence.readings[0], evidence.readings[-1]
+    others_s = evidence.busy_s - (last.cpu_s - first.cpu_s)
+    share = others_s / ((last.at_s - first.at_s) * evidence.server_cpus)
+    if share > MAX_OTHERS_SHARE:
+        yield (
+            Validity.NOISY,
+            f"I5: other programs used {share:.0%} of the server's cores ({MAX_OTHERS_SHARE:.0%} allowed): "
+            f"end them, or give the server other cores",
+        )
+
+
 def right_answers(evidence: Evidence) -> Iterator[Finding]:
     """I6: the answers were right. Another program's answer is one too many; failures may be 0.1 %."""
     status = evidence.load.status
@@ -258,6 +279,7 @@ RULES: tuple[Rule, ...] = (
     on_schedule,
     generator_has_room,
     quiet_machine,
+    server_alone,
     right_answers,
     same_server,
     as_configured,

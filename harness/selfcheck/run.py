@@ -14,6 +14,7 @@ from harness.adapters import host
 from harness.adapters.config_file import find_project
 from harness.adapters.engines import open_engine
 from harness.adapters.load_process import ProcessLoadGenerator
+from harness.adapters.proc import busy_s
 from harness.adapters.run_lock import run_lock
 from harness.adapters.system_clock import SystemClock
 from harness.errors import TrialError
@@ -85,6 +86,7 @@ def open_rig(run_id: str, *, full: bool, say: Callable[[str], None]) -> Iterator
             server_cpus=server_cpus,
             ready_timeout_s=READY_TIMEOUT_S,
             seed=0,
+            busy_s=None if set(server_cpus) & set(generator_cpus) else busy_s,
         )
         with host.pinned_to(generator_cpus):
             yield Rig(bench, image=image, generator_cpus=generator_cpus, full=full)

@@ -1,7 +1,7 @@
 import pytest
 
 from harness.errors import EnvironmentProblem
-from harness.measurement.proc_stat import is_zombie, parent, process_cpu_s, steal_s
+from harness.measurement.proc_stat import busy_s, is_zombie, parent, process_cpu_s, steal_s
 
 STAT = """\
 cpu  7212 0 2900 179165 509 0 102 160 0 0
@@ -17,6 +17,11 @@ def test_steal_is_the_mean_over_the_cores_in_use() -> None:
     assert steal_s(STAT, (1,), ticks_per_s=100) == 1.2
     assert steal_s(STAT, (0, 1), ticks_per_s=100) == 0.8
     assert steal_s(STAT, (0, 1, 1), ticks_per_s=100) == 0.8
+
+
+def test_busy_is_the_sum_over_cores_of_all_but_idle_and_stolen_time() -> None:
+    assert busy_s(STAT, (1,), ticks_per_s=100) == pytest.approx(44.31 + 16.11 + 0.80)
+    assert busy_s(STAT, (0, 1, 1), ticks_per_s=100) == pytest.approx(61.22 + 27.80 + 12.88 + 0.21)
 
 
 def test_a_core_that_is_off_line_is_named() -> None:

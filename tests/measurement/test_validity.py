@@ -46,6 +46,7 @@ def evidence(load: LoadRecord | None = None, **changes: Any) -> Evidence:
         "scenario": scenario,
         "load": load,
         "readings": readings,
+        "busy_s": None,
         "facts_before": facts(worker()),
         "facts_after": counted(load),
         "state": RUNNING,
@@ -284,6 +285,17 @@ def test_i5_steal_is_told_with_its_figures() -> None:
     )
 
 
+def test_i5_other_programs_on_the_servers_core_are_told_with_their_share() -> None:
+    # Five seconds between the first and the last reading, in which the server used 0.99 of its core.
+    alone, beside_others = 4.95 + 0.4, 4.95 + 0.6
+    assert judge(evidence(busy_s=alone)) == (Validity.VALID, ())
+    check(Validity.NOISY, "I5: other programs used 12% of the server's cores", evidence(busy_s=beside_others))
+
+
+def test_i5_busy_time_that_is_not_told_is_no_finding() -> None:
+    assert judge(evidence(busy_s=None)) == (Validity.VALID, ())
+
+
 def test_i5_throttling_needs_a_quota_in_the_matrix() -> None:
     readings = tuple(replace(one, throttled_s=one.at_s * 0.1) for one in some_readings())
     check(Validity.INVALID, "throttled for 10.0% of the window", evidence(readings=readings))
@@ -406,5 +418,5 @@ def test_all_broken_rules_are_told_and_the_worst_word_wins() -> None:
 
 def test_every_rule_says_which_it_is() -> None:
     assert [rule.__doc__.split(":")[0] for rule in RULES if rule.__doc__] == [
-        *("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I9")
+        *("I1", "I2", "I3", "I4", "I5", "I5", "I6", "I7", "I9")
     ]
