@@ -119,6 +119,7 @@ def test_a_run_on_containers_ends_in_a_report(checkout: Checkout, nothing_left: 
     assert facts.loop.startswith("uvloop")
 
 
+@pytest.mark.slow
 def test_without_containers_the_same_matrix_runs_and_says_so(checkout: Checkout) -> None:
     code, said = checkout.run("--engine", "process", "--matrix", write_matrix(checkout.directory))
     assert code == 0, said

@@ -17,7 +17,8 @@ from harness.planning.matrix import resolve
 from harness.planning.schema import MatrixFile
 from harness.planning.suggestions import unknown
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 100_000
+"""tomllib takes time quadratic in the depth of a dotted key: this bounds it to about a minute."""
 MARKER = "Dockerfile.variants"
 
 
