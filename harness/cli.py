@@ -85,9 +85,11 @@ def run(
 def plan(matrix: MatrixOption) -> None:
     """Show what a run would do: cells, order, exact commands, time and disk. Starts nothing."""
     from harness import pipeline
+    from harness.planning.plan import cells_of, plan_blocks
     from harness.reporting.plan import plan_text
 
-    _, resolved, blocks = pipeline.planned(matrix)
+    _, resolved = pipeline.resolved(matrix)
+    blocks = plan_blocks(cells_of(resolved), blocks=resolved.blocks, seed=resolved.seed)
     _say(_console(), plan_text(resolved, blocks))
 
 

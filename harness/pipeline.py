@@ -24,8 +24,7 @@ from harness.execution.ports import Engine
 from harness.execution.resume import machine_changes, matrix_changes
 from harness.execution.run import RunEnd, Watcher, run_blocks
 from harness.execution.trial import Bench, TrialOutcome, run_trial
-from harness.model import Matrix, Plan, TrialRecord
-from harness.planning.plan import cells_of, plan_blocks
+from harness.model import Matrix, TrialRecord
 from harness.planning.remaining import Block, remaining_blocks
 from harness.records import matrix_to_json
 
@@ -60,17 +59,17 @@ class RunOutcome:
         return self.store.records()[self.before :]
 
 
-def planned(matrix_path: Path) -> tuple[Path, Matrix, Plan]:
-    """Project directory, matrix and plan: all that is known before anything is started."""
+def resolved(matrix_path: Path) -> tuple[Path, Matrix]:
+    """Project directory and matrix on this machine: all that is known before anything is started."""
     project = find_project(matrix_path.parent, Path.cwd())
     server_cpus, generator_cpus = cpu_split()
     matrix = load_matrix(matrix_path, project=project, server_cpus=server_cpus, generator_cpus=generator_cpus)
-    return project, matrix, plan_blocks(cells_of(matrix), blocks=matrix.blocks, seed=matrix.seed)
+    return project, matrix
 
 
 def run(matrix_path: Path, options: RunOptions, watcher: Watcher) -> RunOutcome:
     """Measure a matrix. Whatever ends the run, what was measured is kept and nothing is left behind."""
-    project, matrix, _ = planned(matrix_path)
+    project, matrix = resolved(matrix_path)
     earlier = _earlier(options, matrix, watcher)
     if earlier and not _remaining(earlier.records(), matrix, left_out=()):
         watcher.said(f"run {earlier.path.name} is complete: nothing to do")
