@@ -20,10 +20,10 @@ from numpy.random import Generator
 from harness.adapters.result_store import RunStore
 from harness.analysis.run import analyse
 from harness.analysis.stopping import last_blocks
+from harness.findings import RunAnalysis
 from harness.model import (
     ClosedLoad,
     Matrix,
-    RunAnalysis,
     Scenario,
     TrialMetrics,
     TrialRecord,

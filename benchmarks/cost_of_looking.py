@@ -29,9 +29,10 @@ from harness.analysis.verdicts import reach, relative_difference
 from harness.execution.calibration import ceiling_per_s
 from harness.execution.observer import Observer
 from harness.execution.ports import Deployment
+from harness.findings import Summary
 from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import latencies
-from harness.model import ClosedLoad, DeploymentSpec, Scenario, Summary, Variant
+from harness.model import ClosedLoad, DeploymentSpec, Scenario, Variant
 from harness.planning.commands import server_argv, server_env
 
 BLOCKS = 12

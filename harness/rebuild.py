@@ -13,8 +13,9 @@ import numpy as np
 from harness.adapters.result_store import RunStore, StoredTrial
 from harness.analysis.best_set import simplest_first
 from harness.analysis.run import analyse
+from harness.findings import RunAnalysis
 from harness.measurement.metrics import latencies
-from harness.model import Matrix, RunAnalysis, TrialRecord, Validity
+from harness.model import Matrix, TrialRecord, Validity
 from harness.planning.commands import RECIPES
 from harness.reporting.data import ReportData, ResourceSeries, RuleRow, TailCurve
 from harness.reporting.documents import documents

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import ConfigurationError
+from harness.experiments import Observation
 from harness.model import Matrix, ResourceReading, TrialRecord
 
 SCHEMA_VERSION = 1
@@ -14,6 +15,7 @@ SCHEMA_VERSION = 1
 _TRIAL = TypeAdapter(TrialRecord)
 _MATRIX = TypeAdapter(Matrix)
 _READINGS = TypeAdapter(tuple[ResourceReading, ...])
+_OBSERVATION = TypeAdapter(Observation)
 
 
 def trial_to_json(record: TrialRecord) -> bytes:
@@ -46,3 +48,13 @@ def readings_to_json(readings: tuple[ResourceReading, ...]) -> bytes:
 
 def readings_from_json(text: bytes) -> tuple[ResourceReading, ...]:
     return _READINGS.validate_json(text)
+
+
+def observation_to_json(observation: Observation) -> bytes:
+    """One line, without a line break."""
+    return _OBSERVATION.dump_json(observation)
+
+
+def observation_from_json(line: bytes) -> Observation:
+    """Raises pydantic.ValidationError when the line is not a whole observation."""
+    return _OBSERVATION.validate_json(line)

@@ -13,7 +13,8 @@ from harness.adapters.config_file import find_project
 from harness.adapters.result_store import JOURNAL
 from harness.errors import BuildFailed, ConfigurationError, EngineUnavailable, NotReady, RunAborted
 from harness.execution.run import RunEnd
-from harness.model import Validity, Verdict
+from harness.findings import Verdict
+from harness.model import Validity
 from harness.planning.plan import STOP_AND_START_S
 from tests.execution.test_run import Listener
 from tests.fake_agent import GREETING, FakeAgent

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import chain, count
@@ -18,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
-from harness.errors import ConfigurationError, RunAborted
+from harness.adapters.durable import Journal, disk_errors, write_whole
+from harness.errors import ConfigurationError
 from harness.measurement.load import LoadRecord
 from harness.model import Matrix, ResourceReading, TrialRecord
 from harness.records import (
@@ -33,8 +30,6 @@ from harness.records import (
     trial_to_json,
 )
 
-READABLE = 0o644
-"""mkstemp keeps its files to their owner; a report is to be handed on."""
 MANIFEST, JOURNAL = "manifest.json", "journal.jsonl"
 
 
@@ -56,7 +51,7 @@ class RunStore:
     def create(cls, results: Path, run_id: str, manifest: Mapping[str, Any], matrix: Matrix) -> RunStore:
         """A new run directory with its manifest, before the first trial (METHOD, protocol 4)."""
         store = cls(results / run_id)
-        with _disk_errors(store.path):
+        with disk_errors(store.path):
             store.path.mkdir(parents=True)
         store.write_manifest(
             {
@@ -93,26 +88,21 @@ class RunStore:
     def matrix(self) -> Matrix:
         return matrix_from_json(self.manifest().get("matrix"), where=str(self.path / MANIFEST))
 
+    @property
+    def journal(self) -> Journal[TrialRecord]:
+        return Journal(self.path / JOURNAL, trial_to_json, trial_from_json)
+
     def append(self, record: TrialRecord) -> None:
         """Add a record to the journal; on return it survives a power cut."""
-        with _disk_errors(self.path / JOURNAL), (self.path / JOURNAL).open("ab") as journal:
-            self._drop_torn_tail()
-            journal.write(trial_to_json(record) + b"\n")
-            journal.flush()
-            os.fsync(journal.fileno())
+        self.journal.append(record)
 
     def records(self) -> tuple[TrialRecord, ...]:
         """All whole records. A torn last line is left out; damage before it is an error."""
-        path = self.path / JOURNAL
-        if not path.exists():
-            return ()
-        *lines, _tail = path.read_bytes().split(b"\n")
-        return tuple(self._record(number, line) for number, line in enumerate(lines, start=1))
+        return self.journal.records()
 
     def torn_tail(self) -> bool:
         """Whether the journal ends in the middle of a record."""
-        path = self.path / JOURNAL
-        return path.exists() and not path.read_bytes().endswith(b"\n") and path.stat().st_size > 0
+        return self.journal.torn_tail()
 
     def save_trial(
         self, trial_id: str, load: LoadRecord | None, readings: tuple[ResourceReading, ...], log: str
@@ -139,46 +129,7 @@ class RunStore:
 
     def write_file(self, name: str, content: bytes) -> Path:
         """Write a file whole or not at all, and return its path."""
-        path = self.path / name
-        with _disk_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    os.fchmod(handle, READABLE)
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(temporary).replace(path)
-            finally:
-                Path(temporary).unlink(missing_ok=True)
-        return path
-
-    def _record(self, number: int, line: bytes) -> TrialRecord:
-        try:
-            return trial_from_json(line)
-        except ValidationError as error:
-            problem = f"line {number} is damaged; move it out of the file and --resume measures it again"
-            raise ConfigurationError(str(self.path / JOURNAL), [problem]) from error
-
-    def _drop_torn_tail(self) -> None:
-        """Cut an unfinished last line, so that the next record starts on a line of its own."""
-        path = self.path / JOURNAL
-        if self.torn_tail():
-            whole = path.read_bytes().rpartition(b"\n")
-            os.truncate(path, len(whole[0]) + len(whole[1]))
-
-
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into an abort that names the file; nothing stored so far is touched."""
-    try:
-        yield
-    except OSError as error:
-        raise RunAborted(
-            f"cannot write {path}: {error.strerror}. Free some space (or choose another --results), "
-            f"then run again with --resume; the trials stored so far are kept."
-        ) from error
+        return write_whole(self.path / name, content)
 
 
 def new_run_id(results: Path, name: str, now: datetime) -> str:

@@ -11,7 +11,8 @@ from harness.analysis.intervals import paired_ratio
 from harness.analysis.metrics import DIRECTIONS
 from harness.analysis.samples import Samples
 from harness.analysis.verdicts import settled
-from harness.model import Comparison, Direction, Variant, Verdict
+from harness.findings import Comparison, Direction, Verdict
+from harness.model import Variant
 
 Simplicity = Callable[[Variant], tuple[Any, ...]]
 """A sort key: the simplest variant first."""

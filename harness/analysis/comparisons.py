@@ -9,7 +9,8 @@ from harness.analysis.intervals import paired_ratio
 from harness.analysis.metrics import DIRECTIONS, compared_metrics
 from harness.analysis.samples import Samples, twin_of_baseline
 from harness.analysis.verdicts import decide, reach, settled
-from harness.model import CellSummary, Comparison, Matrix, Validity, Verdict
+from harness.findings import CellSummary, Comparison, Verdict
+from harness.model import Matrix, Validity
 
 Cells = Mapping[tuple[str, str], CellSummary]
 """Cell summaries by (variant id, scenario name)."""

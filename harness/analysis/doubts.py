@@ -10,16 +10,14 @@ from harness.analysis.metrics import DIRECTIONS, THROUGHPUT
 from harness.analysis.samples import Samples
 from harness.analysis.verdicts import regret, relative_difference
 from harness.analysis.wording import percent
-from harness.model import (
+from harness.findings import (
     CellSummary,
     Comparison,
     Direction,
-    Matrix,
     ScenarioFinding,
-    Validity,
-    Variant,
     Verdict,
 )
+from harness.model import Matrix, Validity, Variant
 
 SATURATED = 0.8
 """A server that uses less than this share of its CPUs under closed load waits for something else."""

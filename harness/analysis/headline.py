@@ -12,7 +12,8 @@ from harness.analysis.metrics import THROUGHPUT, WORKING_SET
 from harness.analysis.samples import twin_of_baseline
 from harness.analysis.verdicts import reach
 from harness.analysis.wording import interval, percent, spelt, times
-from harness.model import Comparison, Matrix, ScenarioFinding, Validity, Variant, Verdict
+from harness.findings import Comparison, ScenarioFinding, Verdict
+from harness.model import Matrix, Validity, Variant
 
 ROOM = 300
 """Characters. The verdict and what the generator held back are always said; the rest where it fits."""

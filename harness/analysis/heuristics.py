@@ -7,7 +7,13 @@ import pandas as pd
 from harness.analysis.comparisons import rankable
 from harness.analysis.metrics import DIRECTIONS, THROUGHPUT, WORKING_SET
 from harness.analysis.verdicts import regret
-from harness.model import CellSummary, Matrix, RunAnalysis, ScenarioFinding, Summary, Variant
+from harness.findings import (
+    CellSummary,
+    RunAnalysis,
+    ScenarioFinding,
+    Summary,
+)
+from harness.model import Matrix, Variant
 
 RULE_COLUMNS = (
     "scenario",

@@ -14,7 +14,7 @@ from statistics import fmean, stdev
 
 from scipy.special import stdtr, stdtrit
 
-from harness.model import Summary
+from harness.findings import Summary
 
 CONFIDENCE = 0.95
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 
-from harness.model import Direction, OpenLoad, Scenario, TrialMetrics
+from harness.findings import Direction
+from harness.model import OpenLoad, Scenario, TrialMetrics
 
 THROUGHPUT = "throughput_per_s"
 LATENCY_P95 = "latency_p95_s"

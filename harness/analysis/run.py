@@ -12,15 +12,8 @@ from harness.analysis.headline import headline
 from harness.analysis.metrics import THROUGHPUT, ranking_metric
 from harness.analysis.samples import Samples, samples_of, twin_of_baseline
 from harness.analysis.stopping import last_blocks, stopped_early, stopping_notes
-from harness.model import (
-    Comparison,
-    Matrix,
-    RunAnalysis,
-    Scenario,
-    ScenarioFinding,
-    TrialRecord,
-    Validity,
-)
+from harness.findings import Comparison, RunAnalysis, ScenarioFinding
+from harness.model import Matrix, Scenario, TrialRecord, Validity
 
 FEWER_WORKERS_FIRST = simplest_first()
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from harness.analysis.intervals import summarise
 from harness.analysis.metrics import ARITHMETIC_METRICS, LATENCY_P99, METRIC_NAMES, P99_MIN_REQUESTS
 from harness.errors import ConfigurationError
-from harness.model import CellSummary, Matrix, Summary, TrialRecord, Validity, Variant
+from harness.findings import CellSummary, Summary
+from harness.model import Matrix, TrialRecord, Validity, Variant
 
 
 def twin_of_baseline(matrix: Matrix) -> Variant:

@@ -17,15 +17,8 @@ from harness.analysis.metrics import ranking_metric
 from harness.analysis.samples import Samples, samples_of, twin_of_baseline
 from harness.analysis.verdicts import ALPHA
 from harness.analysis.wording import percent
-from harness.model import (
-    Comparison,
-    Matrix,
-    Scenario,
-    ScenarioFinding,
-    TrialRecord,
-    Validity,
-    Verdict,
-)
+from harness.findings import Comparison, ScenarioFinding, Verdict
+from harness.model import Matrix, Scenario, TrialRecord, Validity
 
 FIRST_LOOK, LOOK_EVERY = 4, 2
 """The block after which the records are first looked at, and the blocks between two looks."""

@@ -7,7 +7,12 @@ from dataclasses import replace
 
 from harness.analysis.holm import holm
 from harness.analysis.metrics import DIRECTIONS
-from harness.model import Comparison, Direction, Summary, Verdict
+from harness.findings import (
+    Comparison,
+    Direction,
+    Summary,
+    Verdict,
+)
 
 ALPHA = 0.05
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.model import Summary
+from harness.findings import Summary
 
 
 def percent(fraction: float) -> str:

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from harness.errors import TrialError
 from harness.measurement.accounting import RIGHT
 from harness.measurement.load import LoadRecord
-from harness.model import MemorySnapshot, OpenLoad, ResourceReading, Scenario, TrialMetrics
+from harness.model import (
+    MemorySnapshot,
+    OpenLoad,
+    ResourceReading,
+    Scenario,
+    TrialMetrics,
+)
 
 Floats = NDArray[np.float64]
 

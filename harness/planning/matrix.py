@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from harness.errors import ConfigurationError
-from harness.model import KEEP_ALIVE_S, CpuCounts, Matrix, Scenario, Variant
+from harness.model import (
+    KEEP_ALIVE_S,
+    CpuCounts,
+    Matrix,
+    Scenario,
+    Variant,
+)
 from harness.planning.commands import impossible
 from harness.planning.expressions import ExpressionError, worker_count
 from harness.planning.schema import Closed, Factors, MatrixFile, Pattern, Point, ScenarioTable, WorkerRule

@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.samples import last_attempts, twin_of_baseline
-from harness.model import Matrix, ResourceReading, RunAnalysis, Scenario, TrialRecord, Variant
+from harness.findings import RunAnalysis
+from harness.model import (
+    Matrix,
+    ResourceReading,
+    Scenario,
+    TrialRecord,
+    Variant,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

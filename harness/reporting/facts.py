@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from harness.model import ClosedLoad, Scenario, ScenarioFinding, Variant
+from harness.findings import ScenarioFinding
+from harness.model import ClosedLoad, Scenario, Variant
 from harness.planning.commands import CONTAINER_PORT, PORT, server_argv, server_env
 from harness.reporting.data import ReportData
 from harness.reporting.wording import at_most, percent, plain, quantity

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from harness.model import ScenarioFinding
+from harness.findings import ScenarioFinding
 from harness.reporting import facts, tables
 from harness.reporting.data import ReportData
 from harness.reporting.figures import svg

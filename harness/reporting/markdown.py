@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.model import ScenarioFinding
+from harness.findings import ScenarioFinding
 from harness.reporting import facts, tables
 from harness.reporting.data import ReportData
 from harness.reporting.wording import plain, quantity

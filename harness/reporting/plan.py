@@ -6,7 +6,13 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from harness.analysis.stopping import BLOCKS_AFTER, FIRST_LOOK, LOOK_EVERY
-from harness.model import ClosedLoad, Matrix, OpenLoad, Plan, Variant
+from harness.model import (
+    ClosedLoad,
+    Matrix,
+    OpenLoad,
+    Plan,
+    Variant,
+)
 from harness.planning.commands import CONTAINER_PORT, GENERATOR_ARGV, PORT, server_argv, server_env
 from harness.planning.plan import cells_of, estimate
 from harness.planning.remaining import extra_blocks

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from harness.model import CellSummary, Comparison, ScenarioFinding, TrialRecord, Validity, Verdict
+from harness.findings import (
+    CellSummary,
+    Comparison,
+    ScenarioFinding,
+    Verdict,
+)
+from harness.model import TrialRecord, Validity
 from harness.reporting.data import ReportData
 from harness.reporting.wording import Estimate, estimate, number, percent, plain, quantity, ratio
 

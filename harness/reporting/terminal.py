@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.model import ScenarioFinding
+from harness.findings import ScenarioFinding
 from harness.reporting import facts, tables
 from harness.reporting.data import ReportData
 from harness.reporting.wording import Estimate, plain

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from harness.model import Matrix, Summary
+from harness.findings import Summary
+from harness.model import Matrix
 
 ABSENT = "–"
 

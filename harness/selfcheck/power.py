@@ -10,7 +10,8 @@ from statistics import stdev
 from harness.analysis.metrics import LATENCY_P95
 from harness.analysis.run import analyse
 from harness.analysis.samples import last_attempts, samples_of, twin_of_baseline
-from harness.model import Comparison, Matrix, TrialRecord, Verdict
+from harness.findings import Comparison, Verdict
+from harness.model import Matrix, TrialRecord
 from harness.selfcheck.result import Line, Outcome, unmeasured
 from harness.selfcheck.rig import Rig, Server, matrix_of, open_load, scenario
 from harness.selfcheck.theory import smallest_detectable_ratio

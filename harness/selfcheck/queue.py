@@ -13,7 +13,8 @@ from harness.analysis.intervals import summarise
 from harness.analysis.metrics import LATENCY_P95, LATENCY_P99, P99_MIN_REQUESTS
 from harness.errors import TrialError
 from harness.execution.trial import TrialOutcome
-from harness.model import Summary, Validity
+from harness.findings import Summary
+from harness.model import Validity
 from harness.selfcheck.result import Line, Outcome, unmeasured
 from harness.selfcheck.rig import Rig, Server, metrics_of, open_load, scenario
 from harness.selfcheck.theory import (

@@ -16,7 +16,13 @@ import pytest
 from harness.adapters.load_process import AgentGenerator, ProcessLoadGenerator, server_facts
 from harness.adapters.process_engine import ProcessEngine
 from harness.errors import GeneratorFailed, NotReady, WrongResponse
-from harness.model import ClosedLoad, DeploymentSpec, OpenLoad, Scenario, Variant
+from harness.model import (
+    ClosedLoad,
+    DeploymentSpec,
+    OpenLoad,
+    Scenario,
+    Variant,
+)
 from harness.planning.commands import GENERATOR_ARGV, server_argv, server_env
 from tests.measurement.test_load_shares import result
 

@@ -16,7 +16,14 @@ from harness.adapters.host import cpu_split
 from harness.adapters.load_process import ProcessLoadGenerator
 from harness.adapters.system_clock import SystemClock
 from harness.execution.trial import Bench, TrialOutcome, run_trial
-from harness.model import Cell, ClosedLoad, Scenario, Trial, Validity, Variant
+from harness.model import (
+    Cell,
+    ClosedLoad,
+    Scenario,
+    Trial,
+    Validity,
+    Variant,
+)
 from tests.adapters.containers import by_role, of_run
 
 pytestmark = pytest.mark.engine

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from harness.model import Matrix, OpenLoad, TrialRecord, Validity, Variant
+from harness.model import (
+    Matrix,
+    OpenLoad,
+    TrialRecord,
+    Validity,
+    Variant,
+)
 from tests.samples import ITEMS, PLAIN, STANDARD, a_record, some_metrics
 
 TWIN = replace(PLAIN, twin=True)

@@ -11,7 +11,8 @@ from harness.analysis.best_set import simplest_first
 from harness.analysis.run import analyse
 from harness.analysis.samples import cell_word
 from harness.errors import ConfigurationError
-from harness.model import Validity, Verdict
+from harness.findings import Verdict
+from harness.model import Validity
 from tests.analysis.simulated import (
     AT_A_RATE,
     CPU,

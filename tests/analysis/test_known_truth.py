@@ -8,7 +8,8 @@ from harness.analysis.comparisons import summarise_cells
 from harness.analysis.intervals import paired_ratio
 from harness.analysis.run import analyse
 from harness.analysis.samples import samples_of
-from harness.model import Validity, Variant, Verdict
+from harness.findings import Verdict
+from harness.model import Validity, Variant
 from tests.analysis.simulated import TWIN, back_to_back, drawn, failed, randomised_blocks
 from tests.samples import ITEMS, PLAIN, STANDARD, a_matrix
 

@@ -14,7 +14,8 @@ from harness.analysis.intervals import paired_ratio
 from harness.analysis.run import analyse
 from harness.analysis.samples import samples_of
 from harness.analysis.stopping import last_blocks
-from harness.model import Matrix, TrialRecord, Validity, Variant, Verdict
+from harness.findings import Verdict
+from harness.model import Matrix, TrialRecord, Validity, Variant
 from harness.planning.remaining import remaining_blocks
 from tests.analysis.simulated import CPU, STANDARD_TWO, TWIN, drawn, failed, steady, throughput_records
 from tests.samples import ITEMS, PLAIN, STANDARD, a_matrix

@@ -8,7 +8,12 @@ from scipy import stats
 
 from harness.analysis.intervals import paired_ratio
 from harness.analysis.verdicts import decide, reach, regret, relative_difference, settled
-from harness.model import Comparison, Direction, Summary, Verdict
+from harness.findings import (
+    Comparison,
+    Direction,
+    Summary,
+    Verdict,
+)
 
 HIGHER, LOWER = Direction.HIGHER, Direction.LOWER
 MIRROR = {Verdict.BETTER: Verdict.WORSE, Verdict.WORSE: Verdict.BETTER}

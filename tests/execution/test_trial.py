@@ -15,7 +15,15 @@ from harness.errors import (
 )
 from harness.execution.trial import Bench, TrialOutcome, deployment_spec, run_trial
 from harness.measurement.load import LoadRecord
-from harness.model import Cell, DeploymentSpec, Scenario, ServerFacts, Trial, Validity, WorkerFacts
+from harness.model import (
+    Cell,
+    DeploymentSpec,
+    Scenario,
+    ServerFacts,
+    Trial,
+    Validity,
+    WorkerFacts,
+)
 from tests.fakes import FakeClock, FakeDeployment, FakeEngine, Faults
 from tests.samples import ITEMS, PLAIN, a_load, some_facts
 

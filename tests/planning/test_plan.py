@@ -3,7 +3,14 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model import KEEP_ALIVE_S, Cell, ClosedLoad, Matrix, Scenario, Variant
+from harness.model import (
+    KEEP_ALIVE_S,
+    Cell,
+    ClosedLoad,
+    Matrix,
+    Scenario,
+    Variant,
+)
 from harness.planning.plan import STOP_AND_START_S, cells_of, estimate, plan_blocks
 
 SCENARIO = Scenario(

@@ -5,7 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from harness.model import ClosedLoad, Matrix, NetworkPath, OpenLoad, Scenario, Variant
+from harness.model import (
+    ClosedLoad,
+    Matrix,
+    NetworkPath,
+    OpenLoad,
+    Scenario,
+    Variant,
+)
 from harness.planning.commands import GENERATOR_ARGV, PORT, RECIPES, server_argv
 from harness.planning.plan import cells_of, plan_blocks
 from harness.reporting.plan import plan_text

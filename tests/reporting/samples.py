@@ -8,22 +8,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.model import (
+from harness.findings import (
     CellSummary,
-    ClosedLoad,
     Comparison,
+    RunAnalysis,
+    ScenarioFinding,
+    Summary,
+    Verdict,
+)
+from harness.model import (
+    ClosedLoad,
     Matrix,
     OpenLoad,
     ResourceReading,
-    RunAnalysis,
     Scenario,
-    ScenarioFinding,
-    Summary,
     TrialMetrics,
     TrialRecord,
     Validity,
     Variant,
-    Verdict,
 )
 from harness.reporting import html
 from harness.reporting.data import ReportData, ResourceSeries, RuleRow

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from harness.model import Matrix, ScenarioFinding
+from harness.findings import ScenarioFinding
+from harness.model import Matrix
 from harness.reporting.data import ReportData
 from harness.reporting.figures import (
     PER_SCENARIO,

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from harness.model import ScenarioFinding, TrialRecord, Validity
+from harness.findings import ScenarioFinding
+from harness.model import TrialRecord, Validity
 from harness.reporting.data import ReportData, ResourceSeries
 from harness.reporting.figures.style import (
     GOOD_BAND,

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harness.model import CellSummary, ScenarioFinding, Validity
+from harness.findings import CellSummary, ScenarioFinding
+from harness.model import Validity
 from harness.reporting.data import ReportData
 from harness.reporting.figures.style import (
     FAINT,

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
 
-from harness.model import ClosedLoad, ScenarioFinding
+from harness.findings import ScenarioFinding
+from harness.model import ClosedLoad
 from harness.reporting.data import ReportData, TailCurve
 from harness.reporting.figures.style import (
     FAINT,

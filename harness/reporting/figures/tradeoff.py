@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from harness.model import ScenarioFinding, Summary, Validity
+from harness.findings import ScenarioFinding, Summary
+from harness.model import Validity
 from harness.reporting.data import ReportData
 from harness.reporting.figures.style import (
     FAINT,

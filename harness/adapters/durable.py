@@ -1,0 +1,93 @@
+"""Files that survive: written whole or not at all, and journals that only grow."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import ValidationError
+
+from harness.errors import ConfigurationError, RunAborted
+
+READABLE = 0o644
+"""mkstemp keeps its files to their owner; a report is to be handed on."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Journal(Generic[T]):
+    """A file of JSON lines. A record is on disk, fsynced, when `append` returns."""
+
+    path: Path
+    to_json: Callable[[T], bytes]
+    """One line, without a line break."""
+    from_json: Callable[[bytes], T]
+    """Raises pydantic.ValidationError when the line is not a whole record."""
+
+    def append(self, record: T) -> None:
+        """Add a record; on return it survives a power cut."""
+        with disk_errors(self.path), self.path.open("ab") as file:
+            self._drop_torn_tail()
+            file.write(self.to_json(record) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def records(self) -> tuple[T, ...]:
+        """All whole records. A torn last line is left out; damage before it is an error."""
+        if not self.path.exists():
+            return ()
+        *lines, _tail = self.path.read_bytes().split(b"\n")
+        return tuple(self._record(number, line) for number, line in enumerate(lines, start=1))
+
+    def torn_tail(self) -> bool:
+        """Whether the journal ends in the middle of a record."""
+        path = self.path
+        return path.exists() and not path.read_bytes().endswith(b"\n") and path.stat().st_size > 0
+
+    def _record(self, number: int, line: bytes) -> T:
+        try:
+            return self.from_json(line)
+        except ValidationError as error:
+            problem = f"line {number} is damaged; move it out of the file and --resume measures it again"
+            raise ConfigurationError(str(self.path), [problem]) from error
+
+    def _drop_torn_tail(self) -> None:
+        """Cut an unfinished last line, so that the next record starts on a line of its own."""
+        if self.torn_tail():
+            whole = self.path.read_bytes().rpartition(b"\n")
+            os.truncate(self.path, len(whole[0]) + len(whole[1]))
+
+
+def write_whole(path: Path, content: bytes) -> Path:
+    """Write a file whole or not at all, its directory too if need be, and return its path."""
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                os.fchmod(handle, READABLE)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    return path
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into an abort that names the file; nothing stored so far is touched."""
+    try:
+        yield
+    except OSError as error:
+        raise RunAborted(
+            f"cannot write {path}: {error.strerror}. Free some space (or choose another --results), "
+            f"then run again with --resume; the trials stored so far are kept."
+        ) from error

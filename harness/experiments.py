@@ -1,0 +1,30 @@
+"""What experiments that are no trials bring home: images compared, servers stopped, workers killed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Unit = Literal["s", "bytes", "count", "yes", "id", "per_s"]
+"""`yes` is 1 or 0; `id` is a number that only names something, such as a user id or an exit code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One quantity of one subject under one probe, once for each repeat."""
+
+    experiment: str
+    """The command that made it: "images" or "lifecycle"."""
+    probe: str
+    """What was done, for example "graceful-stop"."""
+    subject: str
+    """What it was done to: a variant id such as "uvicorn-standard.w2", or the name of an image."""
+    quantity: str
+    """What was seen, for example "lost_in_flight"."""
+    unit: Unit
+    values: tuple[float | None, ...]
+    """In the order of the repeats. None: it did not happen within the time that `note` tells."""
+    of: int | None = None
+    """For counts: how many there could have been, over all repeats."""
+    note: str = ""
+    """What a reader has to know to read the values: a bound, an exit message, a log line."""

@@ -1,0 +1,107 @@
+"""The frozen nouns of the analysis: what a run turned out to say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.model import TrialRecord, Validity
+
+
+class Direction(StrEnum):
+    """Which way a metric is better."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+
+
+class Verdict(StrEnum):
+    """A comparison's outcome against the margin."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    EQUIVALENT = "equivalent"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """A centre with its 95 % interval; doubt travels with the number. lo and hi are None below two values."""
+
+    center: float
+    lo: float | None
+    hi: float | None
+    n: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellSummary:
+    """All a run knows of one cell. Metrics are keyed by TrialMetrics field name."""
+
+    variant_id: str
+    scenario: str
+    metrics: Mapping[str, Summary]
+    valid: int
+    trials: int
+    word: Validity
+    """VALID when it can be ranked; otherwise the word that stands on its numbers."""
+    stopped_early: bool = False
+    """Clearly worse than the best by then, so it was measured no further."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A variant against the baseline (or the best) on one metric and scenario, paired by block."""
+
+    scenario: str
+    metric: str
+    variant_id: str
+    baseline_id: str
+    ratio: Summary
+    """Variant / baseline, geometric."""
+    p_value: float | None
+    p_holm: float | None
+    verdict: Verdict
+    margin: float | None = None
+    """What the verdict was given against, a fraction; None where the run has no A/A floor for the metric."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioFinding:
+    """What one scenario says."""
+
+    scenario: str
+    metric: str
+    """The metric that ranks: throughput_per_s for closed load, latency_p95_s for open load."""
+    floor: float | None
+    """The largest relative difference between the baseline and its twin that the run cannot rule out."""
+    margin: float
+    """max(the matrix's margin, the A/A floor)."""
+    cells: tuple[CellSummary, ...]
+    comparisons: tuple[Comparison, ...]
+    """Every variant against the baseline, for every compared metric, the twin included."""
+    best_set: tuple[str, ...]
+    """Variant ids that cannot be told from the best on `metric`, simplest first."""
+    recommended: str | None
+    best: str | None = None
+    """The ranked variant with the best centre on `metric`."""
+    against_best: tuple[Comparison, ...] = ()
+    """Every other ranked variant against `best` on `metric`, the twin left out."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAnalysis:
+    """Everything the report says, as values."""
+
+    findings: tuple[ScenarioFinding, ...]
+    recommended: str | None
+    """The simplest variant in the best set of every scenario, where there is one."""
+    headline: str
+    """The verdict in a sentence a team lead can act on."""
+    invalid: tuple[TrialRecord, ...]
+    """Every trial that was not ranked (any word but VALID), as its last attempt left it."""
+    warnings: tuple[str, ...] = ()
+    """What touches every scenario; a scenario's own warnings stand in its finding."""
