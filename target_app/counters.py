@@ -1,7 +1,8 @@
 """What each worker has served, readable by all of them.
 
 Only one worker answers a probe, so every worker keeps its counters in a small mapped file that the
-others can read. Counting costs one header scan and two 40-byte writes to memory per request.
+others can read. Counting costs one header scan, two looks at the clock and two 48-byte writes to memory
+per request.
 """
 
 from __future__ import annotations
@@ -11,16 +12,56 @@ import struct
 from collections.abc import Awaitable
 from mmap import mmap
 from pathlib import Path
+from time import monotonic
+from typing import NamedTuple
 
 from pydantic import BaseModel
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PAGE = struct.Struct("<5Q")
-"""start time of the process, requests, sum of ids, xor of ids, requests in flight."""
+PAGE = struct.Struct("<5Qd")
+"""start time of the process, requests, sum of ids, xor of ids, requests in flight, and the sum of the
+clock's readings at their ends less that at their beginnings."""
+VITALS = struct.Struct("<Q3d3Q")
+"""The fields of `Vitals`; they follow PAGE in a worker's file."""
 SUFFIX = ".counters"
 MASK = 2**64 - 1
 ID_HEADER = b"x-request-id"
 MAX_ID_DIGITS = 20
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+class Vitals(NamedTuple):
+    """How a worker's event loop and thread pool were, summed over looks at them while it served."""
+
+    samples: int = 0
+    lag_s: float = 0.0
+    """How much later than asked for a timer fired."""
+    stalled_s: float = 0.0
+    """The part of `lag_s` in lags so long that the loop counts as blocked."""
+    lag_max_s: float = 0.0
+    """The longest lag; no sum."""
+    thread_limit: int = 0
+    """How many threads there may be at once; no sum."""
+    threads_busy: int = 0
+    threads_waiting: int = 0
+    """Calls that waited for a thread."""
+
+
+class Signals(BaseModel):
+    """What tells where a worker's time goes. All but `at_s` and `thread_limit` grow; see `Vitals`."""
+
+    at_s: float
+    """CLOCK_MONOTONIC, seconds."""
+    cpu_s: float
+    in_flight_s: float
+    """The number of requests in flight, integrated over time."""
+    samples: int
+    lag_s: float
+    stalled_s: float
+    lag_max_s: float
+    thread_limit: int
+    threads_busy: int
+    threads_waiting: int
 
 
 class Worker(BaseModel):
@@ -31,6 +72,7 @@ class Worker(BaseModel):
     id_sum: int
     id_xor: int
     in_flight: int
+    signals: Signals
 
 
 class WorkerCounters:
@@ -38,21 +80,22 @@ class WorkerCounters:
 
     def __init__(self) -> None:
         self._start = self._requests = self._id_sum = self._id_xor = self._in_flight = 0
-        self._page: mmap | bytearray = bytearray(PAGE.size)
+        self._clock_s = 0.0
+        self._page: mmap | bytearray = bytearray(PAGE.size + VITALS.size)
         self._path: Path | None = None
 
     def publish(self, directory: Path) -> None:
         """Map the counters to a file of this process in `directory`, which appears there complete."""
         pid = os.getpid()
-        start = start_time(pid)
-        if start is None:
+        process = process_of(pid)
+        if process is None:
             raise RuntimeError(f"/proc/{pid}/stat does not show this process; is /proc mounted?")
-        self._start = start
+        self._start = process.start
         self._path = directory / f"{pid}{SUFFIX}"
         unfinished = self._path.with_suffix(".new")
         with unfinished.open("w+b") as file:
-            file.truncate(PAGE.size)
-            self._page = mmap(file.fileno(), PAGE.size)
+            file.truncate(PAGE.size + VITALS.size)
+            self._page = mmap(file.fileno(), PAGE.size + VITALS.size)
         self._write()
         unfinished.replace(self._path)
 
@@ -62,21 +105,31 @@ class WorkerCounters:
             self._path.unlink(missing_ok=True)
             self._path = None
 
+    @property
+    def seen(self) -> tuple[int, int]:
+        """Requests that have come, and those that are in flight now."""
+        return self._requests, self._in_flight
+
+    def tell(self, vitals: Vitals) -> None:
+        """Let the others read how this worker is."""
+        VITALS.pack_into(self._page, PAGE.size, *vitals)
+
     def begin(self, request_id: int) -> None:
         self._requests += 1
         self._id_sum = (self._id_sum + request_id) & MASK
         self._id_xor ^= request_id
         self._in_flight += 1
+        self._clock_s -= monotonic()
         self._write()
 
     def end(self) -> None:
         self._in_flight -= 1
+        self._clock_s += monotonic()
         self._write()
 
     def _write(self) -> None:
-        PAGE.pack_into(
-            self._page, 0, self._start, self._requests, self._id_sum, self._id_xor, self._in_flight
-        )
+        counts = (self._start, self._requests, self._id_sum, self._id_xor, self._in_flight)
+        PAGE.pack_into(self._page, 0, *counts, self._clock_s)
 
 
 class RequestCounter:
@@ -126,26 +179,48 @@ def live_workers(directory: Path) -> list[Worker]:
     workers = []
     for path in sorted(directory.glob(f"*{SUFFIX}"), key=lambda path: int(path.stem)):
         try:
-            start, requests, id_sum, id_xor, in_flight = PAGE.unpack(path.read_bytes())
+            page = path.read_bytes()
         except FileNotFoundError:  # that worker has just withdrawn
             continue
-        pid = int(path.stem)
-        if start_time(pid) == start:
-            workers.append(
-                Worker(pid=pid, requests=requests, id_sum=id_sum, id_xor=id_xor, in_flight=in_flight)
-            )
+        pid, process = int(path.stem), process_of(int(path.stem))
+        if process is not None and process.start == PAGE.unpack_from(page)[0]:
+            workers.append(_worker(pid, process, page))
     return workers
 
 
-def start_time(pid: int) -> int | None:
-    """Clock ticks after boot at which a process started: with the pid it tells one process from the next
-    that gets its number. None when the process is gone or only waits to be reaped.
+def _worker(pid: int, process: Process, page: bytes) -> Worker:
+    _, requests, id_sum, id_xor, in_flight, clock_s = PAGE.unpack_from(page)
+    vitals = Vitals._make(VITALS.unpack_from(page, PAGE.size))
+    now_s = monotonic()
+    # Who is still in flight has begun, and ends now as far as anyone can tell.
+    in_flight_s = in_flight * now_s + clock_s
+    signals = Signals(at_s=now_s, cpu_s=process.cpu_s, in_flight_s=in_flight_s, **vitals._asdict())
+    return Worker(
+        pid=pid, requests=requests, id_sum=id_sum, id_xor=id_xor, in_flight=in_flight, signals=signals
+    )
 
-    Source: proc_pid_stat(5), fields 3 (state) and 22 (starttime); field 2 may hold blanks and brackets.
+
+class Process(NamedTuple):
+    """What the kernel tells of a process."""
+
+    start: int
+    """Clock ticks after boot at which it started: with the pid it tells one process from the next that
+    gets its number."""
+    cpu_s: float
+    """User and system time of all its threads."""
+
+
+def process_of(pid: int) -> Process | None:
+    """None when the process is gone or only waits to be reaped.
+
+    Source: proc_pid_stat(5), fields 3 (state), 14 and 15 (utime, stime) and 22 (starttime); field 2 may hold
+    blanks and brackets.
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
     state, *fields = stat.rpartition(")")[2].split()
-    return None if state in "ZX" else int(fields[18])
+    if state in "ZX":
+        return None
+    return Process(start=int(fields[18]), cpu_s=(int(fields[10]) + int(fields[11])) / TICKS_PER_S)

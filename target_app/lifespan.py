@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ from fastapi import FastAPI
 
 from target_app.counters import WorkerCounters
 from target_app.settings import Settings
+from target_app.vitals import watch
 
 RECORD = "lifespan.jsonl"
 
@@ -30,12 +32,14 @@ def lifespan_of(
         if not settings.access_log:
             silence_uvicorn_access_log()
         counters.publish(settings.runtime_dir)
+        watcher = asyncio.create_task(watch(counters))
         record(settings.runtime_dir, "startup")
         app.state.started = True
         try:
             yield
         finally:
             app.state.started = False
+            watcher.cancel()
             record(settings.runtime_dir, "shutdown")
             counters.withdraw()
 

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from target_app.counters import MASK, PAGE, Worker, live_workers, start_time
+from target_app.counters import MASK, PAGE, VITALS, Vitals, Worker, WorkerCounters, live_workers, process_of
 from target_app.settings import Settings
 
 
@@ -26,7 +26,8 @@ def test_ids_are_summed_and_xored_modulo_two_to_the_64(client: TestClient, setti
     xor = 0
     for request_id in ids:
         xor ^= request_id
-    assert worker == Worker(pid=os.getpid(), requests=5, id_sum=sum(ids) & MASK, id_xor=xor, in_flight=0)
+    assert (worker.pid, worker.requests, worker.in_flight) == (os.getpid(), 5, 0)
+    assert (worker.id_sum, worker.id_xor) == (sum(ids) & MASK, xor)
 
 
 @pytest.mark.parametrize("header", [None, "", "-1", "+1", "1.5", "abc", "1_000", "9" * 21])
@@ -67,15 +68,31 @@ def test_a_worker_leaves_the_list_when_it_shuts_down(app: FastAPI, settings: Set
     assert live_workers(settings.runtime_dir) == []
 
 
+def test_time_in_flight_is_the_integral_of_requests_over_time(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One request from 10 to 12.5 s, one from 12 s that still runs at 14 s."""
+    settings.runtime_dir.mkdir()
+    counters = WorkerCounters()
+    counters.publish(settings.runtime_dir)
+    for at_s, step in ((10.0, "begin"), (12.0, "begin"), (12.5, "end")):
+        monkeypatch.setattr("target_app.counters.monotonic", lambda at_s=at_s: at_s)
+        counters.begin(1) if step == "begin" else counters.end()
+    monkeypatch.setattr("target_app.counters.monotonic", lambda: 14.0)
+    worker = only_worker(settings)
+    assert (worker.in_flight, worker.signals.in_flight_s) == (1, 4.5)
+
+
 def leave_counters(directory: Path, pid: int, start: int) -> None:
-    (directory / f"{pid}.counters").write_bytes(PAGE.pack(start, 1, 2, 3, 0))
+    page = PAGE.pack(start, 1, 2, 3, 0, 0.0) + VITALS.pack(*Vitals())
+    (directory / f"{pid}.counters").write_bytes(page)
 
 
 def test_files_of_the_dead_are_passed_over(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        start = start_time(child.pid)
-        assert start is not None
-        leave_counters(tmp_path, child.pid, start)
+        process = process_of(child.pid)
+        assert process is not None
+        leave_counters(tmp_path, child.pid, process.start)
         assert [worker.pid for worker in live_workers(tmp_path)] == [child.pid]
         child.kill()
         # Ended, but not yet reaped: still in the process table.
@@ -85,7 +102,7 @@ def test_files_of_the_dead_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_pid_given_to_another_process_is_not_taken_for_the_worker(tmp_path: Path) -> None:
-    start = start_time(os.getpid())
-    assert start is not None
-    leave_counters(tmp_path, os.getpid(), start + 1)
+    process = process_of(os.getpid())
+    assert process is not None
+    leave_counters(tmp_path, os.getpid(), process.start + 1)
     assert live_workers(tmp_path) == []

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +128,47 @@ def test_a_client_that_goes_away_leaves_nothing_in_flight(server: Served) -> Non
         until(lambda: server.total("in_flight") == 1, server.process, server.log)
     until(lambda: server.total("in_flight") == 0, server.process, server.log)
     assert server.total("requests") == before + 1
+
+
+def ask(server: Served, path: str, *, at_once: int) -> float:
+    """How long the client waited for requests that it sent side by side, summed."""
+
+    def one(request_id: int) -> float:
+        began = time.monotonic()
+        server.client.get(path, headers={"x-request-id": str(request_id)}).raise_for_status()
+        return time.monotonic() - began
+
+    with ThreadPoolExecutor(at_once) as pool:
+        return sum(pool.map(one, range(at_once)))
+
+
+def told(server: Served, signal: str) -> float:
+    """The sum over the workers."""
+    return float(sum(worker["signals"][signal] for worker in server.probe()["workers"]))
+
+
+@pytest.mark.slow
+def test_the_time_in_flight_is_the_clients_when_nothing_waits_before_the_app(server: Served) -> None:
+    """Little's law: with an idle server and a wait of a second, what the client adds is below 5 %."""
+    before_s = told(server, "in_flight_s")
+    waited_s = ask(server, "/io/async?ms=1000", at_once=2)
+    assert 0.95 * waited_s <= told(server, "in_flight_s") - before_s <= waited_s
+
+
+def test_a_blocked_event_loop_is_told_as_lag_and_cpu_time(server: Served) -> None:
+    cpu_s, stalled_s = told(server, "cpu_s"), told(server, "stalled_s")
+    ask(server, "/cpu/async?iterations=2000000", at_once=1)
+    until(lambda: told(server, "stalled_s") > stalled_s + 0.05, server.process, server.log)
+    assert told(server, "cpu_s") > cpu_s + 0.1
+    assert told(server, "lag_max_s") > 0.05
+
+
+def test_threads_in_use_are_told(server: Served) -> None:
+    busy, in_flight_s = told(server, "threads_busy"), told(server, "in_flight_s")
+    ask(server, "/io/sync?ms=400", at_once=3)
+    until(lambda: told(server, "threads_busy") > busy, server.process, server.log)
+    assert told(server, "in_flight_s") >= in_flight_s + 3 * 0.4
+    assert told(server, "thread_limit") == 40 * WORKERS
 
 
 def test_a_killed_worker_leaves_the_list_and_its_successor_joins(server: Served) -> None:
