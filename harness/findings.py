@@ -36,6 +36,30 @@ class Summary:
     warnings: tuple[str, ...] = ()
 
 
+class Bottleneck(StrEnum):
+    """What kept a server from doing more."""
+
+    GENERATOR = "generator"
+    MEMORY = "memory"
+    CPU_QUOTA = "CPU quota"
+    SERVER_CPU = "server CPU"
+    ACCEPT_SKEW = "accept skew"
+    THREAD_POOL = "thread pool full"
+    EVENT_LOOP = "event loop blocked"
+    DOWNSTREAM = "downstream wait"
+    NONE = "none reached"
+    UNKNOWN = "not told"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A bottleneck and the signals that it was told from, by name and in words."""
+
+    bottleneck: Bottleneck
+    signals: Mapping[str, str]
+    """Empty where nothing was measured."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellSummary:
     """All a run knows of one cell. Metrics are keyed by TrialMetrics field name."""
@@ -49,6 +73,8 @@ class CellSummary:
     """VALID when it can be ranked; otherwise the word that stands on its numbers."""
     stopped_early: bool = False
     """Clearly worse than the best by then, so it was measured no further."""
+    limited_by: Limit | None = None
+    """None before the signals were looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from harness.signals import TrialSignals, WorkerSignals
+
 NetworkPath = Literal["shared", "bridge", "published", "host"]
 
 KEEP_ALIVE_S = 5
@@ -179,6 +181,8 @@ class WorkerFacts:
     id_sum: int
     id_xor: int
     in_flight: int
+    signals: WorkerSignals | None = None
+    """None from servers that tell none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,3 +294,5 @@ class TrialRecord:
     """UTC, ISO 8601."""
     oom_killed: bool = False
     """The variant did not fit into its memory: infeasible, however its other trials went."""
+    signals: TrialSignals | None = None
+    """What tells where its limit lay; None where the load did not end, or the server tells nothing."""

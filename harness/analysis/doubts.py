@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from harness.analysis.bottleneck import SATURATED
 from harness.analysis.comparisons import floor_of, rankable
 from harness.analysis.metrics import DIRECTIONS, THROUGHPUT
 from harness.analysis.samples import Samples
@@ -19,8 +20,6 @@ from harness.findings import (
 )
 from harness.model import Matrix, Validity, Variant
 
-SATURATED = 0.8
-"""A server that uses less than this share of its CPUs under closed load waits for something else."""
 NOISY_FLOOR = 0.20
 """Above this A/A floor a run can only tell variants apart that nobody needs a benchmark for."""
 

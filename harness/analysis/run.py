@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.analysis.best_set import Simplicity, best_set, simplest_first
+from harness.analysis.bottleneck import limit_of
 from harness.analysis.comparisons import Cells, against_baseline, floor_of, margin_over, summarise_cells
 from harness.analysis.doubts import finding_warnings, limited_by_generator, overcommit_warnings
 from harness.analysis.headline import headline
 from harness.analysis.metrics import THROUGHPUT, ranking_metric
 from harness.analysis.samples import Samples, samples_of, twin_of_baseline
 from harness.analysis.stopping import last_blocks, stopped_early, stopping_notes
-from harness.findings import Comparison, RunAnalysis, ScenarioFinding
+from harness.findings import CellSummary, Comparison, Limit, RunAnalysis, ScenarioFinding
 from harness.model import Matrix, Scenario, TrialRecord, Validity
 
 FEWER_WORKERS_FIRST = simplest_first()
@@ -30,7 +31,7 @@ def analyse(
     ends = last_blocks(records, matrix)
     early = stopped_early(samples, ends)
     cells = {
-        key: replace(cell, stopped_early=key in early)
+        key: replace(cell, stopped_early=key in early, limited_by=_limit(cell, samples, matrix))
         for key, cell in summarise_cells(samples, matrix).items()
     }
     comparisons = against_baseline(samples, cells, matrix)
@@ -49,6 +50,17 @@ def analyse(
         headline=headline(findings, matrix, recommended),
         invalid=tuple(sorted(invalid, key=lambda record: (record.block, record.trial_id))),
         warnings=overcommit_warnings(matrix),
+    )
+
+
+def _limit(cell: CellSummary, samples: Samples, matrix: Matrix) -> Limit:
+    variants = (*matrix.variants, twin_of_baseline(matrix))
+    return limit_of(
+        samples.of(cell.variant_id, cell.scenario),
+        next(variant for variant in variants if variant.id == cell.variant_id),
+        next(scenario for scenario in matrix.scenarios if scenario.name == cell.scenario),
+        word=cell.word,
+        server_cpus=len(matrix.server_cpus),
     )
 
 

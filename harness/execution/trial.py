@@ -11,6 +11,7 @@ from harness.execution.observer import Observer
 from harness.execution.ports import Clock, Deployment, Engine, LoadGenerator
 from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import trial_metrics
+from harness.measurement.signals import trial_signals
 from harness.measurement.validity import Evidence, judge
 from harness.model import (
     DeploymentSpec,
@@ -23,6 +24,7 @@ from harness.model import (
     Validity,
 )
 from harness.planning.commands import EXPECTED_STACK, server_argv, server_env
+from harness.signals import TrialSignals
 
 Progress = Callable[[Mapping[str, float]], None]
 
@@ -68,6 +70,7 @@ class _Notes:
     load: LoadRecord | None = None
     readings: tuple[ResourceReading, ...] = ()
     metrics: TrialMetrics | None = None
+    signals: TrialSignals | None = None
     validity: Validity = Validity.INVALID
     reasons: tuple[str, ...] = ()
 
@@ -132,6 +135,7 @@ def run_trial(
             phases_s=notes.phases_s,
             started_at=started_at,
             oom_killed=notes.oom_killed,
+            signals=notes.signals,
         ),
         load=notes.load,
         readings=notes.readings,
@@ -158,6 +162,7 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
         after, facts_after = deployment.memory(), generator.probe()
         generator.verify(scenario)
     notes.metrics = trial_metrics(notes.load, notes.readings, scenario=scenario, before=before, after=after)
+    notes.signals = trial_signals(notes.facts, facts_after, notes.load, cpu_cores=notes.metrics.cpu_cores)
     notes.validity, notes.reasons = judge(
         Evidence(
             variant=variant,
@@ -172,6 +177,7 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
             server_cpus=len(bench.server_cpus),
             ceiling_per_s=bench.ceiling_per_s,
             expected_stack=EXPECTED_STACK.get(variant.recipe),
+            signals=notes.signals,
         )
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,3 +38,5 @@ class LoadRecord:
     id_sum: int
     id_xor: int
     """Sum (modulo 2**64) and xor of the ids of all requests that were answered."""
+    in_flight_s: float = nan
+    """Sum of the times from send to answer of all requests that were answered; NaN in old records."""

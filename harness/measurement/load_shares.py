@@ -9,6 +9,7 @@ import operator
 import zipfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ class DriveResult:
     id_sum: int
     id_xor: int
     arrays_npz_b64: str
+    in_flight_s: float = nan
 
 
 def share(load: ClosedLoad | OpenLoad, agents: int) -> tuple[ClosedLoad | OpenLoad, ...]:
@@ -107,6 +109,7 @@ def merge(results: Sequence[DriveResult], *, earlier: LoadRecord | None = None) 
         undrained=sum(load.undrained for load in loads),
         id_sum=sum(load.id_sum for load in loads) % 2**64,
         id_xor=functools.reduce(operator.xor, (load.id_xor for load in loads)),
+        in_flight_s=sum(load.in_flight_s for load in loads),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from harness.measurement.accounting import RIGHT, served, served_ids, unanswered, worker_pids, wrong_by_kind
+from harness.measurement.littles_law import one_clock
 from harness.measurement.load import WRONG_BODY, LoadRecord
 from harness.measurement.metrics import in_window
 from harness.model import (
@@ -21,6 +22,7 @@ from harness.model import (
     Validity,
     Variant,
 )
+from harness.signals import TrialSignals
 
 MAX_ERROR_SHARE = 0.001
 MAX_LATENESS_S, MAX_LATENESS_OF_SLO = 0.002, 0.05
@@ -63,6 +65,7 @@ class Evidence:
     """What the generator reached on a static server; None when it was not calibrated."""
     expected_stack: Stack | None
     """How the names of the event loop and of the HTTP protocol must begin; None when any will do."""
+    signals: TrialSignals | None = None
 
 
 Finding = tuple[Validity, str]
@@ -282,6 +285,7 @@ RULES: tuple[Rule, ...] = (
     server_alone,
     right_answers,
     same_server,
+    one_clock,
     as_configured,
 )
 

@@ -29,6 +29,8 @@ class Totals:
     id_sum: int
     """Sum modulo 2**64 of the ids of all requests that got a whole HTTP answer, right or wrong."""
     id_xor: int
+    in_flight_s: float
+    """Sum of the times from send to answer of these requests."""
 
 
 class Recorder:
@@ -71,6 +73,7 @@ class Recorder:
         status = np.array(self.status, dtype=np.int16)
         answered = (status > 0) | (status == WRONG_BODY)
         ids = np.uint64(first_id) + np.flatnonzero(answered).astype(np.uint64)
+        latencies_s = np.array(self.finished_s) - np.array(self.sent_s)
         counts = {code: int(np.count_nonzero(status == code)) for code in (OK, TIMED_OUT, DROPPED, UNDRAINED)}
         return Totals(
             scheduled=len(status),
@@ -81,6 +84,7 @@ class Recorder:
             undrained=counts[UNDRAINED],
             id_sum=int(ids.sum(dtype=np.uint64)),
             id_xor=int(np.bitwise_xor.reduce(ids)),
+            in_flight_s=float(latencies_s[answered].sum()),
         )
 
     def window(self, start_s: float, end_s: float) -> dict[str, NDArray[np.float64] | NDArray[np.int16]]:

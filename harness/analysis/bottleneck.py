@@ -1,0 +1,284 @@
+"""What limits a cell: one name, from signals of the server and of the machine, never from the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from harness.analysis.wording import percent
+from harness.findings import Bottleneck, Limit
+from harness.model import ClosedLoad, Scenario, TrialRecord, Validity, Variant
+from harness.signals import WorkerUse
+
+SATURATED = 0.8
+"""A server, or a worker, that uses less than this share of its CPUs waits for something else."""
+THROTTLED = 0.05
+"""Seconds without CPU per second, over all cores: less is a burst that the next period makes up for."""
+NEAR_MEMORY_LIMIT = 0.95
+"""Of the memory limit, by working set: what can be dropped at once is left out of it, so from here on the
+kernel reclaims pages that are in use."""
+POOL_FULL = 0.9
+"""Of the threads, on average: nearly every look found all of them busy."""
+QUEUED_CALLS = 1.0
+"""Calls that wait for a thread, on average: with fewer, one more thread would mostly stand idle."""
+LAGGING_S = 0.01
+"""Mean lag of the event loop: what every request waits before anybody looks at it. A loop whose handlers
+all await stays around 1 ms (epoll rounds its timers up to whole milliseconds)."""
+STALLED = 0.05
+"""Share of the time in which the loop was blocked for more than 50 ms: more than a p95 can hide."""
+UNEVEN = 1.5
+"""A worker's share of the requests, or of the CPU, against an even one."""
+WAITING = 2.0
+"""Requests inside the app for each core at work. By Little's law that is their time inside against their CPU
+time: from here on, more than half of it is a wait."""
+MOSTLY = 0.5
+"""Of the latency."""
+
+
+BELIEVED = (Validity.VALID, Validity.GENERATOR_BOUND)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`limit` is the answer where `holds`, and no rule before it."""
+
+    limit: Bottleneck
+    holds: Callable[[Signs], bool]
+    meaning: str
+
+
+RULES = (
+    # The client comes first: behind a slow one, no signal of the server says what the server could do.
+    Rule(
+        Bottleneck.GENERATOR,
+        lambda signs: signs.word is Validity.GENERATOR_BOUND,
+        "The load generator was at its limit (rules I3 and I4), so the server's is not known.",
+    ),
+    # A server short of memory also burns CPU and stalls: those are symptoms.
+    Rule(
+        Bottleneck.MEMORY,
+        lambda signs: signs.oom_killed or signs.memory_share >= NEAR_MEMORY_LIMIT,
+        f"Killed for memory, or a working set of {NEAR_MEMORY_LIMIT:.0%} of the limit or more.",
+    ),
+    # A throttled server shows loop lag and queues of every kind, and by its quota may look saturated too.
+    Rule(
+        Bottleneck.CPU_QUOTA,
+        lambda signs: signs.throttled_share >= THROTTLED,
+        f"Throttled for {percent(THROTTLED)} of the time or more: the quota, not the cores, ran out.",
+    ),
+    # With all cores used up, lag and full pools are queues for the CPU, and no other split of the requests
+    # would help.
+    Rule(
+        Bottleneck.SERVER_CPU,
+        lambda signs: signs.cpu_share >= SATURATED,
+        f"At least {percent(SATURATED)} of the CPU that the cores and the workers allow is used.",
+    ),
+    # Some workers are at a limit of their own while others are not, and have more than their share.
+    Rule(
+        Bottleneck.ACCEPT_SKEW,
+        lambda signs: signs.uneven >= UNEVEN and signs.some_worker_limited and not signs.all_workers_limited,
+        f"A worker at its limit (CPU, threads or event loop) with {UNEVEN:g} times its share of the "
+        f"requests or more, beside workers with room.",
+    ),
+    # Calls that wait for a thread leave the loop free, so a full pool shows no lag; the reverse may be.
+    Rule(
+        Bottleneck.THREAD_POOL,
+        lambda signs: any(map(pool_full, signs.workers)),
+        f"{percent(POOL_FULL)} or more of the threads for sync endpoints busy, and calls waiting for one.",
+    ),
+    Rule(
+        Bottleneck.EVENT_LOOP,
+        lambda signs: any(map(loop_blocked, signs.workers)),
+        f"The event loop {LAGGING_S * 1000:.0f} ms late on average, or blocked for more than 50 ms at once "
+        f"during {percent(STALLED)} of the time: something computes or sleeps in it.",
+    ),
+    # Nothing of the server's own is used up, and yet requests stay inside it for long.
+    Rule(
+        Bottleneck.DOWNSTREAM,
+        lambda signs: signs.closed and signs.told and signs.waits,
+        "Requests spend most of their time inside the app waiting for something that is not its own: "
+        "more clients would get more throughput.",
+    ),
+    Rule(
+        Bottleneck.NONE,
+        lambda signs: signs.told,
+        "The server had room for more than this load asked of it.",
+    ),
+    Rule(
+        Bottleneck.UNKNOWN,
+        lambda _: True,
+        "The server told nothing of its event loop and threads, or no trial was VALID or GENERATOR-BOUND.",
+    ),
+)
+"""In this order; the first that holds names the bottleneck."""
+
+
+def pool_full(worker: WorkerUse) -> bool:
+    if not worker.thread_limit or worker.threads_busy is None or worker.threads_waiting is None:
+        return False
+    return worker.threads_busy >= POOL_FULL * worker.thread_limit and worker.threads_waiting >= QUEUED_CALLS
+
+
+def loop_blocked(worker: WorkerUse) -> bool:
+    return (worker.lag_mean_s or 0.0) >= LAGGING_S or (worker.stalled_share or 0.0) >= STALLED
+
+
+def limited(worker: WorkerUse) -> bool:
+    return worker.cpu_cores >= SATURATED or pool_full(worker) or loop_blocked(worker)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """The medians of a cell that the rules look at."""
+
+    word: Validity
+    oom_killed: bool
+    closed: bool
+    cpu_cores: float = 0.0
+    usable_cores: float
+    throttled_share: float = 0.0
+    generator_cpu_share: float = 0.0
+    memory_bytes: float = 0.0
+    memory_limit_bytes: float | None
+    in_flight: float | None = None
+    """Requests inside the app."""
+    inside_share: float | None = None
+    """Of the latency."""
+    workers: tuple[WorkerUse, ...] = ()
+
+    @property
+    def measured(self) -> bool:
+        return self.memory_bytes > 0
+
+    @property
+    def told(self) -> bool:
+        return bool(self.workers)
+
+    @property
+    def cpu_share(self) -> float:
+        return self.cpu_cores / self.usable_cores
+
+    @property
+    def memory_share(self) -> float:
+        return self.memory_bytes / self.memory_limit_bytes if self.memory_limit_bytes else 0.0
+
+    @property
+    def uneven(self) -> float:
+        """The largest share of requests, or of CPU, in even shares."""
+        cores = sum(worker.cpu_cores for worker in self.workers) or 1.0
+        shares = [max(worker.request_share, worker.cpu_cores / cores) for worker in self.workers]
+        return max(shares, default=0.0) * len(shares)
+
+    @property
+    def some_worker_limited(self) -> bool:
+        return any(map(limited, self.workers))
+
+    @property
+    def all_workers_limited(self) -> bool:
+        return all(map(limited, self.workers))
+
+    @property
+    def waits(self) -> bool:
+        """Inside the app, that is: what waits before it waits for the app, the network or the generator."""
+        mostly_inside = (self.inside_share or 0.0) >= MOSTLY
+        return mostly_inside and (self.in_flight or 0.0) >= WAITING * self.cpu_cores
+
+
+def limit_of(
+    records: Sequence[TrialRecord], variant: Variant, scenario: Scenario, *, word: Validity, server_cpus: int
+) -> Limit:
+    """What limits a cell, by the trials of it that carry its word, if that is VALID or GENERATOR-BOUND.
+
+    `server_cpus` is the number of cores that the server is pinned to.
+    """
+    signs = _signs(records, variant, scenario, word=word, server_cpus=server_cpus)
+    return Limit(
+        bottleneck=next(rule.limit for rule in RULES if rule.holds(signs)),
+        signals=dict(_shown(signs)) if signs.measured else {},
+    )
+
+
+def _signs(
+    records: Sequence[TrialRecord], variant: Variant, scenario: Scenario, *, word: Validity, server_cpus: int
+) -> Signs:
+    quota = server_cpus if variant.cpu_quota is None else min(server_cpus, variant.cpu_quota)
+    empty = Signs(
+        word=word,
+        oom_killed=any(record.oom_killed for record in records),
+        closed=isinstance(scenario.load, ClosedLoad),
+        # A worker is one Python process: one core, whatever its threads do.
+        usable_cores=min(quota, variant.workers),
+        memory_limit_bytes=variant.memory_mib * 2**20 if variant.memory_mib else None,
+    )
+    # In a disturbed trial every signal of the server is also one of the disturbance.
+    chosen = [record for record in records if record.validity is word and word in BELIEVED]
+    metrics = [record.metrics for record in chosen if record.metrics is not None]
+    if not metrics:
+        return empty
+    signals = [record.signals for record in chosen if record.signals is not None]
+    return replace(
+        empty,
+        cpu_cores=median(one.cpu_cores for one in metrics),
+        throttled_share=median(one.throttled_share for one in metrics),
+        generator_cpu_share=median(one.generator_cpu_share for one in metrics),
+        memory_bytes=median(one.working_set_peak_bytes for one in metrics),
+        in_flight=_median([one.in_flight_server for one in signals]),
+        inside_share=_median([one.inside_share for one in signals]),
+        workers=tuple(map(_median_use, zip(*(one.workers for one in signals), strict=False))),
+    )
+
+
+def _median_use(same_rank: tuple[WorkerUse, ...]) -> WorkerUse:
+    """Of the workers that took the same place among their siblings by requests, one from each trial."""
+    return WorkerUse(
+        request_share=median(use.request_share for use in same_rank),
+        cpu_cores=median(use.cpu_cores for use in same_rank),
+        lag_mean_s=_median([use.lag_mean_s for use in same_rank]),
+        lag_worst_s=_median([use.lag_worst_s for use in same_rank]),
+        stalled_share=_median([use.stalled_share for use in same_rank]),
+        threads_busy=_median([use.threads_busy for use in same_rank]),
+        threads_waiting=_median([use.threads_waiting for use in same_rank]),
+        thread_limit=same_rank[0].thread_limit,
+    )
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def _shown(signs: Signs) -> Iterator[tuple[str, str]]:
+    """Every signal under its name, in words."""
+    yield (
+        "CPU",
+        f"{signs.cpu_cores:.2f} of {signs.usable_cores:g} core{'' if signs.usable_cores <= 1 else 's'}",
+    )
+    yield "throttled", percent(signs.throttled_share)
+    yield "generator", f"{percent(signs.generator_cpu_share)} of its core"
+    yield "memory", _memory(signs)
+    if signs.inside_share is not None:
+        yield "inside the app", f"{percent(signs.inside_share)} of the latency"
+    if len(signs.workers) > 1:
+        first = signs.workers[0]
+        share, even = percent(first.request_share), percent(1 / len(signs.workers))
+        yield "busiest worker", f"{share} of the requests (even: {even}), {first.cpu_cores:.2f} cores"
+    looked_at = [worker for worker in signs.workers if worker.lag_mean_s is not None]
+    if looked_at:
+        yield "event loop", _event_loop(max(looked_at, key=lambda worker: worker.lag_mean_s or 0.0))
+        busiest = max(looked_at, key=lambda worker: worker.threads_busy or 0.0)
+        if busiest.thread_limit:
+            busy, waiting = busiest.threads_busy or 0.0, busiest.threads_waiting or 0.0
+            yield "threads", f"{busy:.1f} of {busiest.thread_limit:g} busy, {waiting:.1f} calls waiting"
+
+
+def _memory(signs: Signs) -> str:
+    limit = signs.memory_limit_bytes
+    of_limit = "" if limit is None else f" of {limit / 2**20:.0f}"
+    return f"{signs.memory_bytes / 2**20:.0f}{of_limit} MiB"
+
+
+def _event_loop(worker: WorkerUse) -> str:
+    lag, worst = (worker.lag_mean_s or 0.0) * 1000, (worker.lag_worst_s or 0.0) * 1000
+    blocked = percent(worker.stalled_share or 0.0)
+    return f"{lag:.1f} ms late, {worst:.0f} ms at most, blocked {blocked} of the time"

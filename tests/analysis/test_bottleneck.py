@@ -1,0 +1,188 @@
+"""One name for what limits a cell: known truths first, then the order of the rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.analysis.bottleneck import RULES, limit_of
+from harness.analysis.run import analyse
+from harness.findings import Bottleneck, Limit
+from harness.model import OpenLoad, Scenario, TrialRecord, Validity, Variant
+from harness.signals import TrialSignals, WorkerUse
+from tests.samples import ITEMS, PLAIN, a_matrix, a_record, some_metrics
+
+OPEN = replace(ITEMS, name="open", load=OpenLoad(rate_per_s=100.0))
+TWO, FOUR = replace(PLAIN, workers=2), replace(PLAIN, workers=4)
+QUOTA = replace(PLAIN, cpu_quota=0.5)
+SMALL = replace(PLAIN, memory_mib=64)
+
+
+def use(share: float = 1.0, cores: float = 0.3, **changes: Any) -> WorkerUse:
+    """A worker with a calm event loop and an idle thread pool."""
+    values: dict[str, Any] = {
+        "lag_mean_s": 0.001,
+        "lag_worst_s": 0.004,
+        "stalled_share": 0.0,
+        "threads_busy": 0.0,
+        "threads_waiting": 0.0,
+        "thread_limit": 40,
+    }
+    return WorkerUse(request_share=share, cpu_cores=cores, **{**values, **changes})
+
+
+LATE = {"lag_mean_s": 0.04, "lag_worst_s": 0.08}
+FULL = {"threads_busy": 39.5, "threads_waiting": 35.0}
+IDLE = {"lag_mean_s": None, "lag_worst_s": None, "stalled_share": None, "threads_busy": None}
+
+
+def trial(*workers: WorkerUse, inside: float = 1.0, under_way: float = 4.0, **metrics: Any) -> TrialRecord:
+    cores = sum(worker.cpu_cores for worker in workers)
+    signals = TrialSignals(workers=workers, in_flight_server=inside, in_flight_client=under_way)
+    return a_record(metrics=some_metrics(**{"cpu_cores": cores, **metrics}), signals=signals)
+
+
+def limit(
+    *records: TrialRecord,
+    variant: Variant = PLAIN,
+    scenario: Scenario = ITEMS,
+    word: Validity = Validity.VALID,
+    server_cpus: int = 1,
+) -> Limit:
+    return limit_of(records, variant, scenario, word=word, server_cpus=server_cpus)
+
+
+@pytest.mark.parametrize(
+    ("record", "where", "name"),
+    [
+        (trial(use(cores=0.99)), {}, Bottleneck.SERVER_CPU),
+        (trial(*[use(0.25, 0.248)] * 4), {"variant": FOUR}, Bottleneck.SERVER_CPU),
+        (trial(use(cores=0.99, **LATE)), {}, Bottleneck.SERVER_CPU),
+        (trial(use(cores=0.95, **FULL)), {}, Bottleneck.SERVER_CPU),
+        (trial(use(cores=0.5, **LATE)), {"scenario": OPEN}, Bottleneck.EVENT_LOOP),
+        (trial(use(cores=0.1, stalled_share=0.17)), {"scenario": OPEN}, Bottleneck.EVENT_LOOP),
+        (trial(use(cores=0.5)), {"scenario": OPEN}, Bottleneck.NONE),
+        (trial(use(cores=0.3, **FULL), inside=75, under_way=80), {}, Bottleneck.THREAD_POOL),
+        (trial(use(cores=0.3, threads_busy=39.5), inside=39, under_way=40), {}, Bottleneck.DOWNSTREAM),
+        (trial(use(cores=0.3), inside=3.8), {}, Bottleneck.DOWNSTREAM),
+        (trial(use(cores=0.3), inside=3.8), {"scenario": OPEN}, Bottleneck.NONE),
+        (trial(use(cores=0.6), inside=0.7, under_way=1.0), {}, Bottleneck.NONE),
+        (trial(use(cores=0.3), inside=0.8), {}, Bottleneck.NONE),
+        (trial(use(cores=0.5), throttled_share=0.4), {"variant": QUOTA}, Bottleneck.CPU_QUOTA),
+        (trial(use(cores=0.5), throttled_share=0.01), {"variant": QUOTA}, Bottleneck.SERVER_CPU),
+        (trial(use(), working_set_peak_bytes=63 * 2**20), {"variant": SMALL}, Bottleneck.MEMORY),
+        (trial(use(), working_set_peak_bytes=50 * 2**20), {"variant": SMALL}, Bottleneck.NONE),
+    ],
+    ids=[
+        "all of the core",
+        "four workers share one core",
+        "a late loop on a busy core is a queue for the core",
+        "so is a full pool",
+        "async def that computes, at half of what it could serve",
+        "one long stall",
+        "half busy at an offered rate",
+        "eighty clients, forty threads",
+        "forty clients, forty threads: none waits for one",
+        "awaited waits in a closed loop",
+        "awaited waits at an offered rate",
+        "one client: nobody waits",
+        "requests wait before the app, which is neither busy nor late",
+        "throttled by its quota",
+        "a quota that is hardly felt",
+        "memory nearly full",
+        "memory to spare",
+    ],
+)
+def test_a_cell_is_limited_by(record: TrialRecord, where: dict[str, Any], name: Bottleneck) -> None:
+    assert limit(record, **where).bottleneck is name
+
+
+@pytest.mark.parametrize(
+    ("workers", "name"),
+    [
+        ((use(1.0, 1.0), use(0.0, 0.0, **IDLE)), Bottleneck.ACCEPT_SKEW),
+        ((use(0.8, 0.2, **LATE), use(0.2, 0.05)), Bottleneck.ACCEPT_SKEW),
+        ((use(0.8, 0.2, **FULL), use(0.2, 0.05)), Bottleneck.ACCEPT_SKEW),
+        ((use(0.8, 0.2), use(0.2, 0.05)), Bottleneck.NONE),
+        ((use(0.8, 0.2, **LATE), use(0.2, 0.05, **LATE)), Bottleneck.EVENT_LOOP),
+        ((use(0.55, 0.2, **FULL), use(0.45, 0.2)), Bottleneck.THREAD_POOL),
+        ((use(0.8, 1.0), use(0.2, 0.9)), Bottleneck.SERVER_CPU),
+    ],
+    ids=[
+        "all on one core of two",
+        "one loop blocked",
+        "one pool full",
+        "uneven, but nobody is at a limit",
+        "uneven, but all are blocked",
+        "even enough",
+        "uneven, but all cores are used up",
+    ],
+)
+def test_skew_is_a_worker_at_its_limit_beside_others_with_room(
+    workers: tuple[WorkerUse, ...], name: Bottleneck
+) -> None:
+    assert limit(trial(*workers), variant=TWO, server_cpus=2).bottleneck is name
+
+
+def test_behind_a_generator_at_its_limit_nothing_is_said_of_the_server() -> None:
+    record = replace(trial(use(cores=0.99)), validity=Validity.GENERATOR_BOUND)
+    found = limit(record, word=Validity.GENERATOR_BOUND)
+    assert found.bottleneck is Bottleneck.GENERATOR
+    assert found.signals["generator"] == "40 % of its core"
+
+
+@pytest.mark.parametrize("word", [Validity.NOISY, Validity.INVALID])
+def test_disturbed_trials_name_nothing(word: Validity) -> None:
+    record = replace(trial(use(cores=0.99)), validity=word)
+    assert limit(record, word=word) == Limit(bottleneck=Bottleneck.UNKNOWN, signals={})
+
+
+def test_a_variant_that_was_killed_for_memory_is_limited_by_it() -> None:
+    record = a_record(validity=Validity.INVALID, metrics=None, oom_killed=True)
+    assert limit(record, word=Validity.INVALID).bottleneck is Bottleneck.MEMORY
+
+
+@pytest.mark.parametrize(("cores", "name"), [(0.99, Bottleneck.SERVER_CPU), (0.3, Bottleneck.UNKNOWN)])
+def test_old_records_tell_what_they_can(cores: float, name: Bottleneck) -> None:
+    assert limit(a_record(metrics=some_metrics(cpu_cores=cores))).bottleneck is name
+
+
+def test_medians_decide_and_not_the_odd_trial() -> None:
+    calm, odd = trial(use(cores=0.3), inside=3.8), trial(use(cores=0.99, **LATE))
+    found = limit(calm, odd, calm)
+    assert found.bottleneck is Bottleneck.DOWNSTREAM
+    assert found.signals["CPU"] == "0.30 of 1 core"
+
+
+def test_the_signals_are_told_in_words() -> None:
+    record = trial(
+        use(0.75, 0.3, lag_mean_s=0.0031, lag_worst_s=0.012, **FULL),
+        use(0.25, 0.1),
+        inside=3.0,
+        under_way=4.0,
+    )
+    assert limit(record, variant=TWO, server_cpus=2).signals == {
+        "CPU": "0.40 of 2 cores",
+        "throttled": "0.0 %",
+        "generator": "40 % of its core",
+        "memory": "60 MiB",
+        "inside the app": "75 % of the latency",
+        "busiest worker": "75 % of the requests (even: 50 %), 0.30 cores",
+        "event loop": "3.1 ms late, 12 ms at most, blocked 0.0 % of the time",
+        "threads": "39.5 of 40 busy, 35.0 calls waiting",
+    }
+
+
+def test_every_name_has_one_rule_and_the_last_one_always_holds() -> None:
+    assert sorted(rule.limit for rule in RULES) == sorted(Bottleneck)
+    assert RULES[-1].limit is Bottleneck.UNKNOWN
+
+
+def test_an_analysis_names_the_limit_of_every_cell() -> None:
+    matrix = a_matrix()
+    found = analyse([trial(use(cores=0.99))], matrix)
+    names = {cell.variant_id: cell.limited_by for cell in found.findings[0].cells}
+    assert all(names.values())
+    assert names[PLAIN.id] == limit(trial(use(cores=0.99)))
