@@ -27,8 +27,8 @@ def test_without_a_terminal_there_are_plain_whole_lines() -> None:
         finish(watcher)
         watcher.loading({"per_s": 900.0})
     assert out.getvalue().splitlines() == [
-        "  uvicorn-plain.w1.items.01: 1,000 requests/s, p95 6.0 ms",
-        "  uvicorn-standard.w1.items.01: 1,500 requests/s, p95 6.0 ms",
+        "  uvicorn-plain.w1.items.01: VALID: 1,000 requests/s, p95 6.0 ms",
+        "  uvicorn-standard.w1.items.01: VALID: 1,500 requests/s, p95 6.0 ms",
         "[3/4] uvicorn-plain.w1.items.02  about 3 min left  leading so far: uvicorn-standard.w1",
     ]
 

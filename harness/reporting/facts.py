@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from harness.analysis.bottleneck import RULES as BOTTLENECK_RULES
 from harness.findings import ScenarioFinding
 from harness.model import ClosedLoad, Scenario, Variant
 from harness.planning.commands import CONTAINER_PORT, PORT, server_argv, server_env
@@ -38,6 +39,7 @@ GLOSSARY = (
     ("throughput", "Right answers per second inside the measured window."),
     ("p95", "95 % of right answers came within this time, counted from the intended send time."),
     ("memory", "Peak working set of the whole container: its memory use less inactive file cache."),
+    *((f"limited by: {rule.limit}", rule.meaning) for rule in BOTTLENECK_RULES),
 )
 
 

@@ -48,6 +48,8 @@ class Section:
     description: str
     ranked_by: str
     rows: tuple[tables.VerdictRow, ...]
+    limits: tuple[tables.LimitRow, ...]
+    limit_headings: tuple[str, ...]
     others: tuple[tables.OtherRow, ...]
     floor: str
     warnings: tuple[str, ...]
@@ -110,6 +112,8 @@ def _section(
         description=facts.scenario_line(data.scenario(finding.scenario), finding),
         ranked_by=quantity(finding.metric).label,
         rows=tables.verdict_rows(data, finding),
+        limits=tables.limit_rows(data, finding),
+        limit_headings=tables.limit_headings(finding),
         others=tables.other_rows(finding),
         floor=tables.floor_line(data, finding),
         warnings=tables.warnings(finding),

@@ -62,8 +62,9 @@ def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[str]:
             row.memory.text,
             row.cpu.text,
             str(row.ratio),
-            row.verdict,
+            f"{row.verdict} ({row.broken})" if row.broken else row.verdict,
             row.trials,
+            row.limited_by,
         )
         for row in tables.verdict_rows(data, finding)
     ]
@@ -76,15 +77,24 @@ def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[str]:
             "CPU ms/request",
             f"{quantity(finding.metric).label} / baseline",
             "verdict",
-            "valid trials",
+            "VALID trials",
+            "limited by",
         ),
         rows,
     )
     yield from ("★ cannot be told from the best. Brackets hold 95 % intervals.", "")
     yield from (inert(tables.floor_line(data, finding)), "")
+    yield from _limits(data, finding)
     doubts = tables.warnings(finding)
     if doubts:
         yield from (*(f"- {inert(doubt)}" for doubt in doubts), "")
+
+
+def _limits(data: ReportData, finding: ScenarioFinding) -> Iterator[str]:
+    rows = [(row.variant_id, row.limited_by, *row.signals) for row in tables.limit_rows(data, finding)]
+    if rows:
+        yield from ("What limited each variant, and the signals that tell (medians over its trials):", "")
+        yield from _table(("variant", "limited by", *tables.limit_headings(finding)), rows)
 
 
 def _rules(data: ReportData) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -13,10 +14,12 @@ from harness.findings import (
 )
 from harness.model import TrialRecord, Validity
 from harness.reporting.data import ReportData
-from harness.reporting.wording import Estimate, estimate, number, percent, plain, quantity, ratio
+from harness.reporting.wording import ABSENT, Estimate, estimate, number, percent, plain, quantity, ratio
 
 BASELINE, TWIN, NOT_COMPARED = "baseline", "A/A twin", "not compared"
 NOT_BUILT, NOT_MEASURED = "NOT BUILT", "not measured"
+_RULE = re.compile(r"(I\d+):")
+"""How a reason begins that names a rule."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +34,23 @@ class VerdictRow:
     ratio: Estimate
     verdict: str
     """A verdict, "baseline", "A/A twin", or the word that stands on the numbers (NOISY, ...)."""
+    broken: str
+    """The rules behind that word, for example "I3, I4"; empty for a verdict."""
+    limited_by: str
     best: bool
     recommended: str
     """"recommended", "recommended here" when there is no one variant for all scenarios, or nothing."""
     trials: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitRow:
+    """What limits one variant under one scenario, and the signals that tell."""
+
+    variant_id: str
+    limited_by: str
+    signals: tuple[str, ...]
+    """In the order of `limit_headings`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +118,49 @@ def _row(data: ReportData, finding: ScenarioFinding, cell: CellSummary) -> Verdi
         cpu=shown("cpu_ms_per_request"),
         ratio=ratio(comparison.ratio if comparison else None),
         verdict=_verdict(data, cell, comparison),
+        broken=_broken(data, cell),
+        limited_by=_limited_by(cell),
         best=cell.variant_id in finding.best_set,
         recommended=_recommended(data, finding, cell.variant_id),
         trials=f"{cell.valid}/{cell.trials}{', stopped early' if cell.stopped_early else ''}",
     )
+
+
+def limit_headings(finding: ScenarioFinding) -> tuple[str, ...]:
+    """The names of all signals that any cell has."""
+    told = (cell.limited_by.signals for cell in finding.cells if cell.limited_by)
+    return tuple(dict.fromkeys(name for signals in told for name in signals))
+
+
+def limit_rows(data: ReportData, finding: ScenarioFinding) -> tuple[LimitRow, ...]:
+    """In the order of the verdicts; what was not measured is left out."""
+    headings = limit_headings(finding)
+    return tuple(
+        LimitRow(
+            variant_id=cell.variant_id,
+            limited_by=_limited_by(cell),
+            signals=tuple(cell.limited_by.signals.get(name, ABSENT) for name in headings),
+        )
+        for cell in ordered_cells(data, finding)
+        if cell.limited_by and cell.limited_by.signals
+    )
+
+
+def _limited_by(cell: CellSummary) -> str:
+    return str(cell.limited_by.bottleneck) if cell.limited_by else ABSENT
+
+
+def _broken(data: ReportData, cell: CellSummary) -> str:
+    if cell.word is Validity.VALID:
+        return ""
+    reasons = (
+        reason
+        for record in data.outcomes
+        if (record.variant_id, record.scenario) == (cell.variant_id, cell.scenario)
+        and record.validity is cell.word
+        for reason in record.reasons
+    )
+    return ", ".join(sorted({found[1] for reason in reasons if (found := _RULE.match(reason))}))
 
 
 def _recommended(data: ReportData, finding: ScenarioFinding, variant_id: str) -> str:
@@ -186,6 +241,8 @@ def _summaries(finding: ScenarioFinding) -> Iterable[tuple[str, tuple[str, ...]]
 
 
 def rule_lines(data: ReportData) -> tuple[RuleLine, ...]:
+    """Where a variant was not ranked, its word stands in place of what following the rule loses."""
+    words = {(f.scenario, cell.variant_id): cell.word for f in data.analysis.findings for cell in f.cells}
     return tuple(
         RuleLine(
             scenario=row.scenario,
@@ -193,7 +250,9 @@ def rule_lines(data: ReportData) -> tuple[RuleLine, ...]:
             workers=str(row.workers),
             variant_id=row.variant_id,
             memory=_single(row.working_set_mib, number),
-            lost=_single(row.regret, percent),
+            lost=_single(row.regret, percent)
+            if row.regret is not None
+            else Estimate(text=str(words.get((row.scenario, row.variant_id), ABSENT))),
             best=row.in_best_set,
         )
         for row in data.rules

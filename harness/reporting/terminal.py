@@ -13,9 +13,10 @@ from rich.text import Text
 from harness.findings import ScenarioFinding
 from harness.reporting import facts, tables
 from harness.reporting.data import ReportData
-from harness.reporting.wording import Estimate, plain
+from harness.reporting.wording import ABSENT, Estimate, plain
 
 SHOWN_INVALID = 10
+SHOWN_SIGNALS = ("CPU", "event loop", "threads", "busiest worker")
 
 _STYLES = {
     "better": "green",
@@ -65,7 +66,7 @@ def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[RenderableT
     table.add_column("variant", min_width=16, overflow="fold")
     for heading in ("requests/s", "p95 ms", "memory\nMiB", "CPU ms\n/req", "ratio to\nbaseline"):
         table.add_column(heading, justify="right", overflow="fold")
-    table.add_column("verdict\nvalid trials", overflow="fold")
+    table.add_column("verdict\nVALID trials", overflow="fold")
     for row in tables.verdict_rows(data, finding):
         table.add_row(
             _name(row),
@@ -77,6 +78,7 @@ def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[RenderableT
     yield table
     yield Text("★ cannot be told from the best; 95 % intervals stand below the numbers", style="dim")
     yield Text(tables.floor_line(data, finding), style="dim")
+    yield from _limits(data, finding)
     for warning in tables.warnings(finding):
         yield Text(f"! {warning}", style="yellow")
 
@@ -93,9 +95,30 @@ def _two_lines(value: Estimate) -> Text:
 
 def _verdict(row: tables.VerdictRow) -> Text:
     mark = "★ " if row.best else ""
+    broken = f" {row.broken}" if row.broken else ""
     return Text(f"{mark}{row.verdict}", style=_STYLES.get(row.verdict, "")).append(
-        f"\n{row.trials}", style="dim"
+        f"\n{row.trials}{broken}", style="dim"
     )
+
+
+def _limits(data: ReportData, finding: ScenarioFinding) -> Iterator[RenderableType]:
+    """Only the signals that decide most often; the other reports have them all."""
+    rows = tables.limit_rows(data, finding)
+    if not rows:
+        return
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for heading in ("variant", "limited by", "signals"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        told = dict(zip(tables.limit_headings(finding), row.signals, strict=True))
+        signals = "; ".join(
+            f"{name} {told[name]}" for name in SHOWN_SIGNALS if told.get(name, ABSENT) != ABSENT
+        )
+        table.add_row(
+            Text(plain(row.variant_id)), Text(row.limited_by, style="bold"), Text(signals, style="dim")
+        )
+    yield Text("")
+    yield table
 
 
 def _rules(data: ReportData) -> Iterator[RenderableType]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from harness.model import Validity
 from harness.reporting import markdown, terminal
 from harness.reporting.data import ReportData
 from harness.reporting.facts import deployment
-from harness.reporting.tables import verdict_rows
+from harness.reporting.tables import limit_headings, limit_rows, rule_lines, verdict_rows
 from tests.reporting import samples
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "report.md"
@@ -69,6 +70,35 @@ def test_invalid_trials_come_with_reasons_and_are_cut_after_ten() -> None:
     assert "trial-09" in text
     assert "trial-10" not in text
     assert "3 more in the report" in text
+
+
+@pytest.mark.parametrize("say", [printed, markdown.report, samples.html_page])
+def test_every_report_names_what_limits_each_variant_and_shows_the_signals(
+    say: Callable[[ReportData], str],
+) -> None:
+    text = re.sub(r"\s+", " ", say(samples.report_data()))
+    for told in ("limited by", "server CPU", "none reached", "0.99 of 1 core", "12 ms at most"):
+        assert told in text
+
+
+def test_a_signal_that_a_variant_does_not_tell_leaves_a_gap_and_no_shift() -> None:
+    data = samples.report_data()
+    finding = data.analysis.findings[0]
+    assert limit_headings(finding) == ("CPU", "throttled", "event loop")
+    (row,) = [r for r in limit_rows(data, finding) if r.variant_id == samples.STANDARD_1.id]
+    assert row.signals == ("0.99 of 1 core", "0.0 %", "–")
+
+
+def test_a_word_names_the_rules_behind_it() -> None:
+    data = samples.report_data()
+    row = next(r for r in verdict_rows(data, data.analysis.findings[0]) if r.verdict == "GENERATOR-BOUND")
+    assert row.broken == "I4"
+    assert "GENERATOR-BOUND (I4)" in markdown.report(data)
+
+
+def test_a_figure_of_a_worker_rule_that_is_not_ranked_carries_its_word() -> None:
+    (line,) = [line for line in rule_lines(samples.report_data()) if line.rule == "affinity"][:1]
+    assert line.lost.text == "GENERATOR-BOUND"
 
 
 def test_no_colour_without_a_terminal() -> None:
