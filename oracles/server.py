@@ -12,7 +12,9 @@ import signal
 import socket
 import struct
 import sys
+import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 BODY = b'{"message":"hello"}'
 VARIANT_ID = os.environ.get("TARGET_VARIANT_ID", "oracle")
@@ -50,38 +52,68 @@ class Exchange:
 Behaviour = Callable[[Exchange], None]
 
 
+class Vitals(NamedTuple):
+    """CPU seconds and the lag of the event loop as the target app has it: looked at while it serves."""
+
+    cpu_s: float = 0.0
+    samples: int = 0
+    lag_s: float = 0.0
+    stalled_s: float = 0.0
+    lag_max_s: float = 0.0
+
+
+LOOK_EVERY_S = 0.05
+STALL_S = 0.05
+NO_THREADS = {"thread_limit": 0, "threads_busy": 0, "threads_waiting": 0}
+
+
 class Counters:
     """What each worker counted, in memory that all of them share, so that any can report for all."""
 
     _ROW = struct.Struct("<4Q")
+    _VITALS = struct.Struct("<dQ3d")
+    _SIZE = _ROW.size + _VITALS.size
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
-        self._rows = mmap.mmap(-1, self._ROW.size * workers)
+        self._rows = mmap.mmap(-1, self._SIZE * workers)
 
     def open(self, worker: int) -> None:
-        self._ROW.pack_into(self._rows, worker * self._ROW.size, os.getpid(), 0, 0, 0)
+        self._ROW.pack_into(self._rows, worker * self._SIZE, os.getpid(), 0, 0, 0)
+
+    def requests(self, worker: int) -> int:
+        return self._row(worker)[1]
+
+    def tell(self, worker: int, vitals: Vitals) -> None:
+        self._VITALS.pack_into(self._rows, worker * self._SIZE + self._ROW.size, *vitals)
 
     def count(self, worker: int, request_id: int) -> int:
         """How many requests the worker has counted, this one included."""
         pid, requests, id_sum, id_xor = self._row(worker)
         row = (pid, requests + 1, (id_sum + request_id) % 2**64, id_xor ^ request_id)
-        self._ROW.pack_into(self._rows, worker * self._ROW.size, *row)
+        self._ROW.pack_into(self._rows, worker * self._SIZE, *row)
         return requests + 1
 
     def close(self, pid: int) -> None:
         """Forget a worker that has ended."""
         for worker in range(self._workers):
             if self._row(worker)[0] == pid:
-                self._ROW.pack_into(self._rows, worker * self._ROW.size, 0, 0, 0, 0)
+                self._ROW.pack_into(self._rows, worker * self._SIZE, 0, 0, 0, 0)
 
-    def living(self) -> list[dict[str, int]]:
-        rows = [self._row(worker) for worker in range(self._workers)]
+    def living(self) -> list[dict[str, object]]:
         names = ("pid", "requests", "id_sum", "id_xor")
-        return [{**dict(zip(names, row, strict=True)), "in_flight": 0} for row in rows if row[0]]
+        return [
+            {**dict(zip(names, row, strict=True)), "in_flight": 0, "signals": self._signals(worker)}
+            for worker in range(self._workers)
+            if (row := self._row(worker))[0]
+        ]
+
+    def _signals(self, worker: int) -> dict[str, float]:
+        told = self._VITALS.unpack_from(self._rows, worker * self._SIZE + self._ROW.size)
+        return {"at_s": time.monotonic(), **Vitals._make(told)._asdict(), **NO_THREADS}
 
     def _row(self, worker: int) -> tuple[int, int, int, int]:
-        pid, requests, id_sum, id_xor = self._ROW.unpack_from(self._rows, worker * self._ROW.size)
+        pid, requests, id_sum, id_xor = self._ROW.unpack_from(self._rows, worker * self._SIZE)
         return pid, requests, id_sum, id_xor
 
 
@@ -127,13 +159,39 @@ class Connection(asyncio.Protocol):
         return http(json.dumps(report).encode("ascii"))
 
 
+async def watch(counters: Counters, worker: int) -> None:
+    """Tell how this worker is, until cancelled."""
+    vitals, before = Vitals(), counters.requests(worker)
+    while True:
+        due_s = time.monotonic() + LOOK_EVERY_S
+        await asyncio.sleep(LOOK_EVERY_S)
+        lag_s, requests = max(0.0, time.monotonic() - due_s), counters.requests(worker)
+        if requests != before:
+            stalled_s = lag_s if lag_s > STALL_S else 0.0
+            vitals = Vitals(
+                samples=vitals.samples + 1,
+                lag_s=vitals.lag_s + lag_s,
+                stalled_s=vitals.stalled_s + stalled_s,
+                lag_max_s=max(vitals.lag_max_s, lag_s),
+            )
+        counters.tell(worker, vitals._replace(cpu_s=time.process_time()))
+        before = requests
+
+
 def run(
-    port: int, behaviour_of: Callable[[int], Behaviour], *, workers: int = 1, access_log: bool = False
+    port: int,
+    behaviour_of: Callable[[int], Behaviour],
+    *,
+    workers: int = 1,
+    listening: int | None = None,
+    access_log: bool = False,
 ) -> None:
     """Serve on 127.0.0.1 until SIGTERM. `behaviour_of` is called in each worker with its index, from 0.
 
     The first process is itself worker 0 and collects the others when they end; it starts no new ones.
+    Of the workers the first `listening` take connections, all by default.
     """
+    listening = workers if listening is None else listening
     counters = Counters(workers)
     worker = next((index for index in range(1, workers) if os.fork() == 0), 0)
     counters.open(worker)
@@ -144,12 +202,14 @@ def run(
         # As process 1 of a container there is no default action: without a handler the signal is ignored.
         loop.add_signal_handler(signal.SIGTERM, stopped.set)
         loop.add_signal_handler(signal.SIGCHLD, lambda: _collect(counters))
-        listener = _listener(port, shared=workers > 1)
-        server = await loop.create_server(
-            lambda: Connection(counters, worker, behave, access_log=access_log), sock=listener
-        )
+        watcher = loop.create_task(watch(counters, worker))
+        if worker < listening:
+            listener = _listener(port, shared=listening > 1)
+            await loop.create_server(
+                lambda: Connection(counters, worker, behave, access_log=access_log), sock=listener
+            )
         await stopped.wait()
-        server.close()
+        watcher.cancel()
 
     # The epoll selector rounds timers up to whole milliseconds; select() takes microseconds.
     loop = asyncio.SelectorEventLoop(selectors.SelectSelector())

@@ -40,6 +40,12 @@ def descendants(pid: int) -> tuple[int, ...]:
     return tuple(tree)
 
 
+def running_under(pid: int, word: str) -> tuple[int, ...]:
+    """The descendants of `pid` whose command line holds `word` as an argument."""
+    arguments = {one: _text(Path(f"/proc/{one}/cmdline")).split("\0") for one in descendants(pid)}
+    return tuple(one for one, words in arguments.items() if word in words)
+
+
 def tree_reading(pid: int, *, cpus: Sequence[int]) -> ResourceReading:
     """CPU and memory (the sum of PSS) of a process tree, and the steal of `cpus`.
 

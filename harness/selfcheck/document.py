@@ -27,9 +27,13 @@ def summary(check: SelfCheck) -> str:
 def confusion(rows: Sequence[Injected]) -> str:
     """What was injected, against what the harness said: counts of trials. Aligned Markdown."""
     rules = sorted({rule for row in rows for rule in row.rules})
-    table = [["injected", "trials", *map(str, WORDS), *(f"names {rule}" for rule in rules), "p95, ms"]]
+    limits = sorted({limit for row in rows for limit in row.limits})
+    names = [*map(str, WORDS), *(f"names {rule}" for rule in rules), *(f"says {limit}" for limit in limits)]
+    table = [["injected", "trials", *names, "p95, ms"]]
     for row in rows:
-        counts = [row.words.get(word, 0) for word in WORDS] + [row.rules.get(rule, 0) for rule in rules]
+        counts = [row.words.get(word, 0) for word in WORDS]
+        counts += [row.rules.get(rule, 0) for rule in rules]
+        counts += [row.limits.get(limit, 0) for limit in limits]
         figures = [*(str(count) if count else "" for count in counts), row.p95_ms]
         table.append([row.fault, str(row.trials), *figures])
     return _table(table)

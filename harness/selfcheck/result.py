@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.model import Validity
 
@@ -40,6 +40,10 @@ class Injected:
     """How many of the trials named each rule (I1 to I10)."""
     p95_ms: str
     """Latency, the median over the trials that gave one: what the fault did to the figures."""
+    wanted_limit: str = ""
+    """The bottleneck that must be named; empty where none can be."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """How many of the trials named each bottleneck."""
 
     @property
     def caught(self) -> int:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from threading import Event, Thread
 from typing import Literal
 
 from harness.adapters.host import cpu_split
+from harness.adapters.proc import running_under
 from harness.errors import TrialError
 from harness.execution.ports import Deployment
 from harness.execution.trial import Bench, TrialOutcome, run_trial
@@ -25,8 +29,11 @@ from harness.model import (
     Validity,
     Variant,
 )
-from harness.planning.commands import PORT, server_env
+from harness.planning.commands import GENERATOR_ARGV, PORT, server_env
 from harness.planning.plan import cells_of, plan_blocks
+
+RUN_S, HALT_S = 0.07, 0.03
+"""How long a slowed generator runs at a time, and how long it then stands still."""
 
 ATTEMPTS = 2
 """How often a trial is measured that should be VALID, and may not be because the machine was busy."""
@@ -83,6 +90,33 @@ def matrix_of(name: str, servers: Sequence[Server], load: Scenario, *, blocks: i
         server_cpus=server_cpus,
         generator_cpus=generator_cpus,
     )
+
+
+@contextmanager
+def slowed_generators() -> Iterator[None]:
+    """A context in which every load agent that this process started stands still again and again."""
+    ended = Event()
+    pulses = Thread(target=_pulse, args=(ended,))
+    pulses.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        pulses.join()
+
+
+def _pulse(ended: Event) -> None:
+    while not ended.wait(RUN_S):
+        agents = running_under(os.getpid(), GENERATOR_ARGV[-1])
+        _signal(agents, signal.SIGSTOP)
+        ended.wait(HALT_S)
+        _signal(agents, signal.SIGCONT)
+
+
+def _signal(pids: Sequence[int], which: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, which)
 
 
 class Rig:

@@ -15,12 +15,13 @@ from harness.analysis.samples import twin_of_baseline
 from harness.cli import app
 from harness.errors import ExitCode, TrialError
 from harness.execution.trial import TrialOutcome
+from harness.findings import Bottleneck
 from harness.model import Validity
 from harness.selfcheck import document, memory, power, queue, sabotage, stall, twins
 from harness.selfcheck import run as selfcheck_run
 from harness.selfcheck.result import Injected, Line, Outcome, SelfCheck
 from harness.selfcheck.rig import Server, matrix_of
-from tests.samples import a_load, a_record, some_metrics
+from tests.samples import ITEMS, PLAIN, a_load, a_record, some_metrics
 
 BASE, SLOWER, DOUBLED = (Server(name=name, module="", arguments=()) for name in ("base", "slower", "doubled"))
 MATRIX = matrix_of("power", (BASE, SLOWER, DOUBLED), power.LOAD, blocks=6, seed=1)
@@ -154,8 +155,39 @@ def test_what_a_fault_brought_out_is_counted_by_trial():
     outcome = TrialOutcome(
         record=a_record(validity=Validity.INVALID, reasons=reasons), load=None, readings=(), log=""
     )
-    row = sabotage._inject(None, sabotage.Fault(name="f", wanted="I7", measure=lambda _: outcome), 3)
-    assert (row.caught, row.rules) == (3, Counter({"I6": 3, "I7": 3}))
+    row = sabotage._inject(ONE_CORE, fault("I7", outcome), 3)
+    assert (row.caught, row.rules, row.limits) == (3, Counter({"I6": 3, "I7": 3}), {})
+
+
+ONE_CORE = SimpleNamespace(full=False, bench=SimpleNamespace(server_cpus=(1,)))
+
+
+def fault(wanted, outcome, limit=None):
+    return sabotage.Fault(
+        name="f", wanted=wanted, limit=limit, variant=PLAIN, load=ITEMS, measure=lambda _: outcome
+    )
+
+
+def test_what_limits_a_trial_is_counted_beside_the_rules():
+    saturated = TrialOutcome(record=a_record(), load=None, readings=(), log="")
+    row = sabotage._inject(ONE_CORE, fault("", saturated, Bottleneck.SERVER_CPU), 2)
+    assert row.limits == {"server CPU": 2}
+    assert sabotage._line(row).met
+    assert not sabotage._line(replace(row, wanted_limit="accept skew")).met
+    assert not sabotage._line(replace(row, limits={"server CPU": 1})).met
+    assert not sabotage._line(replace(row, words={Validity.INVALID: 2})).met
+
+
+def test_a_fault_that_cannot_be_injected_is_a_gate_missed_and_the_others_go_on(monkeypatch):
+    def no_engine(_rig):
+        raise TrialError("no engine: nothing answers")
+
+    saturated = TrialOutcome(record=a_record(), load=None, readings=(), log="")
+    faults = (replace(fault("", saturated), measure=no_engine), fault("", saturated))
+    monkeypatch.setattr(sabotage, "FAULTS", faults)
+    missed, met = sabotage.check(ONE_CORE).lines
+    assert "not measured: f: no engine" in document.text(missed)
+    assert (missed.met, met.met) == (False, True)
 
 
 LINE = Line(oracle="loss", quantity="lost", theory="7", measured="7", gate="exactly", met=True)
@@ -166,6 +198,7 @@ ROW = Injected(
     words={Validity.INVALID: 1},
     rules={"I7": 1},
     p95_ms="9.5",
+    limits={"accept skew": 1},
 )
 CHECK = SelfCheck(
     lines=(LINE,), injected=(ROW,), not_yet=("capacity: none",), facts={"command": "c", "took": "9 s"}
@@ -190,6 +223,7 @@ def test_the_page_holds_every_figure_fault_and_gap():
         "a worker killed",
         "9.5",
         "names I7",
+        "says accept skew",
         "capacity: none",
         "1 of 1",
     ):
