@@ -128,8 +128,16 @@ class WorkerCounters:
         self._write()
 
     def _write(self) -> None:
-        counts = (self._start, self._requests, self._id_sum, self._id_xor, self._in_flight)
-        PAGE.pack_into(self._page, 0, *counts, self._clock_s)
+        PAGE.pack_into(
+            self._page,
+            0,
+            self._start,
+            self._requests,
+            self._id_sum,
+            self._id_xor,
+            self._in_flight,
+            self._clock_s,
+        )
 
 
 class RequestCounter:

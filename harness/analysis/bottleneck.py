@@ -18,8 +18,8 @@ THROTTLED = 0.05
 NEAR_MEMORY_LIMIT = 0.95
 """Of the memory limit, by working set: what can be dropped at once is left out of it, so from here on the
 kernel reclaims pages that are in use."""
-POOL_FULL = 0.9
-"""Of the threads, on average: nearly every look found all of them busy."""
+POOL_FULL = 0.8
+"""Of the threads, on average: nearly every look found all of them busy, but for the load's first and last."""
 QUEUED_CALLS = 1.0
 """Calls that wait for a thread, on average: with fewer, one more thread would mostly stand idle."""
 LAGGING_S = 0.01

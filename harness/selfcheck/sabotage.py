@@ -37,7 +37,7 @@ SKEWED = Server(name="skewed", module="skewed_server", arguments=("--service-s",
 INSTANT = Server(name="instant", module="lossy_server", arguments=("--drops", "0", "--every", "1"))
 CLOSED = scenario("closed", ClosedLoad(clients=16), warmup_s=0.3, measure_s=2.5)
 OPEN = scenario("open", open_load(1000.0), warmup_s=0.3, measure_s=2.5)
-PACED = scenario("paced", open_load(100.0, "constant"), warmup_s=0.3, measure_s=2.5, slo_ms=1000)
+PACED = scenario("paced", open_load(100.0, "constant"), warmup_s=0.3, measure_s=2.0, slo_ms=1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from harness.model import Validity
-from harness.selfcheck import loss, memory, sabotage
+from harness.analysis.bottleneck import limit_of
+from harness.execution.trial import run_trial
+from harness.findings import Bottleneck
+from harness.model import Cell, OpenLoad, Scenario, Trial, Validity, Variant
+from harness.selfcheck import loss, memory, quota, sabotage
 from harness.selfcheck.run import open_rig
 
 
@@ -33,3 +38,57 @@ def test_a_killed_worker_and_an_access_log_are_named(rig, fault):
     record = fault.measure(rig).record
     assert record.validity is Validity.INVALID
     assert any(reason.startswith(fault.wanted) for reason in record.reasons)
+
+
+def named(record, variant, load):
+    """What limits it, whatever else kept this machine busy meanwhile."""
+    believed = replace(record, validity=Validity.VALID)
+    return limit_of([believed], variant, load, word=Validity.VALID, server_cpus=1).bottleneck
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "fault",
+    [f for f in sabotage.FAULTS if f.limit in (Bottleneck.EVENT_LOOP, Bottleneck.ACCEPT_SKEW)],
+    ids=lambda fault: str(fault.limit),
+)
+def test_what_the_server_itself_does_to_its_requests_is_named(rig, fault):
+    assert named(fault.measure(rig).record, fault.variant, fault.load) is fault.limit
+
+
+@pytest.mark.slow
+def test_a_generator_that_stands_still_is_late(rig):
+    (fault,) = [fault for fault in sabotage.FAULTS if "stopped" in fault.name]
+    record = fault.measure(rig).record
+    assert any(reason.startswith("I3") for reason in record.reasons), record.reasons
+
+
+@pytest.mark.engine
+def test_a_quota_in_a_container_is_named(rig, monkeypatch):
+    """A small one, so that it is felt even where others leave the core little time."""
+    tight = replace(quota.VARIANT, cpu_quota=0.05)
+    monkeypatch.setattr(quota, "VARIANT", tight)
+    record = quota.trial(rig).record
+    assert not any(reason.startswith("I8") for reason in record.reasons)
+    assert named(record, tight, quota.LOAD) is Bottleneck.CPU_QUOTA
+
+
+@pytest.mark.slow
+def test_the_target_app_and_the_client_agree_on_what_is_in_flight(rig):
+    """Little's law on a real server: no more inside the app than under way, and most of a wait is inside."""
+    variant = Variant(recipe="uvicorn-standard", workers=1)
+    scenario = Scenario(
+        name="waits",
+        locustfile="async_io",
+        load=OpenLoad(rate_per_s=20.0),
+        warmup_s=0.3,
+        measure_s=2.0,
+        slo_ms=1000,
+    )
+    bench = replace(rig.bench, images={variant.recipe: rig.bench.engine.build(variant.recipe)})
+    trial = Trial(cell=Cell(variant=variant, scenario=scenario), block=1)
+    record = run_trial(trial, bench, progress=lambda _: None).record
+    assert not any(reason.startswith("I8") for reason in record.reasons)
+    assert record.signals is not None
+    assert 0.5 < record.signals.inside_share <= 1.05
+    assert record.signals.workers[0].thread_limit == 40
