@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from harness.analysis.bottleneck import limit_of
@@ -37,6 +37,8 @@ SKEWED = Server(name="skewed", module="skewed_server", arguments=("--service-s",
 INSTANT = Server(name="instant", module="lossy_server", arguments=("--drops", "0", "--every", "1"))
 CLOSED = scenario("closed", ClosedLoad(clients=16), warmup_s=0.3, measure_s=2.5)
 OPEN = scenario("open", open_load(1000.0), warmup_s=0.3, measure_s=2.5)
+BRIEFLY_CLOSED = replace(CLOSED, measure_s=1.5)
+BRIEFLY_OPEN = replace(OPEN, measure_s=1.5)
 PACED = scenario("paced", open_load(100.0, "constant"), warmup_s=0.3, measure_s=2.0, slo_ms=1000)
 
 
@@ -78,7 +80,7 @@ def _hog_beside_server(rig: Rig) -> TrialOutcome:
 
 def _slow_generator(rig: Rig) -> TrialOutcome:
     with slowed_generators():
-        return rig.trial(INSTANT, OPEN)
+        return rig.trial(INSTANT, BRIEFLY_OPEN)
 
 
 FAULTS = (
@@ -108,7 +110,7 @@ FAULTS = (
         wanted="I3",
         limit=Bottleneck.GENERATOR,
         variant=INSTANT.variant,
-        load=OPEN,
+        load=BRIEFLY_OPEN,
         measure=_slow_generator,
     ),
     Fault(
@@ -143,8 +145,8 @@ FAULTS = (
         name="one of two workers gets every connection",
         limit=Bottleneck.ACCEPT_SKEW,
         variant=SKEWED.variant,
-        load=CLOSED,
-        measure=lambda rig: rig.valid_trial(SKEWED, CLOSED),
+        load=BRIEFLY_CLOSED,
+        measure=lambda rig: rig.valid_trial(SKEWED, BRIEFLY_CLOSED),
     ),
     Fault(
         name="CPU quota of half a core, in a container",

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from http.client import HTTPConnection, RemoteDisconnected
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -119,6 +120,17 @@ def test_counted_requests_are_told_with_their_ids() -> None:
     assert (worker["requests"], worker["id_sum"], worker["id_xor"]) == (2, 9, 5)
 
 
+def test_a_skewed_server_takes_all_requests_with_one_worker_and_tells_how_late_it_is() -> None:
+    with running("skewed_server", "--service-s", "0.3") as port:
+        assert wait_for(lambda: len(workers(port)) == 2)
+        assert all(answered(port, number) for number in range(1, 4))
+        assert wait_for(lambda: any(worker["signals"]["stalled_s"] > 0.05 for worker in workers(port)))
+        listening, idle = sorted(workers(port), key=lambda worker: -worker["requests"])
+    assert (listening["requests"], idle["requests"]) == (3, 0)
+    assert listening["signals"]["lag_max_s"] > 0.05
+    assert idle["signals"]["samples"] == 0
+
+
 @contextmanager
 def running(module: str, *arguments: str) -> Iterator[int]:
     with socket.socket() as free:
@@ -132,10 +144,10 @@ def running(module: str, *arguments: str) -> Iterator[int]:
             os.killpg(server.pid, signal.SIGKILL)
 
 
-def workers(port: int) -> list[dict[str, int]]:
+def workers(port: int) -> list[dict[str, Any]]:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/probe", timeout=2) as answer:
-            listed: list[dict[str, int]] = json.load(answer)["workers"]
+            listed: list[dict[str, Any]] = json.load(answer)["workers"]
             return listed
     except OSError:
         return []
