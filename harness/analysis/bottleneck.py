@@ -280,5 +280,5 @@ def _memory(signs: Signs) -> str:
 
 def _event_loop(worker: WorkerUse) -> str:
     lag, worst = (worker.lag_mean_s or 0.0) * 1000, (worker.lag_worst_s or 0.0) * 1000
-    blocked = percent(worker.stalled_share or 0.0)
-    return f"{lag:.1f} ms late, {worst:.0f} ms at most, blocked {blocked} of the time"
+    stalled = f", blocked {percent(worker.stalled_share)} of the time" if worker.stalled_share else ""
+    return f"{lag:.1f} ms late, {worst:.0f} ms at most{stalled}"

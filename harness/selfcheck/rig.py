@@ -108,9 +108,11 @@ def slowed_generators() -> Iterator[None]:
 def _pulse(ended: Event) -> None:
     while not ended.wait(RUN_S):
         agents = running_under(os.getpid(), GENERATOR_ARGV[-1])
-        _signal(agents, signal.SIGSTOP)
-        ended.wait(HALT_S)
-        _signal(agents, signal.SIGCONT)
+        try:
+            _signal(agents, signal.SIGSTOP)
+            ended.wait(HALT_S)
+        finally:
+            _signal(agents, signal.SIGCONT)
 
 
 def _signal(pids: Sequence[int], which: signal.Signals) -> None:

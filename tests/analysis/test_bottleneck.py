@@ -170,9 +170,14 @@ def test_the_signals_are_told_in_words() -> None:
         "memory": "60 MiB",
         "inside the app": "75 % of the latency",
         "busiest worker": "75 % of the requests (even: 50 %), 0.30 cores",
-        "event loop": "3.1 ms late, 12 ms at most, blocked 0.0 % of the time",
+        "event loop": "3.1 ms late, 12 ms at most",
         "threads": "39.5 of 40 busy, 35.0 calls waiting",
     }
+
+
+def test_a_blocked_loop_is_told_with_its_share_of_the_time() -> None:
+    found = limit(trial(use(lag_mean_s=0.01, lag_worst_s=1.0, stalled_share=0.17)))
+    assert found.signals["event loop"] == "10.0 ms late, 1000 ms at most, blocked 17 % of the time"
 
 
 def test_every_name_has_one_rule_and_the_last_one_always_holds() -> None:
