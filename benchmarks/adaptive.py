@@ -20,7 +20,7 @@ from numpy.random import Generator
 from harness.adapters.result_store import RunStore
 from harness.analysis.run import analyse
 from harness.analysis.stopping import last_blocks
-from harness.findings import RunAnalysis
+from harness.findings import Comparison, RunAnalysis, Verdict
 from harness.model import (
     ClosedLoad,
     Matrix,
@@ -57,7 +57,7 @@ class Tally:
     """Scenarios with the same best variant."""
     scenarios: int
     share: float
-    """Of the fixed run's load and overhead time, all trials taken as equally long."""
+    """Of the fixed run's time, load and overhead; simulated trials are all equally long."""
 
 
 def adaptive(records: Sequence[TrialRecord], matrix: Matrix) -> list[TrialRecord]:
@@ -70,23 +70,27 @@ def compared(records: Sequence[TrialRecord], matrix: Matrix, precision: float) -
     shorter = replace(matrix, precision=precision)
     kept = adaptive(records, shorter)
     fixed, early = analyse(records, matrix), analyse(kept, shorter)
-    pairs = list(zip(_verdicts(fixed), _verdicts(early), strict=True))
+    pairs = [(a.verdict, b.verdict) for a, b in zip(ranked(fixed), ranked(early), strict=True)]
     best = [a.best == b.best for a, b in zip(fixed.findings, early.findings, strict=True)]
     return Tally(
         verdicts=len(pairs),
         agreeing=sum(a == b for a, b in pairs),
-        contradicting=sum({a, b} == {"better", "worse"} for a, b in pairs),
+        contradicting=sum({a, b} == {Verdict.BETTER, Verdict.WORSE} for a, b in pairs),
         same_best=sum(best),
         scenarios=len(best),
-        share=len(kept) / len(records),
+        share=_spent_s(kept) / _spent_s(records),
     )
 
 
-def _verdicts(analysis: RunAnalysis) -> Iterator[str]:
-    """Of the variants on the ranking metrics. The twin's is left out: it is a check, not a question."""
+def _spent_s(records: Sequence[TrialRecord]) -> float:
+    return sum(sum(record.phases_s.values()) or 1.0 for record in records)
+
+
+def ranked(analysis: RunAnalysis) -> Iterator[Comparison]:
+    """The variants on the ranking metrics. The twin is left out: it is a check, not a question."""
     for finding in analysis.findings:
         yield from (
-            str(pair.verdict)
+            pair
             for pair in finding.comparisons
             if pair.metric == finding.metric and not pair.variant_id.endswith(".twin")
         )
@@ -145,6 +149,12 @@ def simulated_matrix(blocks: int) -> Matrix:
     )
 
 
+def head(first: str) -> str:
+    """The beginning of the table that `told` goes on with."""
+    others = "fixed blocks | precision | same verdict | opposite verdicts | same best | share of time"
+    return f"| {first} | {others} |\n|{'---|' * 7}"
+
+
 def told(name: str, blocks: int, precision: float, tallies: Sequence[Tally]) -> float:
     """Prints a row of the table; returns the share of verdicts that agree."""
     verdicts, scenarios = sum(t.verdicts for t in tallies), sum(t.scenarios for t in tallies)
@@ -158,10 +168,7 @@ def told(name: str, blocks: int, precision: float, tallies: Sequence[Tally]) -> 
 
 
 def main() -> int:
-    print(
-        "| truth | fixed blocks | precision | same verdict | opposite verdicts | same best | share of time |"
-    )
-    print("|---|---|---|---|---|---|---|")
+    print(head("truth"))
     if len(sys.argv) > 1:
         for path in sys.argv[1:]:
             store = RunStore(Path(path))

@@ -171,6 +171,29 @@ def selfcheck(
 
 
 @app.command()
+def images(
+    results: ResultsOption = RESULTS,
+    into: Annotated[
+        Path | None,
+        typer.Option(help="This directory, not a new one; what it holds is not measured again."),
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="A pair by name; may be given again.")] = None,
+    wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
+) -> None:
+    """Build pairs of images that differ in one thing, and compare their bytes, build and start times."""
+    from datetime import UTC, datetime
+
+    from harness.adapters.result_store import new_run_id
+    from harness.images.run import compare_images
+    from harness.images.table import table
+
+    console = _console()
+    directory = into or results / new_run_id(results, "images", datetime.now(UTC))
+    store = compare_images(directory, only=only or (), wait=wait, say=lambda message: _say(console, message))
+    console.print(table(store.observations()))
+
+
+@app.command()
 def clean() -> None:
     """Remove the containers and networks of runs whose owner is dead. Nothing else, ever."""
     from harness.adapters.docker_client import connect

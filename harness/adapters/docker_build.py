@@ -89,7 +89,7 @@ def build_image(client: DockerClient, project: Path, recipe: str, base: str) -> 
         reduced = Path(scratch) / DOCKERFILE
         reduced.write_text(text, encoding="utf-8")
         try:
-            image = _logged(_events(client, project, reduced, recipe, base), log)
+            image = logged(_events(client, project, reduced, recipe, base), log)
         except APIError as error:
             raise BuildFailed(recipe, str(error.explanation or error)) from error
     if image is None:
@@ -118,7 +118,7 @@ def _events(
         yield from stream
 
 
-def _logged(events: Iterable[Mapping[str, Any]], log: Path) -> str | None:
+def logged(events: Iterable[Mapping[str, Any]], log: Path) -> str | None:
     """Write a build's output as it comes; the image id, or None when the build failed."""
     image: str | None = None
     with log.open("w", encoding="utf-8") as file:

@@ -54,6 +54,24 @@ def engine_errors(
         ) from error
 
 
+def engine_facts(client: DockerClient, base: tuple[str, str]) -> dict[str, str]:
+    """Engine, kernel and base image (reference and id), for a manifest."""
+    with engine_errors(client, "describing the engine"):
+        info, version = client.info(), client.version()
+    reference, image_id = base
+    return {
+        "engine_version": str(version["Version"]),
+        "api_version": client.api.api_version,
+        "storage_driver": str(info["Driver"]),
+        "cgroup_version": str(info.get("CgroupVersion", "1")),
+        "cgroup_driver": str(info["CgroupDriver"]),
+        "kernel": str(info["KernelVersion"]),
+        "os": str(info["OperatingSystem"]),
+        "base_image": reference,
+        "base_image_id": image_id,
+    }
+
+
 def wait_for_engine(client: DockerClient, doing: str, *, timeout_s: float) -> None:
     """Return as soon as the engine answers. Raises EngineUnavailable after `timeout_s`."""
     deadline = time.monotonic() + timeout_s

@@ -16,7 +16,7 @@ from docker.types import LogConfig
 
 from harness.adapters import docker_build, ownership
 from harness.adapters.docker_channel import DockerChannel
-from harness.adapters.docker_client import connect, engine_errors
+from harness.adapters.docker_client import connect, engine_errors, engine_facts
 from harness.adapters.docker_deployment import DockerDeployment
 from harness.adapters.docker_network import LOOPBACK, Route, needs_own_network
 from harness.adapters.reaper import Reaper
@@ -80,21 +80,7 @@ class DockerEngine:
 
     def describe(self) -> Mapping[str, str]:
         """Engine, kernel and base image, for the run's manifest."""
-        with engine_errors(self._client, "describing the engine"):
-            info, version = self._client.info(), self._client.version()
-        reference, image_id = self._base
-        return {
-            "engine": self.name,
-            "engine_version": str(version["Version"]),
-            "api_version": self._client.api.api_version,
-            "storage_driver": str(info["Driver"]),
-            "cgroup_version": str(info.get("CgroupVersion", "1")),
-            "cgroup_driver": str(info["CgroupDriver"]),
-            "kernel": str(info["KernelVersion"]),
-            "os": str(info["OperatingSystem"]),
-            "base_image": reference,
-            "base_image_id": image_id,
-        }
+        return {"engine": self.name, **engine_facts(self._client, self._base)}
 
     def build(self, recipe: str) -> str:
         """The image id of a recipe, from the engine's cache where nothing changed. Raises BuildFailed."""
