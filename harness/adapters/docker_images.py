@@ -77,10 +77,12 @@ class DockerImages:
         """Engine, kernel and base image, for the manifest."""
         return engine_facts(self._client, self._base)
 
-    def build(self, name: str, dockerfile: str, context: BuildContext, *, cold: bool) -> Built:
+    def build(
+        self, name: str, dockerfile: str, context: BuildContext, *, cold: bool, base: str | None = None
+    ) -> Built:
         """Build a directory; `cold` uses nothing from the engine's layer cache. Raises VariantError.
 
-        The full log stays in .harness/builds/.
+        BASE_IMAGE is the image `base`, or else the project's. The full log stays in .harness/builds/.
         """
         labelled = with_labels(dockerfile, {**self._labels, EXPERIMENT: IMAGES, "harness.image": name})
         (context.path / "Dockerfile").write_text(labelled, encoding="utf-8")
@@ -90,7 +92,7 @@ class DockerImages:
             began_s = time.monotonic()
             with tempfile.TemporaryFile() as archive:
                 _pack(context, archive)
-                image = docker_build.logged(self._events(archive, cold=cold), log)
+                image = docker_build.logged(self._events(archive, cold=cold, base=base), log)
                 took_s, context_bytes = time.monotonic() - began_s, archive.seek(0, 2)
         if image is None:
             last = "\n".join(log.read_text(encoding="utf-8").splitlines()[-TAIL_LINES:])
@@ -119,8 +121,13 @@ class DockerImages:
     def user_id(self, image: str) -> int:
         """Of the processes in a container of this image."""
         with self._running(image, ["id", "-u"]) as container:
-            container.wait(timeout=RUN_S)
-            return int(container.logs())
+            return int(_output(container))
+
+    def directory_bytes(self, image: str, path: str) -> int:
+        """Of all files below a path in the image; 0 where there is none."""
+        with self._running(image, ["du", "--bytes", "--summarize", path], user="root") as container:
+            size, *_ = _output(container).split() or ["0"]
+            return int(size)
 
     def start_s(self, image: str, env: Mapping[str, str], *, ready: str, within_s: float) -> float | None:
         """From a container's start to the log line saying `ready`, by the engine's clock; None: not in time.
@@ -150,12 +157,12 @@ class DockerImages:
             self._reaper.close(clean=clean)
             self._client.close()
 
-    def _events(self, archive: IO[bytes], *, cold: bool) -> Iterator[Mapping[str, Any]]:
+    def _events(self, archive: IO[bytes], *, cold: bool, base: str | None) -> Iterator[Mapping[str, Any]]:
         stream = self._client.api.build(
             fileobj=archive,
             custom_context=True,
             nocache=cold,
-            buildargs={"BASE_IMAGE": self._base[1]},
+            buildargs={"BASE_IMAGE": base or self._base[1]},
             rm=True,
             forcerm=True,
             decode=True,
@@ -167,7 +174,11 @@ class DockerImages:
 
     @contextmanager
     def _running(
-        self, image: str, command: list[str] | None, env: Mapping[str, str] | None = None
+        self,
+        image: str,
+        command: list[str] | None,
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
     ) -> Iterator[Container]:
         """A container as its users would start it, but without a network."""
         with engine_errors(self._client, "running a container of an image"):
@@ -175,6 +186,7 @@ class DockerImages:
                 image,
                 command,
                 environment=dict(env or {}),
+                user=user,
                 labels=self._labels,
                 network_mode="none",
                 log_config=LogConfig(type="json-file"),
@@ -216,6 +228,12 @@ def gzip_bytes(stream: IO[bytes]) -> int:
     while chunk := stream.read(CHUNK_BYTES):
         size += len(packer.compress(chunk))
     return size + len(packer.flush())
+
+
+def _output(container: Container) -> str:
+    """What a command printed, without its complaints, once it has ended."""
+    container.wait(timeout=RUN_S)
+    return container.logs(stderr=False).decode()
 
 
 def _pack(context: BuildContext, archive: IO[bytes]) -> None:

@@ -87,6 +87,12 @@ def test_an_image_is_built_weighed_started_and_removed(
     compressed = builder.compressed_bytes(cold.image)
     assert 3_000_000 < compressed < builder.unpacked_bytes(cold.image)
     assert builder.user_id(cold.image) == 4321
+    assert builder.directory_bytes(cold.image, "/app/clutter") == 2_000_000
+    assert builder.directory_bytes(cold.image, "/nowhere") == 0
+    child = builder.build(
+        "child", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n", context, cold=True, base=cold.image
+    )
+    assert builder.directory_bytes(child.image, "/app/clutter") == 2_000_000
 
     start_s = builder.start_s(cold.image, {"WORD": "now"}, ready="up now", within_s=20)
     assert start_s is not None

@@ -21,7 +21,9 @@ from harness.images.run import measure, pairs_named, unmeasured
 from harness.images.table import table
 
 BY_PROBE = {pair.probe: pair for pair in PAIRS}
-SLIM_BASE, UNBUFFERED, USER = (BY_PROBE[probe] for probe in ("slim-base", "unbuffered", "user"))
+CACHE, SLIM_BASE, STACKS, UNBUFFERED, USER = (
+    BY_PROBE[probe] for probe in ("no-cache-dir", "slim-base", "plain-or-standard", "unbuffered", "user")
+)
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,14 @@ class FakeBuilder:
         self.story: list[str] = []
         self._breaks = breaks
 
-    def build(self, name: str, dockerfile: str, context: BuildContext, *, cold: bool) -> FakeBuilt:
+    def build(
+        self, name: str, dockerfile: str, context: BuildContext, *, cold: bool, base: str | None
+    ) -> FakeBuilt:
         if name == self._breaks:
             raise VariantError(f"{name} did not build")
         source = (context.path / "main.py").read_text()
-        self.story.append(f"{'cold' if cold else 'again'} {name} {source.count('# change')}")
+        on = f" on {base}" if base else ""
+        self.story.append(f"{'cold' if cold else 'again'} {name} {source.count('# change')}{on}")
         return FakeBuilt(image=name, took_s=float(len(self.story)))
 
     def unpacked_bytes(self, image: str) -> int:
@@ -53,6 +58,9 @@ class FakeBuilder:
 
     def user_id(self, image: str) -> int:
         return 0 if image.endswith("-root") and "non" not in image else 10001
+
+    def directory_bytes(self, image: str, path: str) -> int:
+        return 7_000_000 if image.endswith("kept") else 0
 
     def start_s(self, image: str, env: Mapping[str, str], *, ready: str, within_s: float) -> float | None:
         assert env["TARGET_VARIANT_ID"]
@@ -82,16 +90,40 @@ def by_name(seen: tuple[Observation, ...]) -> dict[tuple[str, str], tuple[float 
 
 def test_both_sides_take_turns_and_rebuilds_follow_a_change(tmp_path: Path) -> None:
     builder = FakeBuilder()
-    seen = by_name(observe(USER, builder, directory, tmp_path))
+    seen = by_name(observe(STACKS, builder, directory, tmp_path))
+    plain, standard = "plain-or-standard-plain", "plain-or-standard-standard"
     assert builder.story == [
-        *("cold user-root 0", "cold user-non-root 0", "cold user-non-root 0", "cold user-root 0"),
-        *("again user-root 1", "again user-non-root 1", "again user-non-root 2", "again user-root 2"),
-        *("again user-root 3", "again user-non-root 3"),
+        *(f"cold {plain} 0", f"cold {standard} 0", f"cold {standard} 0", f"cold {plain} 0"),
+        *(f"again {plain} 1", f"again {standard} 1", f"again {standard} 2", f"again {plain} 2"),
+        *(f"again {plain} 3", f"again {standard} 3"),
     ]
-    assert seen["root", "build_s"] == (1.0, 4.0)
-    assert seen["non-root", "rebuild_s"] == (6.0, 7.0, 10.0)
+    assert seen["plain", "build_s"] == (1.0, 4.0)
+    assert seen["standard", "rebuild_s"] == (6.0, 7.0, 10.0)
+    assert ("plain", "start_s") not in seen
+
+
+def test_where_build_times_are_not_the_question_each_side_is_built_once(tmp_path: Path) -> None:
+    builder = FakeBuilder()
+    seen = by_name(observe(USER, builder, directory, tmp_path))
+    assert builder.story == ["cold user-root 0", "cold user-non-root 0"]
     assert (seen["root", "user_id"], seen["non-root", "user_id"]) == ((0,), (10001,))
-    assert ("root", "start_s") not in seen
+    assert ("root", "build_s") not in seen
+
+
+def test_a_full_base_is_made_before_what_is_timed(tmp_path: Path) -> None:
+    builder = FakeBuilder()
+    observe(SLIM_BASE, builder, directory, tmp_path)
+    assert builder.story[:3] == [
+        "cold slim-base-base 0",
+        "cold slim-base-slim 0",
+        "cold slim-base-full 0 on slim-base-base",
+    ]
+
+
+def test_what_pip_kept_is_weighed_where_a_pair_asks_for_it(tmp_path: Path) -> None:
+    seen = by_name(observe(CACHE, FakeBuilder(), directory, tmp_path))
+    assert seen["no-cache-dir", "pip_cache_bytes"] == (0,)
+    assert seen["cache-kept", "pip_cache_bytes"] == (7_000_000,)
 
 
 def test_starts_and_delays_are_observed_where_a_pair_asks_for_them(tmp_path: Path) -> None:

@@ -47,7 +47,6 @@ def test_a_side_starts_the_recipe_whose_lock_it_installs(side: Side) -> None:
         (Side(name="", root=True), ["USER"], []),
         (Side(name="", unbuffered=False), ["PYTHONUNBUFFERED"], []),
         (Side(name="", write_bytecode=True), ["PYTHONDONTWRITEBYTECODE"], []),
-        (Side(name="", full_base=True), [], ["build-essential"]),
         (Side(name="", build_tools=True), ["--only-binary"], ["gcc"]),
         (Side(name="", multi_stage=True), [], ["--from=installed"]),
     ],
