@@ -39,11 +39,11 @@ LOAD = scenario("paced", open_load(20.0, "constant"), measure_s=1.0)
 MATRIX = """
 name = "adaptive"
 description = "Three deployments whose differences are small, large and in between."
-variants = [
-  {{ recipe = "uvicorn-plain", workers = 1 }},
-  {{ recipe = "uvicorn-plain", workers = 2 }},
-  {{ recipe = "uvicorn-standard", workers = 1 }},
-]
+exclude = [{{ recipe = "uvicorn-standard", workers = 2 }}]
+
+[factors]
+recipe = ["uvicorn-plain", "uvicorn-standard"]
+workers = [1, 2]
 
 [[scenarios]]
 name = "items"

@@ -189,7 +189,11 @@ def images(
 
     console = _console()
     directory = into or results / new_run_id(results, "images", datetime.now(UTC))
-    store = compare_images(directory, only=only or (), wait=wait, say=lambda message: _say(console, message))
+    try:
+        store = compare_images(directory, only=only or (), wait=wait, say=lambda text: _say(console, text))
+    except KeyboardInterrupt:
+        _say(console, f"Go on with: {shlex.join(['harness', 'images', '--into', str(directory)])}")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     console.print(table(store.observations()))
 
 

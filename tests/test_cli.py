@@ -73,6 +73,7 @@ def test_a_report_is_rebuilt_and_its_files_are_named(stored: RunStore) -> None:
         (("plan", "--matrix", "README.md"), 2, "not valid TOML"),
         (("show", "nonsense"), 2, "no such run"),
         (("report", "--results", "/nonexistent"), 2, "no run yet"),
+        (("images", "--only", "usr"), 2, "'usr' is not one of multi-stage"),
         (("run",), 2, "--matrix"),
         (("nonsense",), 2, "No such command"),
     ],

@@ -96,7 +96,8 @@ class DockerImages:
                 took_s, context_bytes = time.monotonic() - began_s, archive.seek(0, 2)
         if image is None:
             last = "\n".join(log.read_text(encoding="utf-8").splitlines()[-TAIL_LINES:])
-            raise VariantError(f"the image {name} did not build. Full log: {log}. Last lines:\n{last}")
+            advice = "Mend what it says (or wait for the network), then go on with --into."
+            raise VariantError(f"image {name} did not build. Full log: {log}. {advice} Last lines:\n{last}")
         return Built(image=image, took_s=took_s, context_bytes=context_bytes)
 
     def unpacked_bytes(self, image: str) -> int:
