@@ -64,6 +64,8 @@ class DockerImages:
         self._labels = ownership.labels(run_id)
         self._layer_bytes: dict[str, int] = {}
         self._client = connect()
+        # A large image is put together for a while before its first byte is sent.
+        self._client.api.timeout = docker_build.SILENCE_S
         try:
             with engine_errors(self._client, "preparing the engine", refusal=EnvironmentProblem):
                 self._base = docker_build.base_image(self._client, None)
