@@ -10,7 +10,7 @@ making them. Exits 1 when fewer than 95 % of the clear-cut verdicts agree.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -70,7 +70,8 @@ def compared(records: Sequence[TrialRecord], matrix: Matrix, precision: float) -
     shorter = replace(matrix, precision=precision)
     kept = adaptive(records, shorter)
     fixed, early = analyse(records, matrix), analyse(kept, shorter)
-    pairs = [(a.verdict, b.verdict) for a, b in zip(ranked(fixed), ranked(early), strict=True)]
+    seen = {key: pair.verdict for key, pair in ranked(early).items()}
+    pairs = [(pair.verdict, seen.get(key)) for key, pair in ranked(fixed).items()]
     best = [a.best == b.best for a, b in zip(fixed.findings, early.findings, strict=True)]
     return Tally(
         verdicts=len(pairs),
@@ -86,14 +87,14 @@ def _spent_s(records: Sequence[TrialRecord]) -> float:
     return sum(sum(record.phases_s.values()) or 1.0 for record in records)
 
 
-def ranked(analysis: RunAnalysis) -> Iterator[Comparison]:
-    """The variants on the ranking metrics. The twin is left out: it is a check, not a question."""
-    for finding in analysis.findings:
-        yield from (
-            pair
-            for pair in finding.comparisons
-            if pair.metric == finding.metric and not pair.variant_id.endswith(".twin")
-        )
+def ranked(analysis: RunAnalysis) -> dict[tuple[str, str], Comparison]:
+    """By scenario and variant, on the ranking metrics. The twin is left out: a check, not a question."""
+    return {
+        (finding.scenario, pair.variant_id): pair
+        for finding in analysis.findings
+        for pair in finding.comparisons
+        if pair.metric == finding.metric and not pair.variant_id.endswith(".twin")
+    }
 
 
 def drawn(matrix: Matrix, truth: Sequence[Sequence[float]], rng: Generator) -> list[TrialRecord]:

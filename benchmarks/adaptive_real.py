@@ -6,7 +6,7 @@ Measured with a fixed number of blocks: servers that serve by sleeping, so that 
 and a matrix of three real deployments. About five minutes each with 20 blocks; the budget of each is bounded.
 The adaptive run is the same measurement without the trials that its rules would not have made, as in
 adaptive.py. Blocks that the fixed run added for spoilt trials are left out of both. Exits 1 when a verdict
-differs or more than a third of the time is spent.
+differs or more than a third of the time is spent, and 2 when the machine was too busy for any verdict.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from rich.console import Console
 from harness import pipeline
 from harness.adapters.run_lock import run_lock
 from harness.analysis.run import analyse
+from harness.findings import Comparison
 from harness.live import LiveWatcher
 from harness.model import Matrix, TrialRecord
 from harness.selfcheck.rig import Server, matrix_of, open_load, scenario
@@ -86,13 +87,13 @@ def real(blocks: int, engine: str) -> Measured:
 def by_variant(name: str, records: Sequence[TrialRecord], matrix: Matrix) -> Iterator[str]:
     """Rows with both verdicts and the trials behind each."""
     shorter = replace(matrix, precision=PRECISION)
-    kept = adaptive(records, shorter)
-    pairs = zip(ranked(analyse(records, matrix)), ranked(analyse(kept, shorter)), strict=True)
-    for fixed, early in pairs:
-        yield (
-            f"| {name} | {fixed.variant_id} | {fixed.ratio.center:.3f}x, {fixed.verdict}, {fixed.ratio.n} "
-            f"| {early.ratio.center:.3f}x, {early.verdict}, {early.ratio.n} |"
-        )
+    seen = ranked(analyse(adaptive(records, shorter), shorter))
+    for key, fixed in ranked(analyse(records, matrix)).items():
+        yield f"| {name} | {fixed.variant_id} | {_told(fixed)} | {_told(seen[key]) if key in seen else '-'} |"
+
+
+def _told(pair: Comparison) -> str:
+    return f"{pair.ratio.center:.3f}x, {pair.verdict}, {pair.ratio.n}"
 
 
 def _aside(message: str) -> None:
@@ -110,6 +111,11 @@ def main() -> int:
     options = parser.parse_args()
     measured = {"oracles": oracles(options.blocks), "real matrix": real(options.blocks, options.engine)}
     tallies = {name: compared(records, matrix, PRECISION) for name, (records, matrix) in measured.items()}
+    if not all(tally.verdicts for tally in tallies.values()):
+        _aside(
+            "no verdict to compare: the machine was too busy for a VALID trial, or there were too few blocks"
+        )
+        return 2
     print(head("servers"))
     for name, tally in tallies.items():
         told(name, options.blocks, PRECISION, [tally])
