@@ -26,12 +26,11 @@ from harness.adapters.load_process import AgentGenerator, ProcessLoadGenerator
 from harness.adapters.system_clock import SystemClock
 from harness.analysis.intervals import paired_ratio
 from harness.analysis.verdicts import reach, relative_difference
-from harness.execution.calibration import ceiling_per_s
 from harness.execution.observer import Observer
 from harness.execution.ports import Deployment
 from harness.findings import Summary
 from harness.measurement.load import LoadRecord
-from harness.measurement.metrics import latencies
+from harness.measurement.metrics import latencies, throughput_per_s
 from harness.model import ClosedLoad, DeploymentSpec, Scenario, Variant
 from harness.planning.commands import server_argv, server_env
 
@@ -71,7 +70,7 @@ def block_figures(
         cpu_before_s = deployment.reading().cpu_s
         load = measured(arm, deployment, generator, seed)
         yield CPU, arm, (deployment.reading().cpu_s - cpu_before_s) / (load.scheduled - sent)
-        yield RATE, arm, ceiling_per_s(load)
+        yield RATE, arm, throughput_per_s(load)
         yield P95, arm, float(np.quantile(latencies(load), 0.95))
         sent = load.scheduled
 

@@ -100,7 +100,8 @@ class ScenarioFinding:
 
     scenario: str
     metric: str
-    """The metric that ranks: throughput_per_s for closed load, latency_p95_s for open load."""
+    """The metric that ranks: throughput_per_s for closed load, latency_p95_s for open load, capacity_per_s
+    for a capacity search."""
     floor: float | None
     """The largest relative difference between the baseline and its twin that the run cannot rule out."""
     margin: float

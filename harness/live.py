@@ -55,7 +55,10 @@ class LiveWatcher:
             if "twin" not in record.variant_id.split("."):
                 self._rates[record.scenario][record.variant_id].append(metrics.throughput_per_s)
             p95_ms = (metrics.latency_p95_s or 0.0) * 1000
-            outcome = f"{record.validity}: {metrics.throughput_per_s:,.0f} requests/s, p95 {p95_ms:.1f} ms"
+            word = "carries " if metrics.capacity_per_s else ""
+            outcome = (
+                f"{record.validity}: {word}{metrics.throughput_per_s:,.0f} requests/s, p95 {p95_ms:.1f} ms"
+            )
         else:
             outcome = f"{record.validity}: {'; '.join(record.reasons)}"
         self._print(f"{record.trial_id}: {outcome}", indent="  ")

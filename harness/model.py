@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from harness.search import CapacitySearch
 from harness.signals import TrialSignals, WorkerSignals
 
 NetworkPath = Literal["shared", "bridge", "published", "host"]
@@ -79,18 +80,61 @@ class OpenLoad:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityLoad:
+    """The search for the highest Poisson rate at which the scenario's objective is still met.
+
+    `clients` in a closed loop find the peak throughput first; then `steps` rates, each offered for `step_s`,
+    halve the range in which the capacity lies. The scenario's window is that of the confirmation.
+    """
+
+    clients: int
+    pilot_s: float = 2.0
+    step_s: float = 3.0
+    steps: int = 6
+    kind: Literal["capacity"] = "capacity"
+
+
+STEP_WARMUP_S = 0.5
+"""The server is warm after the pilot: this much only lets its queue reach the new rate's length."""
+
+
+USUAL_CONFIRMATIONS = 3
+"""Of a capacity: one at the rate that the search found, one or two until the answer turns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """A named workload. `locustfile` is the stem of a file in scenarios/."""
 
     name: str
     locustfile: str
-    load: ClosedLoad | OpenLoad
+    load: ClosedLoad | OpenLoad | CapacityLoad
     warmup_s: float
     measure_s: float
     slo_ms: float
     slo_share: float = 0.05
     """The share of requests that may be slower than `slo_ms` (0.05: the objective is on p95)."""
     request_timeout_s: float = 10.0
+
+    @property
+    def step_warmup_s(self) -> float:
+        """Before each step of a capacity search, and before its confirmation."""
+        return min(self.warmup_s, STEP_WARMUP_S)
+
+    @property
+    def under_load_s(self) -> float:
+        """How long a trial keeps its server under load, as a rule."""
+        load = self.load
+        if not isinstance(load, CapacityLoad):
+            return self.warmup_s + self.measure_s
+        search_s = load.steps * (self.step_warmup_s + load.step_s)
+        confirm_s = USUAL_CONFIRMATIONS * (self.step_warmup_s + self.measure_s)
+        return self.warmup_s + load.pilot_s + search_s + confirm_s
+
+
+def common_rate_name(capacity_scenario: str) -> str:
+    """Of the scenario that measures every variant at one rate, once their capacities are known."""
+    return f"{capacity_scenario}-at-common-rate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,6 +318,15 @@ class TrialMetrics:
     send_lateness_p99_s: float | None
     """Open loop only: sent minus intended."""
     steal_share: float
+    capacity_per_s: float | None = None
+    """Capacity scenarios only: the highest rate that was confirmed to meet the objective."""
+
+    @property
+    def capacity_per_gib(self) -> float | None:
+        """Capacity per GiB of peak working set."""
+        if self.capacity_per_s is None or not self.working_set_peak_bytes:
+            return None
+        return self.capacity_per_s / (self.working_set_peak_bytes / 2**30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,3 +349,5 @@ class TrialRecord:
     """The variant did not fit into its memory: infeasible, however its other trials went."""
     signals: TrialSignals | None = None
     """What tells where its limit lay; None where the load did not end, or the server tells nothing."""
+    search: CapacitySearch | None = None
+    """Capacity scenarios only."""

@@ -17,6 +17,7 @@ from harness.adapters.provenance import provenance
 from harness.adapters.result_store import RunStore, find_run, new_run_id
 from harness.adapters.run_lock import run_lock
 from harness.adapters.system_clock import SystemClock
+from harness.analysis.common_rate import common_rate_matrix, records_of
 from harness.analysis.stopping import last_blocks
 from harness.errors import BuildFailed, ConfigurationError, EngineUnavailable, RunAborted
 from harness.execution.calibration import calibrate
@@ -166,10 +167,16 @@ def _bench(engine: Engine, images: Mapping[str, str], matrix: Matrix, watcher: W
 def _remaining(
     records: Sequence[TrialRecord], matrix: Matrix, *, left_out: Collection[str]
 ) -> tuple[Block, ...]:
-    """What a run has yet to measure: the plan, less what the records say is known well enough."""
-    return remaining_blocks(
-        records, matrix, last_blocks=last_blocks(records, matrix), left_out=frozenset(left_out)
-    )
+    """What a run has yet to measure: the plan, less what the records say is known well enough.
+
+    Latency at common rates comes after all of it: its rates follow from all the capacities.
+    """
+    for part in (matrix, common_rate_matrix(matrix, records)):
+        known = records_of(part, records)
+        ends = last_blocks(known, part)
+        if blocks := remaining_blocks(known, part, last_blocks=ends, left_out=frozenset(left_out)):
+            return blocks
+    return ()
 
 
 def _walk(matrix: Matrix, bench: Bench, store: RunStore, failed: Collection[str], watcher: Watcher) -> RunEnd:

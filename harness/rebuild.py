@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.adapters.result_store import RunStore, StoredTrial
 from harness.analysis.best_set import simplest_first
+from harness.analysis.common_rate import with_common_rates
 from harness.analysis.run import analyse
 from harness.findings import RunAnalysis
 from harness.measurement.metrics import latencies
@@ -24,7 +25,8 @@ from harness.reporting.figures.tail import tail_curve
 
 def report_data(store: RunStore) -> ReportData:
     """A stored run, analysed. Raises ConfigurationError when it is damaged."""
-    matrix, records, manifest = store.matrix(), store.records(), store.manifest()
+    records, manifest = store.records(), store.manifest()
+    matrix = with_common_rates(store.matrix(), records)
     analysis = analyse(records, matrix, simplicity=simplest_first(sorted(RECIPES, key=_simplicity)))
     tails, series = _raw(store, records)
     return ReportData(

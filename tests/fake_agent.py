@@ -1,7 +1,8 @@
 """A load agent for the fake engine: speaks the agent's protocol and sends nothing.
 
-Every variant has a true rate; each load comes back as if the server had answered at exactly that rate
-times a factor that drifts from load to load, as real machines do.
+Every variant has a true rate, times a factor that drifts from load to load, as real machines do. A closed
+load comes back as if the server had answered at exactly that rate; an open one as if it had served one
+request after the other, each for as long as that rate allows.
 """
 
 from __future__ import annotations
@@ -29,8 +30,7 @@ class FakeAgent:
     def __init__(self, clock: FakeClock, rates: Mapping[str, float], *, drift: Iterable[float] = ()) -> None:
         self._clock, self._rates = clock, rates
         self._drift = iter(drift)
-        self._served: dict[int, int] = {}
-        self._busy: dict[int, FakeDeployment] = {}
+        self._served: dict[int, list[int]] = {}
 
     def __call__(self, deployment: FakeDeployment, line: str) -> Iterable[str]:
         request = json.loads(line)
@@ -48,11 +48,10 @@ class FakeAgent:
         return self._probe(deployment, request)
 
     def _probe(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
-        served = self._served.get(id(deployment), 0)
+        ids = np.array(self._served.get(id(deployment), []), dtype=np.int64)
         variant = deployment.spec.env.get("TARGET_VARIANT_ID", "static")
         loop, http = STACKS.get(variant.split(".")[0], ("asyncio", "static"))
-        ids = np.arange(1, served + 1)
-        first = {"requests": served, "id_sum": int(ids.sum()), "id_xor": int(np.bitwise_xor.reduce(ids))}
+        first = {"requests": ids.size, "id_sum": int(ids.sum()), "id_xor": int(np.bitwise_xor.reduce(ids))}
         idle = {"requests": 0, "id_sum": 0, "id_xor": 0}
         return {
             "variant_id": variant,
@@ -72,20 +71,27 @@ class FakeAgent:
 
     def _drive(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
         warmup_s, measure_s = request["warmup_s"], request["measure_s"]
+        rate = next((r for name, r in self._rates.items() if deployment.spec.name.startswith(name)), 9000.0)
+        rate *= next(self._drift, 1.0)
+        offered = request["load"].get("rate_per_s", rate)
+        # Nothing is sent in the warm-up.
+        deployment.work(0.0)
         self._clock.sleep(warmup_s)
+        deployment.work(deployment.CORES * min(1.0, offered / rate))
         start_s = self._clock.monotonic()
         self._clock.sleep(measure_s)
-        rate = next((r for name, r in self._rates.items() if deployment.spec.name.startswith(name)), 9000.0)
-        count = round(rate * measure_s * next(self._drift, 1.0))
+        count = round(offered * measure_s)
         intended = start_s + np.arange(count) * (measure_s / count)
-        ids = np.arange(1, count + 1)
-        self._served[id(deployment)] = count
+        # Beyond its rate the server works off one request after the other.
+        finished = np.maximum(intended, start_s + np.arange(count) / rate) + 1e-6
+        ids = request["id_base"] + np.arange(1, count + 1)
+        self._served.setdefault(id(deployment), []).extend(ids.tolist())
         arrays = io.BytesIO()
         np.savez(
             arrays,
             intended_s=intended,
             sent_s=intended,
-            finished_s=intended + 1e-6,
+            finished_s=finished,
             status=np.full(count, 200, dtype=np.int16),
             generator_cpu_share=np.full(max(1, int(measure_s)), 0.4),
         )

@@ -97,7 +97,7 @@ class FakeChannel:
 
 
 class FakeDeployment:
-    """A `Deployment` that uses half a core and 50 MiB for as long as the fake clock says it runs."""
+    """A `Deployment` that uses half a core, or as much as it is told, and 50 MiB for as long as it runs."""
 
     CORES = 0.5
 
@@ -105,7 +105,7 @@ class FakeDeployment:
         self.spec, self.name = spec, spec.name
         self.base_url = f"http://127.0.0.1:{port}"
         self._clock, self._faults = clock, faults
-        self._started_s = clock.monotonic()
+        self._cores, self._cpu_s, self._since_s = self.CORES, 0.0, clock.monotonic()
         self._state = DeploymentState(running=True)
         self._log = [f"{spec.name} listens on {port}"]
 
@@ -115,7 +115,7 @@ class FakeDeployment:
         now_s = self._clock.monotonic()
         return ResourceReading(
             at_s=now_s,
-            cpu_s=self.CORES * (now_s - self._started_s),
+            cpu_s=self._cpu_s + self._cores * (now_s - self._since_s),
             throttled_s=0.0,
             working_set_bytes=50 * MIB,
             oom_kills=0,
@@ -133,6 +133,11 @@ class FakeDeployment:
 
     def log(self) -> str:
         return "\n".join(self._log)
+
+    def work(self, cores: float) -> None:
+        """From now on it uses so many cores."""
+        self._cpu_s, self._since_s = self.reading().cpu_s, self._clock.monotonic()
+        self._cores = cores
 
     def say(self, line: str) -> None:
         """Have the server write a line to its log."""

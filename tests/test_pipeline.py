@@ -215,3 +215,60 @@ def test_resuming_looks_for_a_run_of_the_same_matrix(machine: Machine) -> None:
     machine.run()
     machine.matrix.write_text(MATRIX)
     assert machine.run(resume="").store.path == broken.store.path
+
+
+CAPACITY_MATRIX = MATRIX.replace(
+    "load = { clients = 4 }",
+    "load = { capacity = true, clients = 4, pilot_s = 1.0, step_s = 1.0 }\nmeasure_s = 1.0",
+)
+
+
+def test_capacity_is_found_ranked_and_followed_by_latency_at_a_common_rate(machine: Machine) -> None:
+    machine.matrix.write_text(CAPACITY_MATRIX)
+    outcome = machine.run()
+    assert outcome.end is RunEnd.COMPLETE
+    records = outcome.store.records()
+    assert {record.validity for record in records} == {Validity.VALID}, records[0].reasons
+    assert [record.scenario for record in records] == ["items"] * 12 + ["items-at-common-rate"] * 12
+    data = rebuild.report_data(outcome.store)
+    first, second = data.analysis.findings
+    cells = {cell.variant_id: cell.metrics["capacity_per_s"] for cell in first.cells}
+    for recipe, rate in RATES.items():
+        assert cells[f"{recipe}.w1"].center == pytest.approx(rate, rel=0.03)
+    assert first.best_set == ("uvicorn-standard.w1",)
+    common = data.scenario(second.scenario).load
+    assert common.kind == "open"
+    assert common.rate_per_s == pytest.approx(0.7 * RATES["uvicorn-plain"], rel=0.03)
+    written = {path.name: path for path in rebuild.write_report(outcome.store)}
+    assert "search.items.png" in written
+    for document in ("report.md", "report.html"):
+        text = written[document].read_text()
+        assert "per GiB of peak memory" in text
+        assert "items-at-common-rate" in text
+    engines = len(machine.engines)
+    machine.run(resume=outcome.store.path.name)
+    assert "nothing to do" in machine.listener.heard[-1]
+    assert len(machine.engines) == engines
+
+
+def test_a_run_killed_at_the_common_rate_goes_on_at_the_same_rate(machine: Machine) -> None:
+    machine.matrix.write_text(CAPACITY_MATRIX)
+    machine.faults = Faults(start=[None] * (1 + 12 + 5) + [KeyboardInterrupt()])
+    broken = machine.run()
+    assert [record.scenario for record in broken.store.records()][11:] == ["items"] + [
+        "items-at-common-rate"
+    ] * 5
+    before = rebuild.report_data(broken.store).matrix.scenarios
+    machine.faults = Faults()
+    whole = machine.run(resume=broken.store.path.name)
+    assert len(whole.store.records()) == 24
+    assert rebuild.report_data(whole.store).matrix.scenarios == before
+
+
+def test_a_budget_that_ends_before_the_common_rate_is_told(machine: Machine) -> None:
+    machine.matrix.write_text(CAPACITY_MATRIX + "budget_s = 60.0\n")
+    outcome = machine.run()
+    assert outcome.end is RunEnd.BUDGET
+    assert {record.scenario for record in outcome.store.records()} == {"items"}
+    (document,) = [p for p in rebuild.write_report(outcome.store) if p.name == "report.md"]
+    assert "common rate was not measured" in document.read_text()

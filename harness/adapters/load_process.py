@@ -22,7 +22,7 @@ from harness.measurement.load_shares import (
     stagger_s,
     total_progress,
 )
-from harness.model import ClosedLoad, OpenLoad, Scenario, ServerFacts
+from harness.model import CapacityLoad, ClosedLoad, OpenLoad, Scenario, ServerFacts
 from harness.planning.commands import GENERATOR_ARGV
 
 START_TIMEOUT_S = 30.0
@@ -136,7 +136,9 @@ class AgentGenerator:
 
         `progress` hears elapsed_s, requests and per_s, about once a second.
         """
-        loads = share(scenario.load, len(self._agents))
+        whole = scenario.load
+        assert not isinstance(whole, CapacityLoad), "a capacity search drives its rates one by one"
+        loads = share(whole, len(self._agents))
         driving = self._agents[: len(loads)]
         # One agent starts at its own word: its clock need not even be ours.
         start_s = time.monotonic() + START_LEAD_S if len(loads) > 1 else None
@@ -146,7 +148,7 @@ class AgentGenerator:
                     **drive_request(scenario, load),
                     "seed": int(np.random.SeedSequence([seed, index]).generate_state(1)[0]),
                     "id_base": self._next_ids[index],
-                    "start_at_s": None if start_s is None else start_s + stagger_s(scenario.load, index),
+                    "start_at_s": None if start_s is None else start_s + stagger_s(whole, index),
                 }
             )
         results = self._collect(driving, scenario.warmup_s + scenario.measure_s + DRAIN_S, progress)

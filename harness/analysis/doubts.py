@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.analysis.bottleneck import SATURATED
 from harness.analysis.comparisons import floor_of, rankable
-from harness.analysis.metrics import DIRECTIONS, THROUGHPUT
+from harness.analysis.metrics import CAPACITY, DIRECTIONS, RATES, THROUGHPUT
 from harness.analysis.samples import Samples
 from harness.analysis.verdicts import regret, relative_difference
 from harness.analysis.wording import percent
@@ -33,10 +33,11 @@ def limited_by_generator(finding: ScenarioFinding, twin_id: str) -> tuple[CellSu
 
 def limit_sentence(cell: CellSummary, metric: str) -> str:
     """What can be said of a cell that the load generator could not saturate."""
-    if metric == THROUGHPUT and metric in cell.metrics:
+    if metric in RATES and metric in cell.metrics:
         reached = cell.metrics[metric].center
+        verb = "carries" if metric == CAPACITY else "reached"
         return (
-            f"{cell.variant_id} reached at least {reached:,.0f} requests/s on {cell.scenario}, "
+            f"{cell.variant_id} {verb} at least {reached:,.0f} requests/s on {cell.scenario}, "
             f"limited by the load generator; not ranked"
         )
     return f"{cell.variant_id} on {cell.scenario} outran the load generator's schedule; not ranked"

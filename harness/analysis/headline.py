@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from harness.analysis.comparisons import rankable
 from harness.analysis.doubts import NOISY_FLOOR, limit_sentence, limited_by_generator, usable_cpus
-from harness.analysis.metrics import THROUGHPUT, WORKING_SET
+from harness.analysis.metrics import CAPACITY, RATES, THROUGHPUT, WORKING_SET
 from harness.analysis.samples import twin_of_baseline
 from harness.analysis.verdicts import reach
-from harness.analysis.wording import interval, percent, spelt, times
-from harness.findings import Comparison, ScenarioFinding, Verdict
+from harness.analysis.wording import interval, objective, percent, spelt, times
+from harness.findings import CellSummary, Comparison, ScenarioFinding, Verdict
 from harness.model import Matrix, Validity, Variant
 
 ROOM = 300
@@ -21,11 +21,14 @@ ROOM = 300
 NAMED = 3
 """Lists longer than this are counted instead of spelt out."""
 
+NOUNS = {CAPACITY: "capacity", THROUGHPUT: "requests"}
+
 Findings = Sequence[ScenarioFinding]
 
 
 def headline(findings: Findings, matrix: Matrix, recommended: str | None) -> str:
     sentences = [_verdict(findings, matrix, recommended), *_held_back(findings, matrix)]
+    sentences[1:1] = _capacities(findings, matrix, recommended)
     for clause in _more_workers(findings, matrix, recommended):
         if _fits([*sentences, clause]):
             sentences[0] += clause
@@ -99,7 +102,7 @@ def _place(finding: ScenarioFinding) -> str:
     pair = _against_baseline(finding, finding.recommended)
     if pair is None or pair.verdict is not Verdict.BETTER:
         return finding.scenario
-    noun = "requests" if pair.metric == THROUGHPUT else "p95 latency"
+    noun = NOUNS.get(pair.metric, "p95 latency")
     return f"{finding.scenario} ({times(pair.ratio.center)} the baseline's {noun}, {interval(pair.ratio)})"
 
 
@@ -155,7 +158,7 @@ def _held_back(findings: Findings, matrix: Matrix) -> Iterator[str]:
     """The generator-limited variant that got furthest; the findings' warnings hold the others."""
     twin_id = twin_of_baseline(matrix).id
     limited = [
-        (cell.metrics[THROUGHPUT].center if THROUGHPUT in cell.metrics else 0.0, cell, finding.metric)
+        (_reached(cell, finding.metric), cell, finding.metric)
         for finding in findings
         for cell in limited_by_generator(finding, twin_id)
     ]
@@ -163,6 +166,26 @@ def _held_back(findings: Findings, matrix: Matrix) -> Iterator[str]:
         _, cell, metric = max(limited, key=lambda item: item[0])
         others = f" (so were {len(limited) - 1} more)" if len(limited) > 1 else ""
         yield f"{limit_sentence(cell, metric)}{others}"
+
+
+def _reached(cell: CellSummary, metric: str) -> float:
+    return cell.metrics[metric].center if metric in RATES and metric in cell.metrics else 0.0
+
+
+def _capacities(findings: Findings, matrix: Matrix, recommended: str | None) -> Iterator[str]:
+    """What the recommended variant carries, or else the best one, under each objective."""
+    scenarios = {scenario.name: scenario for scenario in matrix.scenarios}
+    told = []
+    for finding in findings:
+        variant_id = recommended or finding.recommended or finding.best
+        cell = next((cell for cell in finding.cells if cell.variant_id == variant_id), None)
+        if cell and finding.metric == CAPACITY and rankable(cell, CAPACITY):
+            found, goal = cell.metrics[CAPACITY], objective(scenarios[finding.scenario])
+            bounds = "" if found.lo is None else f" (95 % interval {found.lo:,.0f}-{found.hi:,.0f})"
+            carried = f"{found.center:,.0f} requests/s under {goal} on {finding.scenario}"
+            told.append(f"{variant_id} carries {carried}{bounds}")
+    if told:
+        yield _listed(told, "; ")
 
 
 def _more_workers(findings: Findings, matrix: Matrix, recommended: str | None) -> Iterator[str]:
@@ -215,8 +238,10 @@ def _against_baseline(finding: ScenarioFinding, variant_id: str | None) -> Compa
 
 
 def _gain(pair: Comparison) -> str:
-    noun = "the requests" if pair.metric == THROUGHPUT else "the p95 latency"
-    return f"{times(pair.ratio.center)} {noun} of {pair.baseline_id} (95 % interval {interval(pair.ratio)})"
+    noun = NOUNS.get(pair.metric, "p95 latency")
+    return (
+        f"{times(pair.ratio.center)} the {noun} of {pair.baseline_id} (95 % interval {interval(pair.ratio)})"
+    )
 
 
 def _verb(pair: Comparison) -> str:

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from harness.analysis.best_set import Simplicity, best_set, simplest_first
 from harness.analysis.bottleneck import limit_of
+from harness.analysis.common_rate import unmeasured_rates, with_common_rates
 from harness.analysis.comparisons import Cells, against_baseline, floor_of, margin_over, summarise_cells
 from harness.analysis.doubts import finding_warnings, limited_by_generator, overcommit_warnings
 from harness.analysis.headline import headline
-from harness.analysis.metrics import THROUGHPUT, ranking_metric
+from harness.analysis.metrics import RATES, ranking_metric
 from harness.analysis.samples import Samples, samples_of, twin_of_baseline
 from harness.analysis.stopping import last_blocks, stopped_early, stopping_notes
 from harness.findings import CellSummary, Comparison, Limit, RunAnalysis, ScenarioFinding
@@ -24,9 +25,11 @@ def analyse(
 ) -> RunAnalysis:
     """Judge a run (METHOD, "Analysis"). Of several attempts at one trial the last counts.
 
+    Scenarios at common rates, which follow from the capacities, are judged with those of the matrix.
     `simplicity` is a sort key that decides which variant of a best set is recommended.
     Raises ConfigurationError when the records are not of this matrix.
     """
+    matrix = with_common_rates(matrix, records)
     samples = samples_of(records, matrix)
     ends = last_blocks(records, matrix)
     early = stopped_early(samples, ends)
@@ -49,7 +52,7 @@ def analyse(
         recommended=recommended,
         headline=headline(findings, matrix, recommended),
         invalid=tuple(sorted(invalid, key=lambda record: (record.block, record.trial_id))),
-        warnings=overcommit_warnings(matrix),
+        warnings=(*overcommit_warnings(matrix), *unmeasured_rates(matrix)),
     )
 
 
@@ -105,13 +108,15 @@ def _finding(
 def _yield_to_the_unranked(finding: ScenarioFinding, twin_id: str) -> ScenarioFinding:
     """No ranked variant is among the best where one that the generator held back got further all the same.
 
-    Its figure is a lower bound of its throughput. (A latency under a late generator bounds nothing.)
+    Its figure is a lower bound of its rate. (A latency under a late generator bounds nothing.)
     """
     best = next((cell for cell in finding.cells if cell.variant_id == finding.best), None)
-    if best is None or finding.metric != THROUGHPUT:
+    metric = finding.metric
+    if best is None or metric not in RATES:
         return finding
-    bar = best.metrics[THROUGHPUT].center * (1 + finding.margin)
-    reached = [c.metrics[THROUGHPUT].center for c in limited_by_generator(finding, twin_id) if c.metrics]
+    bar = best.metrics[metric].center * (1 + finding.margin)
+    limited = limited_by_generator(finding, twin_id)
+    reached = [cell.metrics[metric].center for cell in limited if metric in cell.metrics]
     return replace(finding, best_set=(), recommended=None) if max(reached, default=0.0) > bar else finding
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.findings import Summary
+from harness.model import Scenario
 
 
 def percent(fraction: float) -> str:
@@ -24,3 +25,8 @@ def interval(summary: Summary) -> str:
 def spelt(names: Sequence[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def objective(scenario: Scenario) -> str:
+    """ "p95 <= 50 ms"."""
+    return f"p{100 * (1 - scenario.slo_share):.4g} <= {scenario.slo_ms:g} ms"

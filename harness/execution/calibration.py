@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from harness.errors import EnvironmentProblem, TrialError
 from harness.execution.ports import Engine, LoadGenerator
-from harness.measurement.load import LoadRecord
+from harness.measurement.metrics import lateness_p99_s, throughput_per_s
 from harness.model import ClosedLoad, DeploymentSpec, OpenLoad, Scenario
 
 MAX_LATENESS_S = 0.002
@@ -43,7 +41,7 @@ def calibrate(
             warnings = []
             for load in dict.fromkeys(s.load for s in scenarios if isinstance(s.load, OpenLoad)):
                 probe = replace(CEILING, load=load, measure_s=1.5)
-                lateness_s = _lateness_p99_s(generator.drive(probe, seed=1, progress=lambda _: None))
+                lateness_s = lateness_p99_s(generator.drive(probe, seed=1, progress=lambda _: None)) or 0.0
                 if lateness_s > MAX_LATENESS_S:
                     warnings.append(
                         f"the generator sends {load.rate_per_s:g} requests/s {lateness_s * 1000:.1f} ms late "
@@ -53,15 +51,4 @@ def calibrate(
         raise EnvironmentProblem(
             f"the load generator could not be calibrated on a static server: {error}"
         ) from error
-    return ceiling_per_s(record), tuple(warnings)
-
-
-def ceiling_per_s(record: LoadRecord) -> float:
-    """Requests per second that came back within the window."""
-    finished = record.finished_s[record.status == 200]
-    inside = (finished >= record.window_start_s) & (finished < record.window_end_s)
-    return float(np.count_nonzero(inside)) / (record.window_end_s - record.window_start_s)
-
-
-def _lateness_p99_s(record: LoadRecord) -> float:
-    return float(np.quantile(record.sent_s - record.intended_s, 0.99)) if record.sent_s.size else 0.0
+    return throughput_per_s(record), tuple(warnings)

@@ -54,7 +54,8 @@ def run_blocks(
         elapsed_s = clock.monotonic() - started_s
         if len(known) > len(records) and elapsed_s + pace.expected_s(blocks[0]) > budget_s:
             behind, last = blocks[0][0].block - 1, blocks[-1][0].block
-            watcher.said(f"budget of {budget_s:g} s reached after {behind} of {last} blocks")
+            scenarios = ", ".join(sorted({trial.cell.scenario.name for trial in blocks[0]}))
+            watcher.said(f"budget of {budget_s:g} s reached after {behind} of {last} blocks of {scenarios}")
             return RunEnd.BUDGET
         rest = [trial for block in blocks for trial in block]
         for trial in blocks[0]:
@@ -78,12 +79,9 @@ class Pace:
         self._overheads_s: list[float] = []
 
     def took(self, trial: Trial, seconds: float) -> None:
-        self._overheads_s.append(seconds - _load_s(trial))
+        self._overheads_s.append(seconds - trial.cell.scenario.under_load_s)
 
     def expected_s(self, trials: Sequence[Trial]) -> float:
         overheads = self._overheads_s or [STOP_AND_START_S]
-        return sum(map(_load_s, trials)) + len(trials) * sum(overheads) / len(overheads)
-
-
-def _load_s(trial: Trial) -> float:
-    return trial.cell.scenario.warmup_s + trial.cell.scenario.measure_s
+        load_s = sum(trial.cell.scenario.under_load_s for trial in trials)
+        return load_s + len(trials) * sum(overheads) / len(overheads)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from harness.errors import TrialError, VariantError
+from harness.execution.capacity import search_capacity
 from harness.execution.observer import Observer
-from harness.execution.ports import Clock, Deployment, Engine, LoadGenerator
+from harness.execution.ports import Clock, Deployment, Engine, Generator, LoadGenerator
+from harness.measurement.capacity import capacity_of, search_findings
 from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import trial_metrics
 from harness.measurement.signals import trial_signals
 from harness.measurement.validity import Evidence, judge
 from harness.model import (
+    CapacityLoad,
     DeploymentSpec,
     DeploymentState,
     ResourceReading,
+    Scenario,
     ServerFacts,
     Trial,
     TrialMetrics,
@@ -24,6 +28,7 @@ from harness.model import (
     Validity,
 )
 from harness.planning.commands import EXPECTED_STACK, server_argv, server_env
+from harness.search import CapacitySearch
 from harness.signals import TrialSignals
 
 Progress = Callable[[Mapping[str, float]], None]
@@ -55,6 +60,8 @@ class TrialOutcome:
     load: LoadRecord | None
     readings: tuple[ResourceReading, ...]
     log: str
+    steps: tuple[LoadRecord, ...] = ()
+    """Every load of a capacity search after its pilot, in order. They are not stored."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,6 +76,8 @@ class _Notes:
     facts: ServerFacts | None = None
     load: LoadRecord | None = None
     readings: tuple[ResourceReading, ...] = ()
+    search: CapacitySearch | None = None
+    steps: tuple[LoadRecord, ...] = ()
     metrics: TrialMetrics | None = None
     signals: TrialSignals | None = None
     validity: Validity = Validity.INVALID
@@ -136,8 +145,10 @@ def run_trial(
             started_at=started_at,
             oom_killed=notes.oom_killed,
             signals=notes.signals,
+            search=notes.search,
         ),
         load=notes.load,
+        steps=notes.steps,
         readings=notes.readings,
         log=notes.deployment.log() if notes.deployment else "",
     )
@@ -155,22 +166,25 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
         notes.lap("verify")
         busy_before_s = bench.busy_s(bench.server_cpus) if bench.busy_s else 0.0
         with Observer(deployment, bench.clock) as observer:
-            notes.load = generator.drive(scenario, seed=bench.seed + trial.block, progress=progress)
+            judged = _under_load(trial, bench, generator, notes, progress)
         busy_s = bench.busy_s(bench.server_cpus) - busy_before_s if bench.busy_s else None
         notes.readings = tuple(observer.readings)
         notes.lap("load")
         after, facts_after = deployment.memory(), generator.probe()
         generator.verify(scenario)
-    notes.metrics = trial_metrics(notes.load, notes.readings, scenario=scenario, before=before, after=after)
-    notes.signals = trial_signals(notes.facts, facts_after, notes.load, cpu_cores=notes.metrics.cpu_cores)
+    assert notes.load is not None
+    metrics = trial_metrics(notes.load, notes.readings, scenario=judged, before=before, after=after)
+    capacity_per_s = capacity_of(notes.search) if notes.search else None
+    notes.metrics = replace(metrics, capacity_per_s=capacity_per_s)
+    notes.signals = trial_signals(notes.facts, facts_after, notes.load, cpu_cores=metrics.cpu_cores)
     notes.validity, notes.reasons = judge(
         Evidence(
             variant=variant,
-            scenario=scenario,
+            scenario=judged,
             load=notes.load,
             readings=notes.readings,
             busy_s=busy_s,
-            metrics=notes.metrics,
+            metrics=metrics,
             facts_before=notes.facts,
             facts_after=facts_after,
             state=deployment.state(),
@@ -178,8 +192,31 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
             ceiling_per_s=bench.ceiling_per_s,
             expected_stack=EXPECTED_STACK.get(variant.recipe),
             signals=notes.signals,
+            of_search=tuple(search_findings(notes.search, scenario)) if notes.search else (),
         )
     )
+
+
+def _under_load(
+    trial: Trial, bench: Bench, generator: Generator, notes: _Notes, progress: Progress
+) -> Scenario:
+    """Put the server under its load and note it. Returns the scenario that the noted load is judged as:
+    of a capacity search that is an open load at the rate it found."""
+    scenario, seed = trial.cell.scenario, bench.seed + trial.block
+    if not isinstance(scenario.load, CapacityLoad):
+        notes.load = generator.drive(scenario, seed=seed, progress=progress)
+        return scenario
+    assert notes.deployment is not None
+    searched = search_capacity(
+        scenario,
+        generator=generator,
+        deployment=notes.deployment,
+        seed=seed,
+        ceiling_per_s=bench.ceiling_per_s,
+        progress=progress,
+    )
+    notes.load, notes.search, notes.steps = searched.load, searched.search, searched.loads
+    return searched.scenario
 
 
 def _cause_of_death(state: DeploymentState | None) -> tuple[str, ...]:

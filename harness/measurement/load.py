@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 
 import numpy as np
@@ -40,3 +40,18 @@ class LoadRecord:
     """Sum (modulo 2**64) and xor of the ids of all requests that were answered."""
     in_flight_s: float = nan
     """Sum of the times from send to answer of all requests that were answered; NaN in old records."""
+
+    def with_totals_of(self, later: LoadRecord) -> LoadRecord:
+        """This window with the totals of a later load on the same server, which include its own."""
+        return replace(
+            self,
+            scheduled=later.scheduled,
+            ok=later.ok,
+            failed=later.failed,
+            timed_out=later.timed_out,
+            dropped=later.dropped,
+            undrained=later.undrained,
+            id_sum=later.id_sum,
+            id_xor=later.id_xor,
+            in_flight_s=later.in_flight_s,
+        )

@@ -43,8 +43,7 @@ def trial_metrics(
     """
     duration_s = load.window_end_s - load.window_start_s
     right = load.status == RIGHT
-    inside = right & (load.finished_s >= load.window_start_s) & (load.finished_s < load.window_end_s)
-    requests = int(np.count_nonzero(inside))
+    requests = completed_inside(load)
     latencies_s = latencies(load)
     quantile_s = _quantiles_s(latencies_s)
     cpu = in_window(readings, load, lambda reading: reading.cpu_s)
@@ -69,9 +68,20 @@ def trial_metrics(
         pss_after_bytes=after.pss_bytes if after else None,
         uss_after_bytes=after.uss_bytes if after else None,
         generator_cpu_share=_busiest_generator(load),
-        send_lateness_p99_s=_lateness_p99_s(load) if isinstance(scenario.load, OpenLoad) else None,
+        send_lateness_p99_s=lateness_p99_s(load) if isinstance(scenario.load, OpenLoad) else None,
         steal_share=in_window(readings, load, lambda reading: reading.steal_s).rate,
     )
+
+
+def completed_inside(load: LoadRecord) -> int:
+    """How many requests got their right answer in the window, whenever they were sent."""
+    inside = (load.finished_s >= load.window_start_s) & (load.finished_s < load.window_end_s)
+    return int(np.count_nonzero(inside & (load.status == RIGHT)))
+
+
+def throughput_per_s(load: LoadRecord) -> float:
+    """Right answers per second of the window."""
+    return completed_inside(load) / (load.window_end_s - load.window_start_s)
 
 
 def intended_inside(load: LoadRecord) -> NDArray[np.bool_]:
@@ -145,6 +155,7 @@ def _busiest_generator(load: LoadRecord) -> float:
     return float(shares.mean(axis=1).max()) if shares.size else 0.0
 
 
-def _lateness_p99_s(load: LoadRecord) -> float | None:
+def lateness_p99_s(load: LoadRecord) -> float | None:
+    """Sent minus intended, at the 99th percentile of what was sent."""
     lateness_s = (load.sent_s - load.intended_s)[~np.isnan(load.sent_s)]
     return float(np.quantile(lateness_s, 0.99)) if lateness_s.size else None

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.measurement.accounting import RIGHT, served, served_ids, unanswered, worker_pids, wrong_by_kind
 from harness.measurement.littles_law import one_clock
-from harness.measurement.load import WRONG_BODY, LoadRecord
+from harness.measurement.load import DROPPED, WRONG_BODY, LoadRecord
 from harness.measurement.metrics import in_window
 from harness.model import (
     DeploymentState,
@@ -32,6 +32,9 @@ BUSY_SHARE = 0.9
 NEAR_CEILING = 0.95
 MAX_MEAN_STEAL, MAX_SECOND_STEAL = 0.01, 0.05
 MAX_OTHERS_SHARE = 0.10
+
+
+Finding = tuple[Validity, str]
 
 
 class Stack(Protocol):
@@ -66,15 +69,16 @@ class Evidence:
     expected_stack: Stack | None
     """How the names of the event loop and of the HTTP protocol must begin; None when any will do."""
     signals: TrialSignals | None = None
+    of_search: Sequence[Finding] = ()
+    """What the capacity search that found this load's rate says of itself."""
 
 
-Finding = tuple[Validity, str]
 Rule = Callable[[Evidence], Iterator[Finding]]
 
 
 def judge(evidence: Evidence) -> tuple[Validity, tuple[str, ...]]:
     """The worst word of all broken rules, and a sentence for each; VALID and none when all hold."""
-    findings = [finding for rule in RULES for finding in rule(evidence)]
+    findings = [*evidence.of_search, *(finding for rule in RULES for finding in rule(evidence))]
     words = [word for word, _ in findings]
     worst = next((word for word in _WORST_FIRST if word in words), Validity.VALID)
     return worst, tuple(reason for _, reason in findings)
@@ -123,19 +127,20 @@ def same_requests(evidence: Evidence) -> Iterator[Finding]:
 
 def on_schedule(evidence: Evidence) -> Iterator[Finding]:
     """I3: the generator sent when it meant to, and sent everything."""
-    lateness_s = evidence.metrics.send_lateness_p99_s
-    allowed_s = max(MAX_LATENESS_S, MAX_LATENESS_OF_SLO * evidence.scenario.slo_ms / 1000)
+    lateness_s, allowed_s = evidence.metrics.send_lateness_p99_s, allowed_lateness_s(evidence.scenario)
     if lateness_s is not None and lateness_s > allowed_s:
         yield (
             Validity.GENERATOR_BOUND,
             f"I3: requests left {lateness_s * 1000:.1f} ms late at the 99th percentile "
             f"({allowed_s * 1000:.1f} ms allowed): lower the rate or give the generator more cores",
         )
-    if evidence.load.dropped:
+    status = evidence.load.status
+    dropped = int(np.count_nonzero(status == DROPPED))
+    if dropped:
         yield (
             Validity.INVALID,
-            f"I3: {evidence.load.dropped} of {evidence.load.scheduled} requests were never sent, because "
-            f"too many were under way: the server does not keep up with this rate",
+            f"I3: {dropped} of {status.size} requests were never sent, because too many were under way: the "
+            f"server does not keep up with this rate",
         )
 
 
@@ -290,6 +295,11 @@ RULES: tuple[Rule, ...] = (
 )
 
 _WORST_FIRST = (Validity.INVALID, Validity.NOISY, Validity.GENERATOR_BOUND)
+
+
+def allowed_lateness_s(scenario: Scenario) -> float:
+    """At the 99th percentile."""
+    return max(MAX_LATENESS_S, MAX_LATENESS_OF_SLO * scenario.slo_ms / 1000)
 
 
 def _usable_cores(evidence: Evidence) -> float:

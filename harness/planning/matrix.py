@@ -17,7 +17,7 @@ from harness.model import (
 )
 from harness.planning.commands import impossible
 from harness.planning.expressions import ExpressionError, worker_count
-from harness.planning.schema import Closed, Factors, MatrixFile, Pattern, Point, ScenarioTable, WorkerRule
+from harness.planning.schema import Factors, MatrixFile, Open, Pattern, Point, ScenarioTable, WorkerRule
 from harness.planning.suggestions import unknown
 
 MAX_VARIANTS = 256
@@ -170,7 +170,7 @@ def _impossible_loads(tables: Iterable[ScenarioTable], *, generators: int) -> It
     most_clients, least_rate = MAX_CLIENTS * generators, MIN_RATE_PER_S * generators
     for index, table in enumerate(tables):
         key, load = f"scenarios.{index}.load", table.load
-        if isinstance(load, Closed):
+        if not isinstance(load, Open):
             if load.clients > most_clients:
                 yield (
                     f"{key}.clients: {load.clients} are more than {most_clients}, the most that the load "

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.model import Cell, Matrix, Plan, Trial
+from harness.model import CapacityLoad, Cell, Matrix, Plan, Scenario, Trial
 
 STOP_AND_START_S = 2.0
 """Expected time of a trial outside its load, until measured ones are known."""
@@ -46,10 +46,7 @@ class Estimate:
 
 def estimate(plan: Plan, matrix: Matrix) -> Estimate:
     """Time from the scenarios' own durations, disk from an assumed rate; both before anything is measured."""
-    per_block = sum(
-        trial.cell.scenario.warmup_s + trial.cell.scenario.measure_s + STOP_AND_START_S
-        for trial in plan.blocks[0]
-    )
+    per_block = sum(_seconds(trial.cell.scenario) for trial in plan.blocks[0])
     measured_s = sum(trial.cell.scenario.measure_s for trial in plan.trials)
     return Estimate(
         seconds=per_block * len(plan.blocks),
@@ -57,3 +54,11 @@ def estimate(plan: Plan, matrix: Matrix) -> Estimate:
         # The first block always runs.
         blocks_within_budget=min(len(plan.blocks), max(1, int(matrix.budget_s // per_block))),
     )
+
+
+def _seconds(scenario: Scenario) -> float:
+    """Of one trial, and of the one at a common rate that follows a capacity."""
+    seconds = scenario.under_load_s + STOP_AND_START_S
+    if isinstance(scenario.load, CapacityLoad):
+        seconds += scenario.warmup_s + scenario.measure_s + STOP_AND_START_S
+    return seconds

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from harness.model import KEEP_ALIVE_S, ClosedLoad, NetworkPath, OpenLoad
+from harness.model import KEEP_ALIVE_S, CapacityLoad, ClosedLoad, NetworkPath, OpenLoad, common_rate_name
 from harness.planning.commands import RECIPES
 from harness.planning.expressions import MAX_LENGTH, MAX_WORKERS, check_expression
 from harness.planning.suggestions import unknown
@@ -103,13 +103,27 @@ class Open(Table):
         return OpenLoad(rate_per_s=self.rate_per_s, arrivals=self.arrivals)
 
 
+class Capacity(Table):
+    """The highest Poisson rate that meets the objective: `clients` find the peak, `steps` halve the rest."""
+
+    capacity: Literal[True]
+    clients: Annotated[int, Field(ge=1, le=10_000)]
+    """As many as keep the server busy: the search goes no further than 1.1 times what they reach."""
+    pilot_s: Annotated[float, Field(ge=0.5, le=600)] = 2.0
+    step_s: Annotated[float, Field(ge=0.5, le=600)] = 3.0
+    steps: Annotated[int, Field(ge=3, le=12)] = 6
+
+    def load(self) -> CapacityLoad:
+        return CapacityLoad(clients=self.clients, pilot_s=self.pilot_s, step_s=self.step_s, steps=self.steps)
+
+
 class ScenarioTable(Table):
     """One workload."""
 
     name: Slug
     locustfile: Slug | None = None
     """Stem of a file in scenarios/; the scenario's name when left out."""
-    load: Closed | Open
+    load: Capacity | Closed | Open
     warmup_s: Annotated[float, Field(ge=0, le=600)] = 1.0
     measure_s: Annotated[float, Field(ge=0.5, le=3600)] = 5.0
     slo_ms: Annotated[float, Field(gt=0, le=600_000)] = 100.0
@@ -150,6 +164,7 @@ class MatrixFile(Table):
     @model_validator(mode="after")
     def _scenario_names_differ(self) -> MatrixFile:
         names = [scenario.name for scenario in self.scenarios]
+        names += [common_rate_name(s.name) for s in self.scenarios if isinstance(s.load, Capacity)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"scenario names must differ: {', '.join(twice)} stands more than once")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from harness.analysis.bottleneck import RULES as BOTTLENECK_RULES
 from harness.findings import ScenarioFinding
-from harness.model import ClosedLoad, Scenario, Variant
+from harness.model import CapacityLoad, ClosedLoad, OpenLoad, Scenario, Variant
 from harness.planning.commands import CONTAINER_PORT, PORT, server_argv, server_env
 from harness.reporting.data import ReportData
 from harness.reporting.wording import at_most, percent, plain, quantity
@@ -36,6 +36,7 @@ GLOSSARY = (
     ("GENERATOR-BOUND", "The load generator reached its limit first: the server can do at least this much."),
     ("NOISY", "The machine was disturbed during the trial; the numbers are shown but not ranked."),
     ("INVALID", "A check failed; the trial is kept with its reason and never ranked."),
+    ("capacity", "The highest Poisson rate at which a trial was confirmed to meet the scenario's objective."),
     ("throughput", "Right answers per second inside the measured window."),
     ("p95", "95 % of right answers came within this time, counted from the intended send time."),
     ("memory", "Peak working set of the whole container: its memory use less inactive file cache."),
@@ -99,16 +100,21 @@ def trials_line(data: ReportData) -> str:
 
 
 def scenario_line(scenario: Scenario, finding: ScenarioFinding) -> str:
-    load = scenario.load
-    offered = (
-        f"Closed loop, {load.clients} clients"
-        if isinstance(load, ClosedLoad)
-        else f"Open loop, {load.arrivals} arrivals at {load.rate_per_s:g} requests/s"
-    )
     return (
-        f"{offered}; {scenario.measure_s:g} s measured after {scenario.warmup_s:g} s of warm-up; "
-        f"objective {percent(1 - scenario.slo_share)} of requests within {scenario.slo_ms:g} ms; "
+        f"{_offered(scenario.load)}; {scenario.measure_s:g} s measured after {scenario.warmup_s:g} s of "
+        f"warm-up; objective {percent(1 - scenario.slo_share)} of requests within {scenario.slo_ms:g} ms; "
         f"ranked by {quantity(finding.metric).label}."
+    )
+
+
+def _offered(load: ClosedLoad | OpenLoad | CapacityLoad) -> str:
+    if isinstance(load, ClosedLoad):
+        return f"Closed loop, {load.clients} clients"
+    if isinstance(load, OpenLoad):
+        return f"Open loop, {load.arrivals} arrivals at {load.rate_per_s:g} requests/s"
+    return (
+        f"The highest Poisson rate that meets the objective: {load.clients} clients in a closed loop find "
+        f"the peak, {load.steps} rates of {load.step_s:g} s narrow it down, fresh arrivals confirm it"
     )
 
 

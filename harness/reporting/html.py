@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from harness.analysis.wording import objective
 from harness.findings import ScenarioFinding
 from harness.reporting import facts, tables
 from harness.reporting.data import ReportData
@@ -20,6 +21,8 @@ from harness.reporting.wording import plain, quantity
 _CAPTIONS = {
     "ranking": "Dots are means over the trials, bars their 95 % intervals, faint marks single trials. "
                "Filled and bold: cannot be told from the best.",
+    "search": "A line for each trial. Small: rates tried, and whether the objective was met. Large: offered "
+              "for longer, to fresh arrivals; the highest of these that passed is the trial's capacity.",
     "latency": "Every step to the right is ten times rarer. Lower is better; a line that turns up early "
                "has a heavy tail.",
     "memory": "Both axes start at zero. Crosses are 95 % intervals.",
@@ -47,9 +50,12 @@ class Section:
     name: str
     description: str
     ranked_by: str
+    rate_heading: str
     rows: tuple[tables.VerdictRow, ...]
     limits: tuple[tables.LimitRow, ...]
     limit_headings: tuple[str, ...]
+    objective: str
+    capacities: tuple[tables.CapacityRow, ...]
     others: tuple[tables.OtherRow, ...]
     floor: str
     warnings: tuple[str, ...]
@@ -111,14 +117,18 @@ def _section(
         name=finding.scenario,
         description=facts.scenario_line(data.scenario(finding.scenario), finding),
         ranked_by=quantity(finding.metric).label,
+        rate_heading=tables.rate_heading(finding),
         rows=tables.verdict_rows(data, finding),
         limits=tables.limit_rows(data, finding),
         limit_headings=tables.limit_headings(finding),
+        objective=objective(data.scenario(finding.scenario)),
+        capacities=tables.capacity_rows(data, finding),
         others=tables.other_rows(finding),
         floor=tables.floor_line(data, finding),
         warnings=tables.warnings(finding),
         figures=tuple(
             _illustration(figures[f"{kind}.{finding.scenario}"], caption)
             for kind, caption in _CAPTIONS.items()
+            if f"{kind}.{finding.scenario}" in figures
         ),
     )

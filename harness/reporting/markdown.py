@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from harness.analysis.wording import objective
 from harness.findings import ScenarioFinding
 from harness.reporting import facts, tables
 from harness.reporting.data import ReportData
@@ -58,7 +59,7 @@ def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[str]:
     rows = [
         (
             ("★ " if row.best else "") + row.variant_id,
-            *map(str, (row.throughput, row.p95)),
+            *map(str, (row.rate, row.p95)),
             row.memory.text,
             row.cpu.text,
             str(row.ratio),
@@ -71,7 +72,7 @@ def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[str]:
     yield from _table(
         (
             "variant",
-            "requests/s",
+            tables.rate_heading(finding),
             "p95 ms",
             "memory MiB",
             "CPU ms/request",
@@ -82,6 +83,7 @@ def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[str]:
         ),
         rows,
     )
+    yield from _capacities(data, finding)
     yield from ("★ cannot be told from the best. Brackets hold 95 % intervals.", "")
     yield from (inert(tables.floor_line(data, finding)), "")
     yield from _limits(data, finding)
@@ -95,6 +97,14 @@ def _limits(data: ReportData, finding: ScenarioFinding) -> Iterator[str]:
     if rows:
         yield from ("What limited each variant, and the signals that tell (medians over its trials):", "")
         yield from _table(("variant", "limited by", *tables.limit_headings(finding)), rows)
+
+
+def _capacities(data: ReportData, finding: ScenarioFinding) -> Iterator[str]:
+    rows = tables.capacity_rows(data, finding)
+    if rows:
+        heading = f"requests/s under {objective(data.scenario(finding.scenario))}"
+        shown = [(row.variant_id, *map(str, (row.capacity, row.per_core, row.per_gib))) for row in rows]
+        yield from _table(("variant", inert(heading), "per core", "per GiB of peak memory"), shown)
 
 
 def _rules(data: ReportData) -> Iterator[str]:

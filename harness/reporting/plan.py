@@ -5,13 +5,16 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator
 
+from harness.analysis.common_rate import SHARE
 from harness.analysis.stopping import BLOCKS_AFTER, FIRST_LOOK, LOOK_EVERY
 from harness.model import (
+    CapacityLoad,
     ClosedLoad,
     Matrix,
     OpenLoad,
     Plan,
     Variant,
+    common_rate_name,
 )
 from harness.planning.commands import CONTAINER_PORT, GENERATOR_ARGV, PORT, server_argv, server_env
 from harness.planning.plan import cells_of, estimate
@@ -73,9 +76,16 @@ def _cells(matrix: Matrix) -> Iterator[str]:
     for scenario in matrix.scenarios:
         times = f"warm-up {scenario.warmup_s:g} s, measured {scenario.measure_s:g} s"
         yield f"  {scenario.name}  ({_load(scenario.load)}, {times})"
+    for scenario in matrix.scenarios:
+        if isinstance(scenario.load, CapacityLoad):
+            rate = f"rate: {percent(SHARE)} of the slowest capacity"
+            yield f"and after all of these, in as many blocks, {common_rate_name(scenario.name)}  ({rate})"
 
 
-def _load(load: ClosedLoad | OpenLoad) -> str:
+def _load(load: ClosedLoad | OpenLoad | CapacityLoad) -> str:
+    if isinstance(load, CapacityLoad):
+        pilot = f"{load.clients} clients for {load.pilot_s:g} s"
+        return f"capacity: {pilot}, {load.steps} rates of {load.step_s:g} s"
     if isinstance(load, ClosedLoad):
         return f"{load.clients} clients"
     return f"{load.rate_per_s:g} requests/s, {load.arrivals}"

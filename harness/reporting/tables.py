@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from harness.analysis.doubts import usable_cpus
+from harness.analysis.metrics import CAPACITY, CAPACITY_PER_GIB, RATES, THROUGHPUT
 from harness.findings import (
     CellSummary,
     Comparison,
@@ -27,7 +29,8 @@ class VerdictRow:
     """One variant under one scenario, as shown."""
 
     variant_id: str
-    throughput: Estimate
+    rate: Estimate
+    """The capacity where that ranks, otherwise the throughput."""
     p95: Estimate
     memory: Estimate
     cpu: Estimate
@@ -62,6 +65,18 @@ class OtherRow:
     ratio: Estimate
     p_holm: str
     verdict: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityRow:
+    """What one variant carries under the objective, and what that is of what it was given."""
+
+    variant_id: str
+    capacity: Estimate
+    per_core: Estimate
+    """Of the cores that it may use."""
+    per_gib: Estimate
+    """Of its peak working set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,13 +121,13 @@ def ordered_cells(data: ReportData, finding: ScenarioFinding) -> tuple[CellSumma
 
 def _row(data: ReportData, finding: ScenarioFinding, cell: CellSummary) -> VerdictRow:
     def shown(metric: str) -> Estimate:
-        limited = metric == "throughput_per_s" and cell.word is Validity.GENERATOR_BOUND
+        limited = metric in RATES and cell.word is Validity.GENERATOR_BOUND
         return estimate(cell.metrics.get(metric), quantity(metric).scale, at_least=limited)
 
     comparison = find_comparison(finding, cell.variant_id)
     return VerdictRow(
         variant_id=cell.variant_id,
-        throughput=shown("throughput_per_s"),
+        rate=shown(CAPACITY if finding.metric == CAPACITY else THROUGHPUT),
         p95=shown("latency_p95_s"),
         memory=shown("working_set_peak_bytes"),
         cpu=shown("cpu_ms_per_request"),
@@ -161,6 +176,31 @@ def _broken(data: ReportData, cell: CellSummary) -> str:
         for reason in record.reasons
     )
     return ", ".join(sorted({found[1] for reason in reasons if (found := _RULE.match(reason))}))
+
+
+def rate_heading(finding: ScenarioFinding) -> str:
+    return "capacity, requests/s" if finding.metric == CAPACITY else "requests/s"
+
+
+def capacity_rows(data: ReportData, finding: ScenarioFinding) -> tuple[CapacityRow, ...]:
+    """In the order of the verdict table; none where capacity does not rank."""
+    variants = {variant.id: variant for variant in data.variants}
+    if finding.metric != CAPACITY:
+        return ()
+    return tuple(
+        _capacity_row(cell, usable_cpus(variants[cell.variant_id], data.matrix))
+        for cell in ordered_cells(data, finding)
+    )
+
+
+def _capacity_row(cell: CellSummary, cores: float) -> CapacityRow:
+    limited, capacity = cell.word is Validity.GENERATOR_BOUND, cell.metrics.get(CAPACITY)
+    return CapacityRow(
+        variant_id=cell.variant_id,
+        capacity=estimate(capacity, at_least=limited),
+        per_core=estimate(capacity, 1 / cores, at_least=limited),
+        per_gib=estimate(cell.metrics.get(CAPACITY_PER_GIB), at_least=limited),
+    )
 
 
 def _recommended(data: ReportData, finding: ScenarioFinding, variant_id: str) -> str:

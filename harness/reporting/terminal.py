@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness.analysis.wording import objective
 from harness.findings import ScenarioFinding
 from harness.reporting import facts, tables
 from harness.reporting.data import ReportData
@@ -64,23 +65,42 @@ def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[RenderableT
     yield Text(facts.scenario_line(data.scenario(finding.scenario), finding), style="dim")
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("variant", min_width=16, overflow="fold")
-    for heading in ("requests/s", "p95 ms", "memory\nMiB", "CPU ms\n/req", "ratio to\nbaseline"):
+    for heading in (
+        tables.rate_heading(finding),
+        "p95 ms",
+        "memory\nMiB",
+        "CPU ms\n/req",
+        "ratio to\nbaseline",
+    ):
         table.add_column(heading, justify="right", overflow="fold")
     table.add_column("verdict\nVALID trials", overflow="fold")
     for row in tables.verdict_rows(data, finding):
         table.add_row(
             _name(row),
-            *(_two_lines(value) for value in (row.throughput, row.p95)),
+            *(_two_lines(value) for value in (row.rate, row.p95)),
             *(Text(value.text) for value in (row.memory, row.cpu)),
             _two_lines(row.ratio),
             _verdict(row),
         )
     yield table
+    yield from _capacities(data, finding)
     yield Text("★ cannot be told from the best; 95 % intervals stand below the numbers", style="dim")
     yield Text(tables.floor_line(data, finding), style="dim")
     yield from _limits(data, finding)
     for warning in tables.warnings(finding):
         yield Text(f"! {warning}", style="yellow")
+
+
+def _capacities(data: ReportData, finding: ScenarioFinding) -> Iterator[Text]:
+    rows = tables.capacity_rows(data, finding)
+    if rows:
+        yield Text(f"capacity under {objective(data.scenario(finding.scenario))}, requests/s:")
+    for row in rows:
+        yield (
+            Text(f"  {plain(row.variant_id)}  ")
+            .append(row.capacity.text, style="bold")
+            .append(f"; {row.per_core.text} per core, {row.per_gib.text} per GiB of peak memory", style="dim")
+        )
 
 
 def _name(row: tables.VerdictRow) -> Text:

@@ -52,6 +52,7 @@ class Quantity:
 QUANTITIES = {
     quantity.metric: quantity
     for quantity in (
+        Quantity(metric="capacity_per_s", label="capacity", unit="requests/s", higher_is_better=True),
         Quantity(metric="throughput_per_s", label="throughput", unit="requests/s", higher_is_better=True),
         Quantity(metric="latency_p50_s", label="p50 latency", unit="ms", scale=1e3),
         Quantity(metric="latency_p90_s", label="p90 latency", unit="ms", scale=1e3),

@@ -16,6 +16,7 @@ from harness.errors import TrialError
 from harness.execution.ports import Deployment
 from harness.execution.trial import Bench, TrialOutcome, run_trial
 from harness.model import (
+    CapacityLoad,
     Cell,
     ClosedLoad,
     DeploymentSpec,
@@ -56,7 +57,7 @@ class Server:
 
 def scenario(
     name: str,
-    load: ClosedLoad | OpenLoad,
+    load: ClosedLoad | OpenLoad | CapacityLoad,
     *,
     measure_s: float,
     warmup_s: float = 0.0,

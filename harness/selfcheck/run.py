@@ -20,20 +20,21 @@ from harness.adapters.system_clock import SystemClock
 from harness.errors import TrialError
 from harness.execution.trial import Bench
 from harness.pipeline import GENERATOR
-from harness.selfcheck import loss, memory, power, queue, sabotage, stall, twins
+from harness.selfcheck import capacity, loss, memory, power, queue, sabotage, stall, twins
 from harness.selfcheck.result import Line, Outcome, SelfCheck, unmeasured
 from harness.selfcheck.rig import Rig
 
 ORACLES: Mapping[str, Callable[[Rig], Outcome]] = {
     "stall": stall.check,
     "queue": queue.check,
+    "capacity": capacity.check,
     "loss": loss.check,
     "memory": memory.check,
     "A/A": twins.check,
     "power and relabelling": power.check,
     "sabotage": sabotage.check,
 }
-NOT_YET = ("capacity: not there yet, the harness has no capacity search",)
+NOT_YET: tuple[str, ...] = ()
 READY_TIMEOUT_S = 30.0
 
 

@@ -46,6 +46,11 @@ def md1_latency_quantile(q: float, *, load: float) -> float:
     return 1.0 + float(brentq(lambda waits: md1_wait_cdf(waits, load=load) - q, 0.0, longest))
 
 
+def md1_load_at(services: float, *, q: float) -> float:
+    """The load of M/D/1 at which quantile `q` of its latency comes to so many service times (more than 1)."""
+    return float(brentq(lambda load: md1_latency_quantile(q, load=load) - services, 1e-6, 0.99))
+
+
 def mm1_latency_quantile(q: float, *, load: float) -> float:
     """The same of M/M/1, in mean service times: the time in system is exponential with rate mu - lambda."""
     return -math.log(1 - q) / (1 - load)

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from harness.errors import ConfigurationError
-from harness.model import ClosedLoad, Matrix, OpenLoad
+from harness.model import CapacityLoad, ClosedLoad, Matrix, OpenLoad
 from harness.planning.matrix import MAX_VARIANTS, resolve
 from harness.planning.schema import MatrixFile, ScenarioTable
 from scenarios.loadkit.errors import BadRequest
@@ -159,3 +159,39 @@ def drive_message(load: ClosedLoad | OpenLoad, measure_s: float) -> dict[str, An
         "seed": 1,
         "id_base": 0,
     }
+
+
+def test_a_capacity_scenario_needs_its_clients_and_nothing_else() -> None:
+    (scenario,) = resolved(load={"capacity": True, "clients": 8}).scenarios
+    assert scenario.load == CapacityLoad(clients=8)
+    (scenario,) = resolved(
+        load={"capacity": True, "clients": 8, "pilot_s": 1.0, "step_s": 2.0, "steps": 5}
+    ).scenarios
+    assert scenario.load == CapacityLoad(clients=8, pilot_s=1.0, step_s=2.0, steps=5)
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        {"capacity": False, "clients": 8},
+        {"capacity": True},
+        {"capacity": True, "clients": 8, "rate_per_s": 5.0},
+        {"capacity": True, "clients": 8, "steps": 1},
+    ],
+)
+def test_a_capacity_scenario_is_read_strictly(load: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        ScenarioTable.model_validate({"name": "items", "load": load})
+
+
+def test_the_pilots_clients_have_the_generators_limit() -> None:
+    assert "901 are more than 900" in problems(load={"capacity": True, "clients": 901})[0]
+
+
+def test_the_name_of_a_scenario_at_a_common_rate_is_taken() -> None:
+    scenarios = [
+        {"name": "items", "load": {"capacity": True, "clients": 8}},
+        {"name": "items-at-common-rate", "locustfile": "items", "load": {"clients": 8}},
+    ]
+    with pytest.raises(ValidationError, match="items-at-common-rate stands more than once"):
+        resolved(scenarios=scenarios)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from harness.model import (
+    CapacityLoad,
     ClosedLoad,
     Matrix,
     NetworkPath,
@@ -23,12 +24,17 @@ CLOSED = Scenario(
 OPEN = replace(CLOSED, name="steady", load=OpenLoad(rate_per_s=400.0))
 
 
-def text(*variants: Variant, budget_s: float = 1000.0, precision: float | None = None) -> str:
+def text(
+    *variants: Variant,
+    budget_s: float = 1000.0,
+    precision: float | None = None,
+    scenarios: tuple[Scenario, ...] = (CLOSED, OPEN),
+) -> str:
     matrix = Matrix(
         name="m",
         description="",
         variants=variants,
-        scenarios=(CLOSED, OPEN),
+        scenarios=scenarios,
         baseline_id=variants[0].id,
         blocks=3,
         seed=7,
@@ -95,6 +101,18 @@ def test_a_plan_that_may_stop_sooner_says_when_and_promises_no_more_than_the_mos
     ):
         assert expected in shown
     assert "a scenario stops" not in text(one)
+
+
+def test_a_capacity_is_planned_with_the_common_rate_that_follows_from_it() -> None:
+    load = CapacityLoad(clients=16, pilot_s=2.0, step_s=3.0, steps=6)
+    shown = text(Variant(recipe="uvicorn-plain", workers=1), scenarios=(replace(CLOSED, load=load),))
+    for expected in (
+        "capacity: 16 clients for 2 s, 6 rates of 3 s, warm-up 1 s, measured 4 s",
+        "items-at-common-rate  (rate: 70 % of the slowest capacity)",
+        # Two cells of 1 + 2 + 6 x 3.5 + 3 x 4.5 s, two of 1 + 4 s, 2 s each to start and stop: 93 s a block.
+        "about 4.7 min for 3 blocks",
+    ):
+        assert expected in shown
 
 
 def test_the_names_of_rules_are_plain_text() -> None:

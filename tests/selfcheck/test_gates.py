@@ -16,8 +16,10 @@ from harness.cli import app
 from harness.errors import ExitCode, TrialError
 from harness.execution.trial import TrialOutcome
 from harness.findings import Bottleneck
+from harness.measurement.pass_rule import judge_step
 from harness.model import Validity
-from harness.selfcheck import document, memory, power, queue, sabotage, stall, twins
+from harness.search import CapacitySearch, StepOutcome
+from harness.selfcheck import capacity, document, memory, power, queue, sabotage, stall, twins
 from harness.selfcheck import run as selfcheck_run
 from harness.selfcheck.result import Injected, Line, Outcome, SelfCheck
 from harness.selfcheck.rig import Server, matrix_of
@@ -60,6 +62,48 @@ def test_a_queue_whose_trials_are_not_valid_is_not_measured():
     noisy = TrialOutcome(record=a_record(validity=Validity.NOISY), load=a_load(), readings=(), log="")
     rig = SimpleNamespace(full=False, valid_trial=lambda *_, **__: noisy)
     assert not any(line.met for line in queue.check(rig).lines)
+
+
+DECIDED = capacity._scenario(capacity.QUICK)
+
+
+def searched(slower_s=0.0, *, found=0.6937, outcome=StepOutcome.PASSED):
+    """One step of a search: arrivals 10 ms apart at a server that takes 5 ms, so that nobody waits."""
+    sent = a_load()
+    load = replace(sent, finished_s=sent.finished_s + slower_s)
+    step = judge_step(load, scenario=DECIDED, rate_per_s=100.0, confirmation=True, limits=())
+    step = replace(step, outcome=StepOutcome.GENERATOR_LIMITED if outcome is not step.outcome else outcome)
+    record = a_record(
+        metrics=some_metrics(capacity_per_s=found / 0.005),
+        search=CapacitySearch(peak_per_s=200.0, steps=(step,)),
+    )
+    return TrialOutcome(record=record, load=load, readings=(), log="", steps=(load,))
+
+
+@pytest.mark.parametrize(
+    ("slower_s", "outcome", "met"),
+    [(0.0, StepOutcome.PASSED, True), (0.019, StepOutcome.PASSED, True), (0.021, StepOutcome.FAILED, False)],
+)
+def test_a_step_must_be_decided_as_its_arrivals_ask(slower_s, outcome, met):
+    assert capacity._decisions([searched(slower_s, outcome=outcome)], DECIDED, 0.005).met is met
+
+
+def test_steps_that_the_generator_held_back_are_not_judged():
+    line = capacity._decisions([searched(outcome=StepOutcome.FAILED)], DECIDED, 0.005)
+    assert not line.met
+    assert "no step could be decided" in line.measured
+
+
+@pytest.mark.parametrize(("found", "met"), [(0.6937, True), (0.66, True), (0.65, False), (0.74, False)])
+def test_a_capacity_must_be_within_5_percent_of_theory(found, met):
+    assert capacity._confirmed([searched(found=found)] * 2, 0.005).met is met
+
+
+def test_what_the_network_takes_is_left_out_of_the_objective():
+    """1 ms of 5 x 5 ms: theory asks for less load then."""
+    line = capacity._confirmed([searched(0.001)] * 2, 0.005)
+    assert "takes 0.20 D" in line.quantity
+    assert line.theory == "load 0.681"
 
 
 def records_of(ratios, noise=0.002):
@@ -250,4 +294,4 @@ def test_the_whole_check_tells_its_machine(monkeypatch):
     assert check.met
     assert shown == [LINE]
     assert {"cpu_model", "kernel", "locust", "date"} <= check.facts.keys()
-    assert any("capacity" in item for item in check.not_yet)
+    assert check.not_yet == ()

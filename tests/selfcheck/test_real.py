@@ -10,7 +10,8 @@ from harness.analysis.bottleneck import limit_of
 from harness.execution.trial import run_trial
 from harness.findings import Bottleneck
 from harness.model import Cell, OpenLoad, Scenario, Trial, Validity, Variant
-from harness.selfcheck import loss, memory, quota, sabotage
+from harness.selfcheck import capacity, loss, memory, quota, sabotage
+from harness.selfcheck.rig import Server
 from harness.selfcheck.run import open_rig
 
 
@@ -92,3 +93,19 @@ def test_the_target_app_and_the_client_agree_on_what_is_in_flight(rig):
     assert record.signals is not None
     assert 0.5 < record.signals.inside_share <= 1.05
     assert record.signals.workers[0].thread_limit == 40
+
+
+@pytest.mark.slow
+def test_every_request_of_a_whole_search_is_accounted_for(rig):
+    size = replace(capacity.QUICK, step_s=0.5, measure_s=0.5)
+    outcome = rig.trial(
+        Server(name="md1", module="queue_server", arguments=("--service-s", "0.005")),
+        capacity._scenario(size),
+    )
+    record = outcome.record
+    assert record.search is not None, record.reasons
+    assert len(record.search.steps) == len(outcome.steps) > 6
+    assert not [reason for reason in record.reasons if reason.startswith(("I1:", "I2:", "I6:"))]
+    # Beyond the pilot's: every arrival of every step, none of them counted twice.
+    sent = sum(load.status.size for load in outcome.steps)
+    assert outcome.load.scheduled - outcome.steps[0].scheduled == sent - outcome.steps[0].status.size

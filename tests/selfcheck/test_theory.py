@@ -95,3 +95,13 @@ def simulated(load, service):
     """Latencies of Poisson arrivals at one server, in service times."""
     gaps = np.random.default_rng(7).exponential(1 / load, len(service))
     return theory.fifo_latencies_s(np.cumsum(gaps), service)
+
+
+@pytest.mark.parametrize("services", [1.5, 3.05, 5.0, 7.49])
+def test_the_load_at_a_latency_is_the_inverse_of_the_quantile(services):
+    load = theory.md1_load_at(services, q=0.95)
+    assert theory.md1_latency_quantile(0.95, load=load) == pytest.approx(services)
+
+
+def test_p95_of_five_services_is_met_up_to_a_load_just_under_070():
+    assert theory.md1_load_at(5.0, q=0.95) == pytest.approx(0.694, abs=0.0005)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from harness.analysis.metrics import CAPACITY
 from harness.reporting.data import ReportData
 from harness.reporting.figures.over_time import drift, resources
 from harness.reporting.figures.ranking import ranking
 from harness.reporting.figures.rules import regret
+from harness.reporting.figures.search import search
 from harness.reporting.figures.style import png, svg
 from harness.reporting.figures.tail import latency_tail
 from harness.reporting.figures.tradeoff import tradeoff
@@ -22,12 +24,18 @@ PER_SCENARIO = {
 
 
 def all_figures(data: ReportData) -> dict[str, Figure]:
-    """Every figure by a name fit for a file: `<kind>.<scenario>`, and `worker-rules` where rules exist."""
+    """Every figure by a name fit for a file: `<kind>.<scenario>`, and `worker-rules` where rules exist.
+
+    The kind `search` exists only where capacities were searched for.
+    """
     figures = {
         f"{kind}.{finding.scenario}": draw(data, finding)
         for finding in data.analysis.findings
         for kind, draw in PER_SCENARIO.items()
     }
+    for finding in data.analysis.findings:
+        if finding.metric == CAPACITY:
+            figures[f"search.{finding.scenario}"] = search(data, finding)
     if data.rules:
         figures["worker-rules"] = regret(data)
     return figures
@@ -42,6 +50,7 @@ __all__ = [
     "ranking",
     "regret",
     "resources",
+    "search",
     "svg",
     "tradeoff",
 ]

@@ -1,0 +1,133 @@
+"""Whether a server met its objective at an offered rate (METHOD, protocol 8). Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.measurement.accounting import RIGHT
+from harness.measurement.load import DROPPED, UNDRAINED, LoadRecord
+from harness.measurement.metrics import intended_inside, latencies
+from harness.model import Scenario
+from harness.search import CapacityStep, StepOutcome
+
+CONFIDENCE = 0.95
+MAX_ERROR_SHARE = 0.001
+MIN_COMPLETED_SHARE = 0.99
+BATCHES = 10
+GROWTH_T = 2.896
+"""Student's t with BATCHES - 2 degrees of freedom at 99 %, one-sided."""
+GROWTH_NOISE = 3.0
+"""Smaller growth than so many standard deviations of a Poisson count is chance, whatever the trend."""
+
+
+def judge_step(
+    load: LoadRecord,
+    *,
+    scenario: Scenario,
+    rate_per_s: float,
+    confirmation: bool,
+    limits: tuple[str, ...],
+    cpu_ms_per_request: float | None = None,
+) -> CapacityStep:
+    """The pass rule on the requests meant to go in the window.
+
+    `limits` says how the generator held the load back; then the step decides nothing about the server.
+    """
+    status = load.status[intended_inside(load)]
+    offered = status.size
+    violations = offered - int(np.count_nonzero(latencies(load) <= scenario.slo_ms / 1000))
+    bound = binomial_upper_bound(violations, offered)
+    growth, significant = in_flight_growth(load)
+    reasons = list(_misses(status, violations, bound, scenario))
+    if significant:
+        reasons.append(f"requests in flight grew by {growth:.0f} over the window: a queue builds up")
+    outcome = StepOutcome.FAILED if reasons else StepOutcome.PASSED
+    return CapacityStep(
+        rate_per_s=rate_per_s,
+        confirmation=confirmation,
+        offered=offered,
+        violations=violations,
+        slow_share_bound=bound,
+        in_flight_growth=growth,
+        outcome=StepOutcome.GENERATOR_LIMITED if limits else outcome,
+        reasons=(*limits, *reasons),
+        cpu_ms_per_request=cpu_ms_per_request,
+    )
+
+
+def _misses(status: NDArray[np.int16], violations: int, bound: float, scenario: Scenario) -> Iterator[str]:
+    """What the counts alone forbid. `status` is of every request offered, shape (n,)."""
+    offered = status.size
+    if offered == 0:
+        yield "nothing was offered"
+        return
+    if bound > scenario.slo_share:
+        yield (
+            f"{violations} of {offered} requests took longer than {scenario.slo_ms:g} ms: up to {bound:.1%} "
+            f"may ({scenario.slo_share:.1%} allowed)"
+        )
+    unfinished = int(np.count_nonzero((status == DROPPED) | (status == UNDRAINED)))
+    wrong = int(np.count_nonzero(status != RIGHT)) - unfinished
+    if wrong > MAX_ERROR_SHARE * offered:
+        yield f"{wrong} of {offered} requests failed ({MAX_ERROR_SHARE:.1%} allowed)"
+    if offered - unfinished < MIN_COMPLETED_SHARE * offered:
+        yield f"{unfinished} of {offered} requests never completed ({1 - MIN_COMPLETED_SHARE:.0%} allowed)"
+
+
+def binomial_upper_bound(successes: int, n: int, *, confidence: float = CONFIDENCE) -> float:
+    """The largest probability that `successes` or fewer of `n` do not refute, one-sided.
+
+    C. J. Clopper and E. S. Pearson (1934, "The use of confidence or fiducial limits illustrated in the
+    case of the binomial"). Found by halving, to the last digit of a float.
+    """
+    if successes >= n:
+        return 1.0
+    counts = np.arange(successes + 1)
+    log_ways = np.concatenate(([0.0], np.cumsum(np.log((n - counts[1:] + 1) / counts[1:]))))
+    low, high = successes / n, 1.0
+    while low < (middle := (low + high) / 2) < high:
+        log_chances = log_ways + counts * math.log(middle) + (n - counts) * math.log1p(-middle)
+        if float(np.exp(log_chances).sum()) > 1 - confidence:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def in_flight_growth(load: LoadRecord) -> tuple[float, bool]:
+    """The rise of the number of requests in flight over the window, and whether it is significant.
+
+    The window is cut into batches (B. Schmeiser 1982, "Batch size effects in the analysis of simulation
+    output"), since from one request to the next the number hardly changes; a line is fitted to their
+    means. The rise counts if Student's t of the slope exceeds its 99 % point and the rise itself three
+    standard deviations of the count at the start. On a stable M/D/1 queue this is so in 2 % of windows
+    of 1,000 arrivals at most, up to a load of 0.9.
+    """
+    means = _in_flight(load)
+    at = np.arange(BATCHES) - (BATCHES - 1) / 2
+    slope = float(at @ means / (at @ at))
+    rise = slope * (BATCHES - 1)
+    residuals = means - means.mean() - slope * at
+    error = math.sqrt(float(residuals @ residuals) / (BATCHES - 2) / float(at @ at))
+    clear = slope > GROWTH_T * error
+    return rise, clear and rise > GROWTH_NOISE * math.sqrt(float(means[0]) + 1)
+
+
+def _in_flight(load: LoadRecord) -> NDArray[np.float64]:
+    """Mean number of requests in flight in each batch, shape (BATCHES,), from their intended times on.
+
+    What never came back stays in flight.
+    """
+    edges_s = np.linspace(load.window_start_s, load.window_end_s, BATCHES + 1)
+    ends_s = np.where(np.isnan(load.finished_s), np.inf, load.finished_s)
+    # Seconds in flight up to each edge, summed over the requests.
+    spent_s = np.array(
+        [np.clip(np.minimum(ends_s, edge_s) - load.intended_s, 0, None).sum() for edge_s in edges_s]
+    )
+    # Requests from before the window have been in flight before its first edge too, which cancels.
+    means: NDArray[np.float64] = np.diff(spent_s) / np.diff(edges_s)
+    return means
