@@ -201,8 +201,21 @@ class Matrix:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessSpec:
+    """One process of a deployment; in a container of its own where there are several."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentSpec:
-    """What an engine needs to start one server. Engines replace "{port}" in argv and env values."""
+    """What an engine needs to start one deployment.
+
+    Engines replace in argv and env values "{port}", where the load goes; "{port1}", "{port2}"...: further
+    ports, as many as there are processes beside the first; "{tls}": the directory of cert.pem and key.pem.
+    """
 
     name: str
     image: str
@@ -212,8 +225,14 @@ class DeploymentSpec:
     cpus: tuple[int, ...]
     cpu_quota: float | None = None
     memory_mib: int | None = None
+    """Both limits hold for each container."""
     network: NetworkPath = "shared"
     stop_timeout_s: float = 12.0
+    beside: tuple[ProcessSpec, ...] = ()
+    """More processes of the same image. They share the first one's network, process numbers and
+    TARGET_RUNTIME_DIR, start after it and are stopped before it."""
+    tls: bool = False
+    """The load speaks HTTPS to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +263,12 @@ class ServerFacts:
     versions: Mapping[str, str]
     cpus: CpuCounts
     uid: int
+    front: str | None = None
+    """Name and version of the proxy that passed the probe on, as that proxy says."""
+    scheme: str = "http"
+    """Of the client's request, as the app sees it: behind a proxy only where the proxy is trusted."""
+    tls: str | None = None
+    """Protocol and cipher of the generator's own connection; None without TLS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

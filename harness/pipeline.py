@@ -19,7 +19,7 @@ from harness.adapters.run_lock import run_lock
 from harness.adapters.system_clock import SystemClock
 from harness.analysis.common_rate import common_rate_matrix, records_of
 from harness.analysis.stopping import last_blocks
-from harness.errors import BuildFailed, ConfigurationError, EngineUnavailable, RunAborted
+from harness.errors import ConfigurationError, EngineUnavailable, RunAborted, VariantError
 from harness.execution.calibration import calibrate
 from harness.execution.ports import Engine
 from harness.execution.resume import machine_changes, matrix_changes
@@ -127,7 +127,7 @@ def _build(
         watcher.said(f"building {recipe}")
         try:
             images[recipe] = engine.build(recipe)
-        except BuildFailed as error:
+        except VariantError as error:
             if recipe in needed:
                 watcher.said(f"the run cannot go on without {recipe}: {needed[recipe]}")
             if recipe in needed or options.fail_fast:

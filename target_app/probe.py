@@ -15,6 +15,9 @@ from target_app.stack import class_path, serving_stack, versions
 
 router = APIRouter(tags=["probe"])
 
+FRONT_HEADER = "x-fronted-by"
+"""Proxies of ours put their name and version here."""
+
 
 class Probe(BaseModel):
     variant_id: str
@@ -28,6 +31,8 @@ class Probe(BaseModel):
     keep_alive_s: float | None
     versions: dict[str, str]
     cpus: CpuCounts
+    front: str | None
+    scheme: str
 
 
 @router.get("/probe")
@@ -46,4 +51,6 @@ async def probe(request: Request) -> Probe:
         keep_alive_s=stack.keep_alive_s,
         versions=versions(),
         cpus=cpu_counts(),
+        front=request.headers.get(FRONT_HEADER),
+        scheme=request.url.scheme,
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
+from harness.adapters.together import Together, first_of
 from harness.errors import BuildFailed, DeploymentDied, GeneratorFailed
 from harness.model import DeploymentSpec, DeploymentState, MemorySnapshot, ResourceReading
 
@@ -194,7 +196,17 @@ class FakeEngine:
         return f"image-of-{recipe}"
 
     @contextmanager
-    def running(self, spec: DeploymentSpec) -> Iterator[FakeDeployment]:
+    def running(self, spec: DeploymentSpec) -> Iterator[FakeDeployment | Together[FakeDeployment]]:
+        with ExitStack() as stack:
+            first = stack.enter_context(self._served(spec))
+            beside = {
+                process.name: stack.enter_context(self._served(replace(spec, name=process.name)))
+                for process in spec.beside
+            }
+            yield Together(first, beside) if beside else first
+
+    @contextmanager
+    def _served(self, spec: DeploymentSpec) -> Iterator[FakeDeployment]:
         self._step("start", spec.name)
         deployment = FakeDeployment(spec, clock=self.clock, faults=self._faults, port=next(self._ports))
         self.standing.append(deployment)
@@ -209,11 +221,12 @@ class FakeEngine:
     def companion(
         self, beside: object, *, image: str, argv: tuple[str, ...], cpus: tuple[int, ...]
     ) -> Iterator[FakeChannel]:
-        if not isinstance(beside, FakeDeployment):
+        server = first_of(beside)
+        if not isinstance(server, FakeDeployment):
             raise TypeError(f"a fake companion stands beside a fake deployment, not {beside!r}")
-        self._step("companion", beside.spec.name)
+        self._step("companion", server.spec.name)
         channel = FakeChannel(
-            lambda line: self._answer(beside, line),
+            lambda line: self._answer(server, line),
             clock=self.clock,
             faults=self._faults,
             greeting=self._greeting,

@@ -40,15 +40,23 @@ class DockerDeployment:
         self.base_url = ""
         self.companion_mode = "none"
 
-    def start(self, route: Route) -> None:
-        """Start the server. Raises TrialError with the end of its log when it cannot, or ends at once."""
+    @property
+    def container_id(self) -> str:
+        return str(self._container.id)
+
+    def start(self, route: Route | None) -> None:
+        """Start the server. Raises TrialError with the end of its log when it cannot, or ends at once.
+
+        No route leads to a container that stands beside another one.
+        """
         try:
             with self._asking("starting it"):
                 self._container.start()
                 self._container.reload()
             self._cgroup = _cgroup_files(self._container, self._cpus)
-            self.base_url = route.base_url(self._container.attrs["NetworkSettings"])
-            self.companion_mode = route.companion_mode(str(self._container.id))
+            if route is not None:
+                self.base_url = route.base_url(self._container.attrs["NetworkSettings"])
+                self.companion_mode = route.companion_mode(self.container_id)
         except TrialError as error:
             _, log = self._last_words()
             said = "\n".join(["", "Its log ends with:", *log.splitlines()[-TAIL_LINES:]]) if log else ""

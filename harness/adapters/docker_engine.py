@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,16 @@ from harness.adapters.docker_client import connect, engine_errors, engine_facts
 from harness.adapters.docker_deployment import DockerDeployment
 from harness.adapters.docker_network import LOOPBACK, Route, needs_own_network
 from harness.adapters.reaper import Reaper
+from harness.adapters.together import Together, first_of
 from harness.errors import EnvironmentProblem
-from harness.model import DeploymentSpec, NetworkPath
-from harness.planning.commands import CONTAINER_PORT
+from harness.model import DeploymentSpec, ProcessSpec
+from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS
+from harness.planning.placeholders import filled
 
 ENDING_S = 5
 """How long a container may take to end after its output has."""
+
+SHARED_RUNTIME_DIR = "/dev/shm/target"
 
 HARDENED: Mapping[str, Any] = {
     "read_only": True,
@@ -88,23 +92,51 @@ class DockerEngine:
             return docker_build.build_image(self._client, self._project, recipe, self._base[1])
 
     @contextmanager
-    def running(self, spec: DeploymentSpec) -> Iterator[DockerDeployment]:
-        """A fresh, hardened and pinned container, stopped and removed on the way out."""
-        route = self._route(spec.network)
+    def running(self, spec: DeploymentSpec) -> Iterator[DockerDeployment | Together[DockerDeployment]]:
+        """A fresh, hardened and pinned container, or several, stopped and removed on the way out."""
+        ports = self._ports(spec)
+        route = self._route(spec, ports[0])
+        main = ProcessSpec(name=spec.name, argv=spec.argv, env=spec.env)
+        with ExitStack() as stack:
+            if not spec.beside:
+                yield stack.enter_context(self._served(spec, main, ports, route, **route.server_options()))
+                return
+            # /dev/shm is what hardened containers can share without a volume that would have to be removed.
+            options = {**route.server_options(), "ipc_mode": "shareable"}
+            first = stack.enter_context(self._served(spec, main, ports, route, **options))
+            shared = ("network_mode", "pid_mode", "ipc_mode")
+            joined = dict.fromkeys(shared, f"container:{first.container_id}")
+            beside = {
+                process.name: stack.enter_context(self._served(spec, process, ports, None, **joined))
+                for process in spec.beside
+            }
+            yield Together(first, beside)
+
+    @contextmanager
+    def _served(
+        self,
+        spec: DeploymentSpec,
+        process: ProcessSpec,
+        ports: Sequence[int],
+        route: Route | None,
+        **options: Any,
+    ) -> Iterator[DockerDeployment]:
+        """One container of a deployment; `options` say what it shares with others."""
+        env = {**process.env, **({"TARGET_RUNTIME_DIR": SHARED_RUNTIME_DIR} if spec.beside else {})}
         memory = f"{spec.memory_mib}m" if spec.memory_mib else None
         container = self._create(
             "server",
             spec.image,
-            [part.replace("{port}", str(route.port)) for part in spec.argv],
+            [filled(part, ports=ports, tls=CONTAINER_TLS) for part in process.argv],
             spec.cpus,
-            environment={key: value.replace("{port}", str(route.port)) for key, value in spec.env.items()},
+            environment={key: filled(value, ports=ports, tls=CONTAINER_TLS) for key, value in env.items()},
             nano_cpus=round(spec.cpu_quota * 1e9) if spec.cpu_quota else None,
             mem_limit=memory,
             memswap_limit=memory,
             log_config=LogConfig(type="local", config={"max-size": "16m", "max-file": "2"}),
-            **route.server_options(),
+            **options,
         )
-        deployment = DockerDeployment(self._client, container, name=spec.name, cpus=spec.cpus)
+        deployment = DockerDeployment(self._client, container, name=process.name, cpus=spec.cpus)
         try:
             deployment.start(route)
             yield deployment
@@ -116,15 +148,16 @@ class DockerEngine:
         self, beside: object, *, image: str, argv: tuple[str, ...], cpus: tuple[int, ...]
     ) -> Iterator[DockerChannel]:
         """A container that shares the deployment's network path, its stdin and stdout as lines."""
-        if not isinstance(beside, DockerDeployment):
+        server = first_of(beside)
+        if not isinstance(server, DockerDeployment):
             raise TypeError(f"a Docker companion stands beside a Docker deployment, not {beside!r}")
-        beside.also_watch(cpus)
+        server.also_watch(cpus)
         container = self._create(
             "generator",
             image,
             list(argv),
             cpus,
-            network_mode=beside.companion_mode,
+            network_mode=server.companion_mode,
             stdin_open=True,
             # What it prints is read over the attach stream; a copy on disk would cost the engine CPU.
             log_config=LogConfig(type="none"),
@@ -168,11 +201,16 @@ class DockerEngine:
                 **options,
             )
 
-    def _route(self, path: NetworkPath) -> Route:
+    def _ports(self, spec: DeploymentSpec) -> Sequence[int]:
+        count = 1 + len(spec.beside)
+        return _free_ports(count) if spec.network == "host" else range(CONTAINER_PORT, CONTAINER_PORT + count)
+
+    def _route(self, spec: DeploymentSpec, port: int) -> Route:
         return Route(
-            path=path,
-            port=_free_port() if path == "host" else CONTAINER_PORT,
-            own_network=self._network.name if needs_own_network(path) else None,
+            path=spec.network,
+            port=port,
+            scheme="https" if spec.tls else "http",
+            own_network=self._network.name if needs_own_network(spec.network) else None,
         )
 
     def _attached(self, container: Container) -> Any:
@@ -189,8 +227,10 @@ class DockerEngine:
             return f"exit code {container.wait(timeout=ENDING_S)['StatusCode']}"
 
 
-def _free_port() -> int:
-    """A port that was free a moment ago; a clash shows as a server that does not get ready."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+def _free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago; a clash shows as a server that does not get ready."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((LOOPBACK, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]

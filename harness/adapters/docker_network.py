@@ -19,6 +19,7 @@ class Route:
 
     path: NetworkPath
     port: int = CONTAINER_PORT
+    scheme: str = "http"
     own_network: str | None = None
     """The run's own network, for those paths that need one."""
 
@@ -52,15 +53,15 @@ class Route:
         """
         match self.path:
             case "shared" | "host":
-                return f"http://{LOOPBACK}:{self.port}"
+                return f"{self.scheme}://{LOOPBACK}:{self.port}"
             case "bridge":
                 # By address: a look-up of the name would be measured with every new connection.
                 if address := settings["Networks"][self.own_network]["IPAddress"]:
-                    return f"http://{address}:{self.port}"
+                    return f"{self.scheme}://{address}:{self.port}"
             case "published":
                 # Read back: the engine chose a free one.
                 for binding in settings["Ports"].get(f"{self.port}/tcp") or ():
-                    return f"http://{LOOPBACK}:{binding['HostPort']}"
+                    return f"{self.scheme}://{LOOPBACK}:{binding['HostPort']}"
         raise DeploymentDied("the server ended as soon as it had started")
 
 

@@ -5,23 +5,26 @@ It needs no Docker, and isolates less: results taken with it are never comparabl
 
 from __future__ import annotations
 
-import os
 import platform
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from harness.adapters import proc
 from harness.adapters.pipe_channel import PipeChannel
 from harness.adapters.process_group import ProcessGroup, Stream
 from harness.adapters.reaper import Reaper
+from harness.adapters.system_programs import SYSTEM_PATH, provide_programs, tls_directory
+from harness.adapters.together import Together, first_of
 from harness.adapters.virtual_env import virtual_env
 from harness.errors import EnvironmentProblem, VariantError
-from harness.model import DeploymentSpec, DeploymentState, MemorySnapshot, ResourceReading
+from harness.model import DeploymentSpec, DeploymentState, MemorySnapshot, ProcessSpec, ResourceReading
+from harness.planning.commands import lock_of
+from harness.planning.placeholders import filled
 
 HOST = "127.0.0.1"
 LOG_BYTES = 1 << 20
@@ -31,18 +34,13 @@ STOP_TIMEOUT_S = 2.0
 class ProcessDeployment:
     """A server process tree on this machine; structurally a `Deployment`."""
 
-    def __init__(self, spec: DeploymentSpec, group: ProcessGroup, port: int, log: Path) -> None:
-        self._spec, self._group, self._port, self._log_file = spec, group, port, log
-        self._cpus = set(spec.cpus)
+    def __init__(
+        self, name: str, group: ProcessGroup, *, base_url: str, cpus: tuple[int, ...], log: Path
+    ) -> None:
+        self.name, self.base_url = name, base_url
+        self._group, self._log_file = group, log
+        self._cpus = set(cpus)
         self._last_log: str | None = None
-
-    @property
-    def name(self) -> str:
-        return self._spec.name
-
-    @property
-    def base_url(self) -> str:
-        return f"http://{HOST}:{self._port}"
 
     def reading(self) -> ResourceReading:
         """Raises DeploymentDied when the server has ended."""
@@ -102,48 +100,73 @@ class ProcessEngine:
 
     def build(self, recipe: str) -> str:
         """The path of the recipe's virtual environment. Raises BuildFailed."""
-        return str(virtual_env(self._project, recipe))
+        provide_programs(self._project, recipe)
+        return str(virtual_env(self._project, lock_of(recipe)))
 
     @contextmanager
-    def running(self, spec: DeploymentSpec) -> Iterator[ProcessDeployment]:
+    def running(self, spec: DeploymentSpec) -> Iterator[ProcessDeployment | Together[ProcessDeployment]]:
         """Raises VariantError for levels that only containers can give."""
         refuse_what_needs_containers(spec)
-        with _scratch() as scratch, reserved_port() as port, (scratch / "server.log").open("wb") as log:
-            runtime = scratch / "runtime"
-            runtime.mkdir()
-            env = {**spec.env, "TARGET_RUNTIME_DIR": str(runtime)}
-            with self._group(
+        with ExitStack() as stack:
+            scratch = stack.enter_context(_scratch())
+            (scratch / "runtime").mkdir()
+            ports = [stack.enter_context(reserved_port()) for _ in range(1 + len(spec.beside))]
+            main = ProcessSpec(name=spec.name, argv=spec.argv, env=spec.env)
+            first, *others = [
+                stack.enter_context(self._served(spec, process, ports, scratch))
+                for process in (main, *spec.beside)
+            ]
+            beside = {process.name: part for process, part in zip(spec.beside, others, strict=True)}
+            yield Together(first, beside) if beside else first
+
+    @contextmanager
+    def _served(
+        self, spec: DeploymentSpec, process: ProcessSpec, ports: Sequence[int], scratch: Path
+    ) -> Iterator[ProcessDeployment]:
+        """One process tree of a deployment, its log in `scratch`."""
+        env = {**process.env, "TARGET_RUNTIME_DIR": str(scratch / "runtime")}
+        tls = str(tls_directory(self._project))
+        path = scratch / f"{process.name}.log"
+        with (
+            path.open("wb") as log,
+            self._group(
                 spec.image,
-                tuple(argument.replace("{port}", str(port)) for argument in spec.argv),
-                env={key: value.replace("{port}", str(port)) for key, value in env.items()},
+                tuple(filled(part, ports=ports, tls=tls) for part in process.argv),
+                env={key: filled(value, ports=ports, tls=tls) for key, value in env.items()},
                 home=scratch,
                 cpus=spec.cpus,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-            ) as group:
-                deployment = ProcessDeployment(spec, group, port, scratch / "server.log")
-                try:
-                    yield deployment
-                finally:
-                    group.stop(spec.stop_timeout_s)
-                    deployment.keep_log()
+            ) as group,
+        ):
+            scheme = "https" if spec.tls else "http"
+            base_url = f"{scheme}://{HOST}:{ports[0]}"
+            part = ProcessDeployment(process.name, group, base_url=base_url, cpus=spec.cpus, log=path)
+            try:
+                yield part
+            finally:
+                group.stop(spec.stop_timeout_s)
+                part.keep_log()
 
     @contextmanager
     def companion(
         self, beside: object, *, image: str, argv: tuple[str, ...], cpus: tuple[int, ...]
     ) -> Iterator[PipeChannel]:
         """A process on this machine; it reaches the deployment over loopback."""
-        if not isinstance(beside, ProcessDeployment):
+        server = first_of(beside)
+        if not isinstance(server, ProcessDeployment):
             raise TypeError(f"a process companion stands beside a process deployment, not {beside!r}")
-        beside.include_steal_of(cpus)
+        server.include_steal_of(cpus)
+        tls = server.base_url.startswith("https:")
         with (
             _scratch() as scratch,
             (scratch / "stderr").open("wb") as stderr,
             self._group(
                 image,
                 argv,
-                env={},
+                # The only certificate that the load generator trusts, as in its image.
+                env={"SSL_CERT_FILE": str(tls_directory(self._project) / "cert.pem")} if tls else {},
                 home=scratch,
                 cpus=cpus,
                 stdin=subprocess.PIPE,
@@ -192,7 +215,13 @@ class ProcessEngine:
             (str(programs / argv[0]), *argv[1:]),
             cwd=self._project,
             # Nothing else of our own environment: it may hold secrets, and settings of libraries.
-            env={"PATH": f"{programs}:{os.defpath}", "HOME": str(home), "LANG": "C.UTF-8", **env},
+            env={
+                "PATH": f"{programs}:{SYSTEM_PATH}",
+                "HOME": str(home),
+                "TMPDIR": str(home),
+                "LANG": "C.UTF-8",
+                **env,
+            },
             cpus=cpus,
             stdin=stdin,
             stdout=stdout,

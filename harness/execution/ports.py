@@ -67,7 +67,10 @@ class Engine(Protocol):
         ...
 
     def build(self, recipe: str) -> str:
-        """Image id (or environment path) of a recipe, built if need be. Raises BuildFailed."""
+        """Image id (or environment path) of a recipe, built if need be.
+
+        Raises BuildFailed, or VariantError for what this engine cannot provide.
+        """
         ...
 
     def running(self, spec: DeploymentSpec) -> AbstractContextManager[Deployment]:

@@ -27,7 +27,7 @@ from harness.model import (
     TrialRecord,
     Validity,
 )
-from harness.planning.commands import EXPECTED_STACK, server_argv, server_env
+from harness.planning.commands import EXPECTED_STACK, processes, speaks_tls
 from harness.search import CapacitySearch
 from harness.signals import TrialSignals
 
@@ -98,16 +98,19 @@ class _Notes:
 def deployment_spec(trial: Trial, bench: Bench) -> DeploymentSpec:
     """How the engine is to start this trial's server."""
     variant = trial.cell.variant
+    first, *beside = processes(variant)
     return DeploymentSpec(
         name=trial.id,
         image=bench.images[variant.recipe],
-        argv=server_argv(variant),
-        env=server_env(variant),
+        argv=first.argv,
+        env=first.env,
         cpus=bench.server_cpus,
         cpu_quota=variant.cpu_quota,
         memory_mib=variant.memory_mib,
         network=variant.network,
         stop_timeout_s=variant.graceful_timeout_s + 2.0,
+        beside=tuple(beside),
+        tls=speaks_tls(variant),
     )
 
 

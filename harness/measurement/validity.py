@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from harness.measurement.accounting import RIGHT, served, served_ids, unanswered
 from harness.measurement.littles_law import one_clock
 from harness.measurement.load import DROPPED, WRONG_BODY, LoadRecord
 from harness.measurement.metrics import in_window
+from harness.measurement.stack import Stack, differences
 from harness.model import (
     DeploymentState,
     OpenLoad,
@@ -37,15 +37,6 @@ MAX_OTHERS_SHARE = 0.10
 Finding = tuple[Validity, str]
 
 
-class Stack(Protocol):
-    """Event loop and HTTP protocol: class paths, or how they begin."""
-
-    @property
-    def loop(self) -> str: ...
-    @property
-    def http(self) -> str: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """All that a trial's validity is judged by."""
@@ -67,7 +58,7 @@ class Evidence:
     ceiling_per_s: float | None
     """What the generator reached on a static server; None when it was not calibrated."""
     expected_stack: Stack | None
-    """How the names of the event loop and of the HTTP protocol must begin; None when any will do."""
+    """What serves the app, or how its name must begin; None when anything will do."""
     signals: TrialSignals | None = None
     of_search: Sequence[Finding] = ()
     """What the capacity search that found this load's rate says of itself."""
@@ -269,16 +260,13 @@ def as_configured(evidence: Evidence) -> Iterator[Finding]:
     for name, inside, wanted in told:
         if inside != wanted:
             yield Validity.INVALID, f"I9: {name} is {inside} inside the server, {wanted} in the matrix"
-    stack = evidence.expected_stack or facts
-    for name, part, prefix in (
-        ("event loop", facts.loop, stack.loop),
-        ("HTTP protocol", facts.http, stack.http),
-    ):
-        if not part.startswith(prefix):
-            yield (
-                Validity.INVALID,
-                f"I9: {name} is {part} inside the server, where {variant.recipe} should give {prefix}",
-            )
+    if evidence.expected_stack is None:
+        return
+    for name, found, wanted in differences(facts, evidence.expected_stack):
+        yield (
+            Validity.INVALID,
+            f"I9: {name} is {found} inside the server, where {variant.recipe} should give {wanted}",
+        )
 
 
 RULES: tuple[Rule, ...] = (

@@ -6,44 +6,61 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from harness.model import Variant
+from harness.model import ProcessSpec, Variant
+from harness.planning import fronts
+from harness.planning.placeholders import PORT, TLS_DIRECTORY
 
 APP = "target_app.main:app"
-PORT = "{port}"
-"""Engines put the real port here."""
 CONTAINER_PORT = 8000
 """The port on every network path but `host`, where a free one of the host is taken."""
+CONTAINER_TLS = "/opt/tls"
 GENERATOR_ARGV = ("python", "-m", "scenarios.loadkit.agent")
 """One process of the load generator, the same for every variant."""
 
 UVICORN_H11 = "uvicorn.protocols.http.h11_impl.H11Protocol"
 UVICORN_HTTPTOOLS = "uvicorn.protocols.http.httptools_impl.HttpToolsProtocol"
 GUNICORN_H1C = "gunicorn_h1c."
+NGINX = "nginx/"
+TLS_13 = "TLSv1.3 TLS_AES_256_GCM_SHA384"
+"""OpenSSL's first choice on both sides; the load generator offers nothing older than TLS 1.3."""
 
 _DEFAULT = Variant(recipe="", workers=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """Class paths that the probe must report from inside, as prefixes."""
+    """What the probe must report, as prefixes: class paths from inside, proxy and TLS (None: without)."""
 
     loop: str
     http: str
+    front: str | None = None
+    tls: str | None = None
+
+    @property
+    def scheme(self) -> str:
+        """Of URLs, also as the app sees it."""
+        return "http" if self.tls is None else "https"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """One way to install and start the app: a stage of Dockerfile.variants and a file in requirements/."""
+    """One way to install and start the app: a stage of Dockerfile.variants and a lock in requirements/."""
 
     description: str
     simplicity: int
     """Rank, 0 the simplest: fewer moving parts, fewer compiled dependencies. Breaks ties in the verdict."""
     stack: Stack
     command: Callable[[Variant], tuple[str, ...]]
+    behind: Callable[[Variant], tuple[tuple[str, ...], ...]] | None = None
+    """The commands of the servers behind it, where `command` is a proxy's."""
+    lock: str | None = None
+    """Stem of its file in requirements/, where that is another recipe's."""
+    programs: tuple[str, ...] = ()
+    """What it runs that is not Python's: in its image, and without images to be found on the machine."""
 
 
 def server_argv(variant: Variant) -> tuple[str, ...]:
-    """The server's command line, with "{port}" where the engine puts the port.
+    """The command line of what the load goes to, with "{port}" where the engine puts the port.
 
     Raises ValueError for a variant that `impossible` names.
     """
@@ -57,12 +74,36 @@ def server_env(variant: Variant) -> dict[str, str]:
     return {"TARGET_VARIANT_ID": variant.id, "TARGET_ACCESS_LOG": str(variant.access_log).lower()}
 
 
+def processes(variant: Variant) -> tuple[ProcessSpec, ...]:
+    """Every process that makes up the deployment; the load goes to the first one.
+
+    Raises ValueError for a variant that `impossible` names.
+    """
+    argv, env, behind = server_argv(variant), server_env(variant), RECIPES[variant.recipe].behind
+    if behind is None:
+        return (ProcessSpec(name="server", argv=argv, env=env),)
+    return fronts.fronted(
+        variant, front=argv, servers=behind(variant), env=env, host=_host(variant), tls=speaks_tls(variant)
+    )
+
+
+def speaks_tls(variant: Variant) -> bool:
+    return RECIPES[variant.recipe].stack.tls is not None
+
+
+def lock_of(recipe: str) -> str:
+    """Stem of a recipe's file in requirements/: its own name, where nothing else is known."""
+    return (RECIPES[recipe].lock if recipe in RECIPES else None) or recipe
+
+
 def impossible(variant: Variant) -> str | None:
     """Why this recipe cannot have these levels, or None when it can."""
     if variant.recipe not in RECIPES:
         return f"unknown recipe {variant.recipe!r}; known are {', '.join(RECIPES)}"
     if variant.workers < 1:
         return f"workers is {variant.workers}, but a server needs at least 1"
+    if RECIPES[variant.recipe].behind and (variant.cpu_quota is not None or variant.memory_mib is not None):
+        return "cpu_quota and memory_mib would hold for each of its containers, not for all; leave them out"
     if variant.recipe != "fastapi-run":
         return None
     for level, flag in _NOT_IN_FASTAPI_RUN.items():
@@ -107,6 +148,13 @@ def _uvicorn_plain(variant: Variant) -> tuple[str, ...]:
 
 def _uvicorn_standard(variant: Variant) -> tuple[str, ...]:
     return _uvicorn(variant, loop="uvloop", http="httptools")
+
+
+def _uvicorn_tls(variant: Variant) -> tuple[str, ...]:
+    return (
+        *_uvicorn_standard(variant),
+        *("--ssl-keyfile", f"{TLS_DIRECTORY}/key.pem", "--ssl-certfile", f"{TLS_DIRECTORY}/cert.pem"),
+    )
 
 
 def _gunicorn(variant: Variant, *worker: str) -> tuple[str, ...]:
@@ -177,6 +225,41 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             simplicity=4,
             stack=Stack(loop="uvloop.", http=UVICORN_HTTPTOOLS),
             command=_gunicorn_uvicorn,
+        ),
+        "uvicorn-tls": Recipe(
+            description="uvicorn[standard] terminating TLS itself",
+            simplicity=20,
+            stack=Stack(loop="uvloop.", http=UVICORN_HTTPTOOLS, tls=TLS_13),
+            command=_uvicorn_tls,
+            lock="uvicorn-standard",
+            programs=("openssl",),
+        ),
+        "nginx-plain": Recipe(
+            description="nginx in front of uvicorn[standard], each in a container of its own",
+            simplicity=21,
+            stack=Stack(loop="uvloop.", http=UVICORN_HTTPTOOLS, front=NGINX),
+            command=fronts.nginx,
+            behind=fronts.one_server(_uvicorn_standard),
+            lock="uvicorn-standard",
+            programs=("nginx",),
+        ),
+        "nginx-tls": Recipe(
+            description="nginx terminating TLS in front of uvicorn[standard], each in a container of its own",
+            simplicity=22,
+            stack=Stack(loop="uvloop.", http=UVICORN_HTTPTOOLS, front=NGINX, tls=TLS_13),
+            command=fronts.nginx,
+            behind=fronts.one_server(_uvicorn_standard),
+            lock="uvicorn-standard",
+            programs=("nginx", "openssl"),
+        ),
+        "nginx-replicas": Recipe(
+            description="nginx in front of single-worker uvicorn[standard], a container for each worker",
+            simplicity=23,
+            stack=Stack(loop="uvloop.", http=UVICORN_HTTPTOOLS, front=NGINX),
+            command=fronts.nginx,
+            behind=fronts.replicas(_uvicorn_standard),
+            lock="uvicorn-standard",
+            programs=("nginx",),
         ),
     }
 )

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from harness.analysis.bottleneck import RULES as BOTTLENECK_RULES
 from harness.findings import ScenarioFinding
-from harness.model import CapacityLoad, ClosedLoad, OpenLoad, Scenario, Variant
-from harness.planning.commands import CONTAINER_PORT, PORT, server_argv, server_env
+from harness.model import CapacityLoad, ClosedLoad, OpenLoad, ProcessSpec, Scenario, Variant
+from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS, processes, server_env
+from harness.planning.placeholders import filled
 from harness.reporting.data import ReportData
 from harness.reporting.wording import at_most, percent, plain, quantity
 
@@ -59,27 +60,53 @@ def deployment(data: ReportData) -> Deployment | None:
     variant = next((v for v in data.variants if v.id == chosen), None)
     if variant is None:
         return None
-    # A published port needs a server that listens on every address of its container.
-    deployed = replace(variant, network="published")
-    server = tuple(part.replace(PORT, str(CONTAINER_PORT)) for part in server_argv(deployed))
+    servers = _deployed(variant)
     image = f"harness/{variant.recipe}"
     build = ("docker", "build", "--file", DOCKERFILE, "--target", variant.recipe, "--tag", image, ".")
-    run = ("docker", "run", *_run_options(variant), image, *server)
-    steps = (("server", server), ("build", build), ("run", run))
-    shown = steps if data.engine == "docker" else steps[:1]
+    run = [
+        ("run", ("docker", "run", *_run_options(variant, process, servers), image, *process.argv))
+        for process in servers
+    ]
+    steps = [*(("server", process.argv) for process in servers), ("build", build), *run]
+    shown = steps if data.engine == "docker" else steps[: len(servers)]
     return Deployment(
         variant_id=variant.id, steps=tuple((what, plain(shlex.join(argv))) for what, argv in shown)
     )
 
 
-def _run_options(variant: Variant) -> Iterator[str]:
+def _deployed(variant: Variant) -> list[ProcessSpec]:
+    """The processes of a variant, for containers of which the first has a published port."""
+    # Such a port needs a server that listens on every address of its container.
+    found, own = processes(replace(variant, network="published")), server_env(variant)
+    ports = range(CONTAINER_PORT, CONTAINER_PORT + len(found))
+
+    def put(text: str) -> str:
+        return " ".join(filled(text, ports=ports, tls=CONTAINER_TLS).split())
+
+    return [
+        ProcessSpec(
+            name=process.name,
+            argv=tuple(map(put, process.argv)),
+            env={name: put(own.get(name, value)) for name, value in process.env.items()},
+        )
+        for process in found
+    ]
+
+
+def _run_options(variant: Variant, process: ProcessSpec, servers: Sequence[ProcessSpec]) -> Iterator[str]:
     """The limits under test and what the app needs. Pinning belongs to the measurement, not here."""
-    yield from ("--publish", f"{CONTAINER_PORT}:{CONTAINER_PORT}")
+    front = servers[0]
+    if process is not front:
+        yield from ("--network", f"container:{front.name}")
+    else:
+        yield from ("--publish", f"{CONTAINER_PORT}:{CONTAINER_PORT}")
+        if len(servers) > 1:
+            yield from ("--name", front.name)
     if variant.cpu_quota is not None:
         yield from ("--cpus", f"{variant.cpu_quota:g}")
     if variant.memory_mib is not None:
         yield from ("--memory", f"{variant.memory_mib}m")
-    for name, value in server_env(variant).items():
+    for name, value in process.env.items():
         yield from ("--env", f"{name}={value}")
 
 

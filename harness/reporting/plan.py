@@ -16,7 +16,8 @@ from harness.model import (
     Variant,
     common_rate_name,
 )
-from harness.planning.commands import CONTAINER_PORT, GENERATOR_ARGV, PORT, server_argv, server_env
+from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS, GENERATOR_ARGV, processes
+from harness.planning.placeholders import filled
 from harness.planning.plan import cells_of, estimate
 from harness.planning.remaining import extra_blocks
 from harness.reporting.wording import at_most, percent, plain
@@ -45,8 +46,7 @@ def _variants(matrix: Matrix) -> Iterator[str]:
         yield f"  {variant.id}"
         yield f"    workers      {_workers(variant)}"
         yield f"    limits       {_limits(variant, matrix.server_cpus)}"
-        yield f"    environment  {shlex.join(f'{key}={value}' for key, value in server_env(variant).items())}"
-        yield f"    command      {_command(variant)}"
+        yield from _processes(variant)
 
 
 def _workers(variant: Variant) -> str:
@@ -60,9 +60,20 @@ def _limits(variant: Variant, cpus: Iterable[int]) -> str:
     return f"{_listed(cpus)}, {quota}, {memory}, network {variant.network}"
 
 
-def _command(variant: Variant) -> str:
-    port = FREE_PORT if variant.network == "host" else str(CONTAINER_PORT)
-    return shlex.join(argument.replace(PORT, port) for argument in server_argv(variant))
+def _processes(variant: Variant) -> Iterator[str]:
+    found = processes(variant)
+    ports = [FREE_PORT if variant.network == "host" else CONTAINER_PORT + n for n in range(len(found))]
+
+    def shown(words: Iterable[str]) -> str:
+        # A configuration file has many lines; blanks separate its words just as well.
+        filled_in = (filled(word, ports=ports, tls=CONTAINER_TLS) for word in words)
+        return shlex.join(" ".join(word.split()) for word in filled_in)
+
+    for process in found:
+        if len(found) > 1:
+            yield f"    container    {process.name}"
+        yield f"    environment  {shown(f'{key}={value}' for key, value in process.env.items())}"
+        yield f"    command      {shown(process.argv)}"
 
 
 def _generator(matrix: Matrix) -> Iterator[str]:

@@ -30,7 +30,8 @@ from harness.model import (
     Validity,
     Variant,
 )
-from harness.planning.commands import GENERATOR_ARGV, PORT, server_env
+from harness.planning.commands import GENERATOR_ARGV, server_env
+from harness.planning.placeholders import PORT
 from harness.planning.plan import cells_of, plan_blocks
 
 RUN_S, HALT_S = 0.07, 0.03

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from time import monotonic
 from typing import Any
 
+from gevent.ssl import SSLCertVerificationError, SSLContext, TLSVersion, create_default_context
 from geventhttpclient import HTTPClient
 from geventhttpclient._parser import HTTPParseError, HTTPResponseParser
 from geventhttpclient.response import HTTPConnectionClosed, HTTPResponse
+
+from scenarios.loadkit.errors import WrongResponse
 
 OK = 200
 TIMED_OUT, DISCONNECTED, WRONG_BODY = -1, -2, -3
@@ -45,6 +50,18 @@ class StatusOnly(HTTPResponseParser):
     _on_header_field = _on_header_value = _on_body = _skip
 
 
+@cache
+def tls_context(cafile: str | None = None) -> SSLContext:
+    """TLS 1.3, the server's certificate and name verified; one context for all connections.
+
+    Trusted is what the file SSL_CERT_FILE names, or else what the system trusts. Sessions are not
+    taken up again: every connection makes a full handshake.
+    """
+    context = create_default_context(cafile=cafile)
+    context.minimum_version = TLSVersion.TLSv1_3
+    return context
+
+
 class SendOnceClient(HTTPClient):
     """geventhttpclient without its retry, which has no switch.
 
@@ -56,16 +73,28 @@ class SendOnceClient(HTTPClient):
 
     @classmethod
     def to(cls, base_url: str, *, timeout_s: float, connections: int = 1) -> SendOnceClient:
-        """A client of one server, given as http://host:port. Connections are opened when first needed."""
+        """A client of one server, given as http[s]://host:port. Connections are opened when first needed."""
         client = cls.from_url(
-            base_url, concurrency=connections, connection_timeout=timeout_s, network_timeout=timeout_s
+            base_url,
+            concurrency=connections,
+            connection_timeout=timeout_s,
+            network_timeout=timeout_s,
+            ssl_context_factory=tls_context,
         )
         assert isinstance(client, cls)
         return client
 
-    def request_head(self, path: str) -> bytes:
+    def request_head(self, path: str, headers: Iterable[tuple[str, str]] = ()) -> bytes:
         """The bytes of a GET request, without the blank line that ends it."""
-        return self._build_request("GET", path).removesuffix("\r\n").encode("latin-1")
+        return self._build_request("GET", path, headers=dict(headers)).removesuffix("\r\n").encode("latin-1")
+
+    def agreed_tls(self) -> str | None:
+        """Protocol and cipher of a connection, or None without TLS. Raises OSError when there is none."""
+        sock = self._connection_pool.get_socket()
+        try:
+            return f"{sock.version()} {sock.cipher()[0]}" if self.ssl else None
+        finally:
+            self._connection_pool.return_socket(sock)
 
     def send(self, request: bytes) -> int:
         """HTTP status of the answer, TIMED_OUT or DISCONNECTED."""
@@ -79,12 +108,20 @@ class SendOnceClient(HTTPClient):
         return Answer(status, bytes(response._body_buffer), None if variant_id is None else str(variant_id))
 
     def _exchange(self, request: bytes, response: StatusOnly | HTTPResponse) -> int:
-        """Write once, read one whole answer, within the time-out once connected."""
+        """Write once, read one whole answer, within the time-out once connected.
+
+        Raises WrongResponse when the server's certificate is not trusted.
+        """
         pool = self._connection_pool
         try:
             sock = pool.get_socket()
         except TimeoutError:
             return TIMED_OUT
+        except SSLCertVerificationError as error:
+            raise WrongResponse(
+                f"{self.host}:{self.port} has a certificate that is not trusted ({error.verify_message}): "
+                f"set SSL_CERT_FILE to the file of one that is"
+            ) from error
         except OSError:
             return DISCONNECTED
         reusable = False

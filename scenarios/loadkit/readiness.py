@@ -32,10 +32,21 @@ def wait_ready(base_url: str, *, workers: int, timeout_s: float) -> dict[str, An
 
 
 def probe(base_url: str, *, timeout_s: float = PROBE_TIMEOUT_S) -> dict[str, Any]:
-    """The probe's report. Raises WrongResponse when there is none."""
-    answer = _get(base_url, "/probe", timeout_s)
-    if answer.status != OK:
-        raise WrongResponse(f"GET /probe: {answer} instead of status {OK}")
+    """The probe's report, with the TLS of the connection it came over.
+
+    Raises WrongResponse when there is none.
+    """
+    client = SendOnceClient.to(base_url, timeout_s=timeout_s)
+    try:
+        answer = client.fetch(client.request_head("/probe") + b"\r\n")
+        if answer.status != OK:
+            raise WrongResponse(f"GET /probe: {answer} instead of status {OK}")
+        return {**_report(answer), "tls": client.agreed_tls()}
+    finally:
+        client.close()
+
+
+def _report(answer: Answer) -> dict[str, Any]:
     try:
         report = json.loads(answer.body)
     except ValueError:

@@ -42,8 +42,8 @@ class Service:
     def _ready(self, message: Message) -> Message:
         fields = Fields(message, "ready")
         base_url = fields.text("base_url")
-        if not base_url.startswith("http://"):
-            raise BadRequest(f"ready.base_url must start with http://, got {base_url[:80]!r}")
+        if not base_url.startswith(("http://", "https://")):
+            raise BadRequest(f"ready.base_url must start with http:// or https://, got {base_url[:80]!r}")
         workers = fields.whole("workers", 1, 4096)
         timeout_s = fields.number("timeout_s", 0, 3600)
         report = wait_ready(base_url, workers=workers, timeout_s=timeout_s)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from harness.errors import BuildFailed, DeploymentDied, GeneratorFailed
+from harness.model import DeploymentState, ProcessSpec
+from tests.contract.programs import SERVER
 from tests.contract.rig import RECIPE, Rig
+from tests.fakes import FakeEngine
 
 LARGE = 12_000_000
 
@@ -143,6 +148,51 @@ def test_companions_come_and_go_beside_one_server(rig: Rig) -> None:
                 assert channel.receive(20) == "hello"
                 channel.send(f"get {deployment.base_url}/")
                 assert channel.receive(30) == "well met"
+
+
+# Deployments of several processes
+
+NEIGHBOUR = ProcessSpec(
+    name="neighbour",
+    argv=("python3", "-c", SERVER, "{port1}"),
+    env={"ANSWER": "next door", "LISTEN": "port {port1}"},
+)
+
+
+def test_several_processes_are_one_deployment(rig: Rig) -> None:
+    with rig.running(beside=(NEIGHBOUR,)) as deployment, rig.beside(deployment) as channel:
+        assert channel.receive(20) == "hello"
+        _eventually(lambda: len(_listening(deployment.log())) == 2)
+        ports = _listening(deployment.log())
+        assert deployment.base_url.endswith(ports["front"])
+        for port in (ports["front"], ports["neighbour"]):
+            channel.send(f"get http://127.0.0.1:{port}/")
+        answers = [channel.receive(30) for _ in range(2)]
+        assert answers[0] == "well met"
+        assert answers[1] == "next door" or rig.kind == "fake"
+        assert deployment.name == "tiny.w1"
+        memory = deployment.memory()
+        assert memory is None or memory.processes == 2
+        assert deployment.reading().working_set_bytes > 0
+        assert deployment.state().running
+    assert deployment.state() == DeploymentState(running=False, exit_code=0)
+    assert _listening(deployment.log()) == ports
+
+
+def _listening(log: str) -> dict[str, str]:
+    """Port by the name of the process that says it listens there."""
+    return dict(re.findall(r"^([\w-]+) \| .*listen.* (\d+)$", log, re.MULTILINE))
+
+
+def test_one_dead_process_is_a_dead_deployment(rig: Rig) -> None:
+    dies = replace(NEIGHBOUR, argv=("python3", "-c", "raise SystemExit(4)"))
+    with rig.running(beside=(dies,), stop_timeout_s=1.0) as deployment:
+        if isinstance(rig.engine, FakeEngine):  # which runs no programs
+            rig.engine.standing[-1].die(4)
+        _eventually(lambda: not deployment.state().running)
+        assert deployment.state().exit_code == 4
+        with pytest.raises(DeploymentDied):
+            deployment.reading()
 
 
 def test_a_companion_needs_a_deployment_of_the_same_engine(rig: Rig) -> None:

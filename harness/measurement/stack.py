@@ -1,0 +1,39 @@
+"""What serves the app, as the probe reports it, against what its recipe should give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from harness.model import ServerFacts
+
+NONE = "none"
+
+
+class Stack(Protocol):
+    """Event loop and HTTP protocol, proxy and TLS (None is without), or how they begin; the URL scheme."""
+
+    @property
+    def loop(self) -> str: ...
+    @property
+    def http(self) -> str: ...
+    @property
+    def front(self) -> str | None: ...
+    @property
+    def tls(self) -> str | None: ...
+    @property
+    def scheme(self) -> str: ...
+
+
+def differences(facts: ServerFacts, expected: Stack) -> Iterator[tuple[str, str, str]]:
+    """Of each part that differs: its name, what it is, and how it should begin."""
+    for name, found, wanted in (
+        ("event loop", facts.loop, expected.loop),
+        ("HTTP protocol", facts.http, expected.http),
+        ("proxy", facts.front, expected.front),
+        ("TLS", facts.tls, expected.tls),
+        ("URL scheme", facts.scheme, expected.scheme),
+    ):
+        found, wanted = found or NONE, wanted or NONE
+        if not found.startswith(wanted):
+            yield name, found, wanted

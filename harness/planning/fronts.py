@@ -1,0 +1,126 @@
+"""nginx as a front: its configuration as text. Pure: nothing runs here.
+
+Where nginx's defaults differ from a uvicorn that faces clients itself, uvicorn's hold: as many requests
+as they like on one connection, the same idle time and backlog. It never sends a request a second time,
+because a repeated request would be measured as one. Its own access log is off; the app's is the level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from harness.model import ProcessSpec, Variant
+from harness.planning.placeholders import PORT, TLS_DIRECTORY, port
+
+LOOPBACK = "127.0.0.1"
+CONFIG = "NGINX_CONFIG"
+"""Environment variable that front/nginx.py reads the configuration from."""
+
+Argv = tuple[str, ...]
+
+_TEMPLATE = """\
+daemon off;
+worker_processes 1;
+error_log stderr warn;
+pid nginx.pid;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    keepalive_timeout {keep_alive_s}s;
+    keepalive_requests 1000000000;
+    upstream app {{
+        least_conn;
+        {servers}
+        keepalive 1024;
+        keepalive_requests 1000000000;
+        keepalive_timeout {upstream_keep_alive_ms}ms;
+    }}
+    server {{
+        listen {listen} backlog=2048;
+        {tls}
+        location / {{
+            proxy_pass http://app;
+            proxy_http_version 1.1;
+            proxy_next_upstream off;
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Fronted-By nginx/$nginx_version;
+        }}
+    }}
+}}
+"""
+# Sessions are neither cached nor, by the load generator, taken up again: each connection is a full handshake.
+_TLS = """\
+ssl_certificate {directory}/cert.pem;
+        ssl_certificate_key {directory}/key.pem;
+        ssl_protocols TLSv1.3;
+        ssl_session_cache off;"""
+
+
+def nginx(_: Variant) -> Argv:
+    return ("python", "-m", "front.nginx")
+
+
+def one_server(server: Callable[[Variant], Argv]) -> Callable[[Variant], tuple[Argv, ...]]:
+    """Behind the proxy a single server with all the workers."""
+    return lambda variant: (_behind(server, variant, 1),)
+
+
+def replicas(server: Callable[[Variant], Argv]) -> Callable[[Variant], tuple[Argv, ...]]:
+    """Behind the proxy as many servers as workers, each with one."""
+    return lambda variant: tuple(
+        _behind(server, replace(variant, workers=1), number) for number in range(1, variant.workers + 1)
+    )
+
+
+def fronted(
+    variant: Variant, *, front: Argv, servers: Sequence[Argv], env: dict[str, str], host: str, tls: bool
+) -> tuple[ProcessSpec, ...]:
+    """The proxy on `host`, then the servers behind it, each with the app's settings `env`."""
+    numbered = list(enumerate(servers, start=1))
+    config = nginx_config(
+        variant,
+        listen=f"{host}:{PORT}",
+        upstreams=[f"{LOOPBACK}:{port(number)}" for number, _ in numbered],
+        tls_directory=TLS_DIRECTORY if tls else None,
+    )
+    return (
+        ProcessSpec(name="nginx", argv=front, env={CONFIG: config}),
+        *(ProcessSpec(name=f"server-{number}", argv=argv, env=env) for number, argv in numbered),
+    )
+
+
+def nginx_config(
+    variant: Variant, *, listen: str, upstreams: Sequence[str], tls_directory: str | None
+) -> str:
+    """nginx.conf for a proxy on `listen` before servers on `upstreams` (address:port each).
+
+    Paths in it are relative to nginx's prefix.
+    """
+    return _TEMPLATE.format(
+        keep_alive_s=variant.keep_alive_s,
+        # Shorter than the server's own: whoever closes an idle connection first must not be the server,
+        # or a request may meet the closing.
+        upstream_keep_alive_ms=variant.keep_alive_s * 800,
+        # Never taken for down: while a server starts, it refuses, and would get no load for 10 s.
+        servers="\n        ".join(f"server {upstream} max_fails=0;" for upstream in upstreams),
+        listen=listen if tls_directory is None else f"{listen} ssl",
+        tls="" if tls_directory is None else _TLS.format(directory=tls_directory),
+    )
+
+
+def _behind(server: Callable[[Variant], Argv], variant: Variant, number: int) -> Argv:
+    """A uvicorn on loopback, whatever way the load comes. Only the proxy may say who the client is."""
+    argv = server(replace(variant, network="shared"))
+    return (
+        *(part.replace(PORT, port(number)) for part in argv),
+        *("--proxy-headers", "--forwarded-allow-ips", LOOPBACK),
+    )
