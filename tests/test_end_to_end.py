@@ -21,7 +21,8 @@ from harness.model import TrialRecord, Validity
 
 PROJECT = find_project(Path(__file__))
 HARNESS = Path(sys.executable).with_name("harness")
-PARTS = ("target_app", "scenarios", "requirements", "Dockerfile.variants", ".dockerignore")
+PACKAGES = ("target_app", "front", "scenarios")
+PARTS = (*PACKAGES, "scripts", "requirements", "Dockerfile.variants", ".dockerignore")
 
 MATRIX = """
 name = "tiny"

@@ -119,6 +119,7 @@ class DockerEngine:
         process: ProcessSpec,
         ports: Sequence[int],
         route: Route | None,
+        /,  # `options` have ports as well
         **options: Any,
     ) -> Iterator[DockerDeployment]:
         """One container of a deployment; `options` say what it shares with others."""

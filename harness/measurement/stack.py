@@ -32,7 +32,7 @@ def differences(facts: ServerFacts, expected: Stack) -> Iterator[tuple[str, str,
         ("HTTP protocol", facts.http, expected.http),
         ("proxy", facts.front, expected.front),
         ("TLS", facts.tls, expected.tls),
-        ("URL scheme", facts.scheme, expected.scheme),
+        ("URL scheme", f"{facts.scheme}:", f"{expected.scheme}:"),
     ):
         found, wanted = found or NONE, wanted or NONE
         if not found.startswith(wanted):

@@ -2,7 +2,8 @@
 
 Where nginx's defaults differ from a uvicorn that faces clients itself, uvicorn's hold: as many requests
 as they like on one connection, the same idle time and backlog. It never sends a request a second time,
-because a repeated request would be measured as one. Its own access log is off; the app's is the level.
+because a repeated request would be measured as one, and writes no answer to disk. Its own access log is
+off: that level is the app's.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ http {{
             proxy_pass http://app;
             proxy_http_version 1.1;
             proxy_next_upstream off;
+            proxy_max_temp_file_size 0;
             proxy_set_header Connection "";
             proxy_set_header Host $http_host;
             proxy_set_header X-Forwarded-For $remote_addr;

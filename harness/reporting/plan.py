@@ -62,7 +62,8 @@ def _limits(variant: Variant, cpus: Iterable[int]) -> str:
 
 def _processes(variant: Variant) -> Iterator[str]:
     found = processes(variant)
-    ports = [FREE_PORT if variant.network == "host" else CONTAINER_PORT + n for n in range(len(found))]
+    in_containers = variant.network != "host"
+    ports = [CONTAINER_PORT + n if in_containers else f"{FREE_PORT}{n or ''}" for n in range(len(found))]
 
     def shown(words: Iterable[str]) -> str:
         # A configuration file has many lines; blanks separate its words just as well.

@@ -1,6 +1,6 @@
-"""A harness reduced to one server container: run by tests that kill it. Arguments: project, run id.
+"""A harness reduced to a deployment of two containers: run by tests that kill it. Arguments: project, run id.
 
-Prints the pid of its reaper once the server runs.
+Prints the pid of its reaper once both run.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.adapters.docker_engine import DockerEngine
-from tests.contract.rig import RECIPE, SPEC
+from tests.contract.rig import NEIGHBOUR, RECIPE, SPEC
 
 engine = DockerEngine(Path(sys.argv[1]), sys.argv[2])
 try:
-    with engine.running(replace(SPEC, image=engine.build(RECIPE), network="published")):
+    two = replace(SPEC, image=engine.build(RECIPE), network="published", beside=(NEIGHBOUR,))
+    with engine.running(two):
         sys.stdout.write(f"{engine._reaper.pid}\n")
         sys.stdout.flush()
         time.sleep(120)

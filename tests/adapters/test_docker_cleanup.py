@@ -95,7 +95,7 @@ def test_nothing_is_left_however_the_harness_dies(
 ) -> None:
     harness = holder(project, run_id)
     assert reaper_of(harness)
-    assert len(of_run(client, run_id)) == 2, "a container and a network"
+    assert len(of_run(client, run_id)) == 3, "two containers and a network"
     harness.send_signal(number)
     assert eventually(lambda: of_run(client, run_id) == [])
     harness.communicate(timeout=30)

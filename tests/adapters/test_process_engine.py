@@ -85,7 +85,16 @@ def test_a_server_sees_its_own_settings_and_nothing_of_ours(
     assert facts["env"]["TARGET_URL"] == f"http://x:{port}"
     assert facts["env"]["TARGET_VARIANT_ID"] == "tiny.w1"
     assert facts["env"]["PATH"].startswith(f"{sys.prefix}/bin:")
-    allowed = {"PATH", "HOME", "LANG", "LC_CTYPE", "TARGET_URL", "TARGET_VARIANT_ID", "TARGET_RUNTIME_DIR"}
+    allowed = {
+        "PATH",
+        "HOME",
+        "TMPDIR",
+        "LANG",
+        "LC_CTYPE",
+        "TARGET_URL",
+        "TARGET_VARIANT_ID",
+        "TARGET_RUNTIME_DIR",
+    }
     assert facts["env"].keys() <= allowed
     assert (facts["cwd"], facts["cpus"]) == (str(tmp_path), [CPU])
     assert not Path(facts["env"]["TARGET_RUNTIME_DIR"]).exists()

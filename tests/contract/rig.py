@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.process_engine import ProcessEngine
 from harness.execution.ports import Channel, Deployment, Engine
-from harness.model import DeploymentSpec
+from harness.model import DeploymentSpec, ProcessSpec
 from tests.contract.programs import COMPANION, SERVER, fake_companion
 from tests.fakes import FakeEngine
 
@@ -27,6 +27,12 @@ SPEC = DeploymentSpec(
     cpus=CPUS[-1:],
     stop_timeout_s=5.0,
 )
+NEIGHBOUR = ProcessSpec(
+    name="neighbour",
+    argv=("python3", "-c", SERVER, "{port1}"),
+    env={"ANSWER": "next door", "LISTEN": "port {port1}"},
+)
+"""A second process for SPEC."""
 
 
 @dataclass

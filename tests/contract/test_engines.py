@@ -11,9 +11,8 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import BuildFailed, DeploymentDied, GeneratorFailed
-from harness.model import DeploymentState, ProcessSpec
-from tests.contract.programs import SERVER
-from tests.contract.rig import RECIPE, Rig
+from harness.model import DeploymentState
+from tests.contract.rig import NEIGHBOUR, RECIPE, Rig
 from tests.fakes import FakeEngine
 
 LARGE = 12_000_000
@@ -151,12 +150,6 @@ def test_companions_come_and_go_beside_one_server(rig: Rig) -> None:
 
 
 # Deployments of several processes
-
-NEIGHBOUR = ProcessSpec(
-    name="neighbour",
-    argv=("python3", "-c", SERVER, "{port1}"),
-    env={"ANSWER": "next door", "LISTEN": "port {port1}"},
-)
 
 
 def test_several_processes_are_one_deployment(rig: Rig) -> None:

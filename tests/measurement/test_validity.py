@@ -380,6 +380,12 @@ def test_i7_a_server_that_ended() -> None:
     [
         ({"variant_id": "other.w1"}, "I9: variant is other.w1 inside the server, uvicorn-plain.w1 in the"),
         ({"access_log": True}, "I9: access log is True inside"),
+        ({"front": "nginx/1.26.3"}, "I9: proxy is nginx/1.26.3 inside the server, where uvicorn-plain"),
+        (
+            {"tls": "TLSv1.3 X"},
+            "I9: TLS is TLSv1.3 X inside the server, where uvicorn-plain",
+        ),
+        ({"scheme": "https"}, "I9: URL scheme is https: inside the server"),
         ({"keep_alive_s": 2.0}, "I9: keep-alive in seconds is 2.0 inside the server, 5 in the matrix"),
         (
             {"loop": "uvloop.Loop"},
@@ -399,6 +405,15 @@ def test_i9_the_number_of_workers() -> None:
     variant = replace(PLAIN, workers=2)
     before = facts(worker(), variant_id=variant.id)
     check(Validity.INVALID, "I9: worker count is 1 inside", evidence(variant=variant, facts_before=before))
+
+
+@pytest.mark.parametrize("told", [{"front": None}, {"front": "nginx/1.26.3", "tls": None}])
+def test_i9_a_proxy_or_tls_that_should_be_there_and_is_not(told: dict[str, Any]) -> None:
+    expected = some_facts(front="nginx/", tls="TLSv1.3", scheme="https")
+    before = facts(worker(), **{"front": "nginx/1.26.3", "tls": "TLSv1.3 X", "scheme": "https", **told})
+    word, reasons = judge(evidence(facts_before=before, expected_stack=expected))
+    assert word is Validity.INVALID
+    assert "none inside the server" in reasons[0]
 
 
 def test_i9_what_the_server_does_not_tell_is_not_held_against_it() -> None:

@@ -5,7 +5,7 @@ import pytest
 import uvicorn
 
 from harness.model import NetworkPath, Variant
-from harness.planning.commands import EXPECTED_STACK, RECIPES, impossible, server_argv, server_env
+from harness.planning.commands import EXPECTED_STACK, RECIPES, impossible, processes, server_argv, server_env
 
 UVICORN_TAIL = (
     "--no-access-log --timeout-keep-alive 5 --timeout-graceful-shutdown 10 --timeout-worker-healthcheck 30"
@@ -25,6 +25,12 @@ COMMANDS = {
     f"--worker-class uvicorn_worker.UvicornWorker {GUNICORN_TAIL}",
     "gunicorn-asgi": f"gunicorn {APP} --bind 127.0.0.1:{{port}} --workers 2 --worker-class asgi "
     f"--asgi-loop uvloop --http-parser fast --asgi-lifespan on {GUNICORN_TAIL}",
+    "uvicorn-tls": f"uvicorn {APP} --host 127.0.0.1 --port {{port}} --workers 2 "
+    f"--loop uvloop --http httptools {UVICORN_TAIL} "
+    f"--ssl-keyfile {{tls}}/key.pem --ssl-certfile {{tls}}/cert.pem",
+    "nginx-plain": "python -m front.nginx",
+    "nginx-tls": "python -m front.nginx",
+    "nginx-replicas": "python -m front.nginx",
 }
 
 
@@ -45,9 +51,13 @@ def test_default_levels_are_spelled_out_alike(recipe: str) -> None:
 def test_only_load_from_another_namespace_opens_more_than_loopback(
     recipe: str, network: NetworkPath, host: str
 ) -> None:
-    argv = server_argv(Variant(recipe=recipe, workers=1, network=network))
-    bound = {word.removesuffix(":{port}") for word in argv if word.startswith(("127.", "0.0.0.0"))}
-    assert bound == {host}
+    first, *behind = processes(Variant(recipe=recipe, workers=1, network=network))
+    words = " ".join((*first.argv, *first.env.values())).split()
+    bound = {word.removesuffix(":{port}") for word in words if word.startswith(("127.0.0.1", "0.0.0.0"))}
+    # A proxy dials the servers behind it, which nobody else is to reach.
+    assert bound - {f"127.0.0.1:{{port{n}}}" for n, _ in enumerate(behind, start=1)} == {host}
+    for process in behind:
+        assert process.argv[process.argv.index("--host") + 1] == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
@@ -71,6 +81,8 @@ def test_the_app_hears_its_own_name_and_the_log_level() -> None:
     [
         (Variant(recipe="uvicorn", workers=1), "unknown recipe 'uvicorn'"),
         (Variant(recipe="uvicorn-plain", workers=0), "at least 1"),
+        (Variant(recipe="nginx-plain", workers=1, cpu_quota=0.5), "each of its containers"),
+        (Variant(recipe="nginx-replicas", workers=2, memory_mib=256), "each of its containers"),
         (Variant(recipe="fastapi-run", workers=1, keep_alive_s=2), "no --timeout-keep-alive"),
         (Variant(recipe="fastapi-run", workers=1, graceful_timeout_s=3), "no --timeout-graceful-shutdown"),
         (Variant(recipe="fastapi-run", workers=1, worker_timeout_s=3), "no --timeout-worker-healthcheck"),
@@ -90,7 +102,9 @@ def test_other_recipes_take_every_level(recipe: str) -> None:
         recipe=recipe, workers=3, access_log=True, keep_alive_s=7, graceful_timeout_s=8, worker_timeout_s=9
     )
     assert impossible(variant) is None
-    assert {"3", "7", "8", "9"} <= set(server_argv(variant))
+    first, *behind = processes(variant)
+    assert {"7", "8", "9"} <= {word for process in (behind or [first]) for word in process.argv}
+    assert len(behind) == 3 or any("3" in process.argv for process in (first, *behind))
 
 
 @pytest.mark.parametrize("recipe", ["uvicorn-plain", "uvicorn-standard"])

@@ -14,7 +14,8 @@ from harness.model import (
     Scenario,
     Variant,
 )
-from harness.planning.commands import GENERATOR_ARGV, PORT, RECIPES, server_argv
+from harness.planning.commands import GENERATOR_ARGV, RECIPES, processes
+from harness.planning.placeholders import PORT
 from harness.planning.plan import cells_of, plan_blocks
 from harness.reporting.plan import plan_text
 
@@ -57,8 +58,14 @@ def commands(shown: str) -> list[list[str]]:
 @pytest.mark.parametrize(("network", "port"), [("shared", "8000"), ("bridge", "8000"), ("host", "FREE_PORT")])
 def test_the_command_can_be_read_back_word_for_word(recipe: str, network: NetworkPath, port: str) -> None:
     variant = Variant(recipe=recipe, workers=2, network=network, rules=("2",))
-    server, generator = commands(text(variant))
-    assert server == [word.replace(PORT, port) for word in server_argv(variant)]
+    *servers, generator = commands(text(variant))
+    first, *behind = processes(variant)
+    assert servers[0] == [word.replace(PORT, port).replace("{tls}", "/opt/tls") for word in first.argv]
+    ports = ("FREE_PORT1", "FREE_PORT2") if network == "host" else ("8001", "8002")
+    assert servers[1:] == [
+        [word.replace(f"{{port{n + 1}}}", ports[n]) for word in process.argv]
+        for n, process in enumerate(behind)
+    ]
     assert generator == list(GENERATOR_ARGV)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.model import Validity
+from harness.model import Validity, Variant
 from harness.reporting import markdown, terminal
 from harness.reporting.data import ReportData
 from harness.reporting.facts import deployment
@@ -198,3 +198,21 @@ def test_the_command_to_deploy_is_one_that_serves_from_a_container(limit: int | 
     assert f"--env TARGET_VARIANT_ID={limited.id}" in commands["run"]
     assert commands["run"].endswith(commands["server"])
     assert ("--memory 256m" in commands["run"]) is (limit is not None)
+
+
+def test_a_deployment_of_several_containers_is_told_in_full() -> None:
+    data = samples.report_data()
+    chosen = Variant(recipe="nginx-replicas", workers=2)
+    data = replace(
+        data,
+        matrix=replace(data.matrix, variants=(chosen,), baseline_id=chosen.id),
+        analysis=replace(data.analysis, recommended=chosen.id),
+    )
+    found = deployment(data)
+    assert found is not None
+    front, *replicas = [command for what, command in found.steps if what == "run"]
+    assert "--publish 8000:8000 --name nginx" in front
+    assert "listen 0.0.0.0:8000 " in front
+    assert "server 127.0.0.1:8002 " in front
+    assert ["--network container:nginx" in replica for replica in replicas] == [True, True]
+    assert [replica.partition("--port ")[2][:4] for replica in replicas] == ["8001", "8002"]

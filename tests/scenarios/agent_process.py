@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -33,10 +34,15 @@ DRIVE: Mapping[str, Any] = {
 class AgentProcess:
     """Speaks JSON lines with `python -m scenarios.loadkit.agent`; ends it on the way out."""
 
+    def __init__(self, **environment: str) -> None:
+        """`environment` is added to our own."""
+        self.environment = {**os.environ, **environment}
+
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "scenarios.loadkit.agent"],
             cwd=PROJECT,
+            env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -10,24 +10,26 @@ from pathlib import Path
 import pytest
 
 from harness.model import Variant
-from harness.planning.commands import RECIPES, server_argv
+from harness.planning.commands import CONTAINER_TLS, RECIPES, lock_of, server_argv
+from harness.planning.placeholders import filled
 
 ROOT = Path(__file__).parents[2]
 IMAGES = (*RECIPES, "generator")
-STAGES: dict[str, str] = dict(
-    re.findall(
-        r"^FROM \S+ AS (\S+)\n(.*?)(?=^FROM |\Z)",
-        (ROOT / "Dockerfile.variants").read_text(),
-        re.MULTILINE | re.DOTALL,
-    )
-)
+STAGES: dict[str, str] = {}
+for parent, stage, steps in re.findall(
+    r"^FROM (\S+) AS (\S+)\n(.*?)(?=^FROM |\Z)",
+    (ROOT / "Dockerfile.variants").read_text(),
+    re.MULTILINE | re.DOTALL,
+):
+    # With what it inherits, except from `base`, which is the same for all.
+    STAGES[stage] = steps if parent == "base" else STAGES.get(parent, "") + steps
 
 
 def lock(name: str) -> dict[str, set[str]]:
     """Package to its pinned versions (more than one where they depend on the Python version)."""
     pins: dict[str, set[str]] = {}
     for package, version in re.findall(
-        r"^([a-z0-9-]+)==(\S+)", (ROOT / f"requirements/{name}.txt").read_text(), re.MULTILINE
+        r"^([a-z0-9-]+)==(\S+)", (ROOT / f"requirements/{lock_of(name)}.txt").read_text(), re.MULTILINE
     ):
         pins.setdefault(package, set()).add(version)
     return pins
@@ -37,7 +39,7 @@ def lock(name: str) -> dict[str, set[str]]:
 def test_an_image_started_by_hand_runs_the_command_that_is_measured(recipe: str) -> None:
     (command,) = re.findall(r"^CMD (\[.*\])$", STAGES[recipe], re.MULTILINE)
     measured = server_argv(Variant(recipe=recipe, workers=1, network="published"))
-    assert json.loads(command) == [word.replace("{port}", "8000") for word in measured]
+    assert json.loads(command) == [filled(word, ports=[8000], tls=CONTAINER_TLS) for word in measured]
 
 
 @pytest.mark.parametrize("name", IMAGES)
@@ -59,11 +61,11 @@ def test_every_install_is_checked_against_hashes() -> None:
 
 @pytest.mark.parametrize("name", IMAGES)
 def test_a_lock_file_pins_everything_it_was_asked_for(name: str) -> None:
-    text = (ROOT / f"requirements/{name}.in").read_text()
+    text = (ROOT / f"requirements/{lock_of(name)}.in").read_text()
     asked = set(re.findall(r"^([a-z][a-z0-9-]*)", text, re.MULTILINE))
     assert asked
     assert asked <= set(lock(name))
-    pinned = (ROOT / f"requirements/{name}.txt").read_text().split("\n")
+    pinned = (ROOT / f"requirements/{lock_of(name)}.txt").read_text().split("\n")
     for line, following in pairwise(pinned):
         if "==" in line and not line.lstrip().startswith("#"):
             assert following.lstrip().startswith("--hash=sha256:"), line
@@ -85,5 +87,5 @@ def test_plain_uvicorn_has_nothing_that_would_make_it_another_recipe() -> None:
 @pytest.mark.parametrize("name", IMAGES)
 def test_a_lock_file_names_no_index(name: str) -> None:
     assert not re.search(
-        r"://|^--\w*(index|find-links)", (ROOT / f"requirements/{name}.txt").read_text(), re.M
+        r"://|^--\w*(index|find-links)", (ROOT / f"requirements/{lock_of(name)}.txt").read_text(), re.M
     )

@@ -1,0 +1,42 @@
+"""What trials on containers are run with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.adapters.config_file import find_project
+from harness.adapters.docker_engine import DockerEngine
+from harness.adapters.host import cpu_split
+from harness.adapters.load_process import ProcessLoadGenerator
+from harness.adapters.system_clock import SystemClock
+from harness.execution.trial import Bench
+from harness.model import Cell, ClosedLoad, Scenario, Trial, Variant
+
+ITEMS = Scenario(
+    name="items", locustfile="items", load=ClosedLoad(clients=4), warmup_s=0.5, measure_s=3.0, slo_ms=500
+)
+
+
+def trial_of(variant: Variant) -> Trial:
+    return Trial(cell=Cell(variant=variant, scenario=ITEMS), block=0)
+
+
+@contextmanager
+def bench_for(run_id: str, variant: Variant) -> Iterator[Bench]:
+    """A bench on an engine of the run's own, which is closed on the way out."""
+    engine = DockerEngine(find_project(Path(__file__)), run_id)
+    server_cpus, generator_cpus = cpu_split()
+    try:
+        yield Bench(
+            engine=engine,
+            generators=ProcessLoadGenerator(engine, image=engine.build("generator"), cpus=generator_cpus),
+            clock=SystemClock(),
+            images={variant.recipe: engine.build(variant.recipe)},
+            server_cpus=server_cpus,
+            ready_timeout_s=60,
+            seed=1,
+        )
+    finally:
+        engine.close()

@@ -1,0 +1,94 @@
+"""The load generator speaks HTTPS with a server whose certificate it was given, and with no other."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.agent_process import PROJECT, AgentProcess, assert_conserved
+
+
+@dataclass(frozen=True)
+class Server:
+    """The app under test in a uvicorn that logs every connection it accepts."""
+
+    base_url: str
+    certificate: Path
+    log: Path
+
+    def connections(self) -> int:
+        return self.log.read_text().count("HTTP connection made")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    directory = tmp_path_factory.mktemp("tls")
+    subprocess.run([PROJECT / "scripts/certificate.sh", directory], check=True, timeout=30)
+    listener = socket.create_server(("127.0.0.1", 0))
+    environment = {
+        **os.environ,
+        "TARGET_VARIANT_ID": "tls-tests",
+        "TARGET_RUNTIME_DIR": str(tmp_path_factory.mktemp("runtime")),
+    }
+    command = [
+        *(sys.executable, "-m", "uvicorn", "target_app.main:app", "--fd", str(listener.fileno())),
+        *("--ssl-keyfile", directory / "key.pem", "--ssl-certfile", directory / "cert.pem"),
+        *("--log-level", "trace", "--no-access-log"),
+    ]
+    log = directory / "log"
+    with log.open("w") as stderr:
+        app = subprocess.Popen(
+            command, cwd=PROJECT, env=environment, pass_fds=[listener.fileno()], stderr=stderr
+        )
+    try:
+        base_url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        yield Server(base_url=base_url, certificate=directory / "cert.pem", log=log)
+    finally:
+        listener.close()
+        app.terminate()
+        try:
+            app.wait(timeout=10)
+        finally:
+            app.kill()
+
+
+@pytest.fixture(scope="module")
+def agent(server: Server) -> Iterator[AgentProcess]:
+    with AgentProcess(SSL_CERT_FILE=str(server.certificate)) as process:
+        yield process
+
+
+def test_the_probe_tells_the_tls_of_its_connection(agent: AgentProcess, server: Server) -> None:
+    facts = agent.ready(server.base_url)
+    assert facts["tls"] == "TLSv1.3 TLS_AES_256_GCM_SHA384"
+    assert facts["scheme"] == "https"
+    assert facts["front"] is None
+
+
+@pytest.mark.parametrize(("scenario", "keeps"), [("items", True), ("reconnect", False)])
+def test_a_load_over_tls_keeps_its_connections_unless_told_otherwise(
+    agent: AgentProcess, server: Server, scenario: str, keeps: bool
+) -> None:
+    agent.ready(server.base_url)
+    agent.result(op="verify", locustfile=scenario)
+    before = server.connections()
+    totals, _ = agent.drive(locustfile=scenario)
+    made = server.connections() - before
+    assert_conserved(totals)
+    assert totals["ok"] == totals["scheduled"] > 20
+    assert made == (4 if keeps else totals["ok"])
+
+
+def test_a_certificate_that_was_not_given_is_not_trusted(server: Server) -> None:
+    with AgentProcess(SSL_CERT_FILE=os.devnull) as stranger:
+        kind, message = stranger.error(op="ready", base_url=server.base_url, workers=1, timeout_s=10)
+    assert kind == "WrongResponse"
+    assert "not trusted" in message
+    assert "SSL_CERT_FILE" in message
