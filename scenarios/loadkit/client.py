@@ -89,10 +89,20 @@ class SendOnceClient(HTTPClient):
         return self._build_request("GET", path, headers=dict(headers)).removesuffix("\r\n").encode("latin-1")
 
     def agreed_tls(self) -> str | None:
-        """Protocol and cipher of a connection, or None without TLS. Raises OSError when there is none."""
-        sock = self._connection_pool.get_socket()
+        """Protocol and cipher of a connection, or None without TLS.
+
+        Raises WrongResponse when there is no connection any more, and none can be made.
+        """
+        if not self.ssl:
+            return None
         try:
-            return f"{sock.version()} {sock.cipher()[0]}" if self.ssl else None
+            sock = self._connection_pool.get_socket()
+        except OSError as error:
+            raise WrongResponse(
+                f"{self.host}:{self.port} broke off after it had answered ({error})"
+            ) from error
+        try:
+            return f"{sock.version()} {sock.cipher()[0]}"
         finally:
             self._connection_pool.return_socket(sock)
 
