@@ -200,6 +200,8 @@ class ServerFacts:
     versions: Mapping[str, str]
     cpus: CpuCounts
     uid: int
+    features: tuple[str, ...] = ()
+    """What else it was told to do, such as "proxy-headers" or "reload"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,3 +298,5 @@ class TrialRecord:
     """The variant did not fit into its memory: infeasible, however its other trials went."""
     signals: TrialSignals | None = None
     """What tells where its limit lay; None where the load did not end, or the server tells nothing."""
+    cannot_serve: bool = False
+    """The server runs and breaks on every request of this app: a finding, not an accident."""

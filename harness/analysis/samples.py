@@ -57,6 +57,7 @@ class Samples:
             valid=sum(record.validity is Validity.VALID for record in records),
             trials=len(records),
             word=word,
+            cannot_serve=any(record.cannot_serve for record in records),
         )
 
 

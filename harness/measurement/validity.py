@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,12 +35,14 @@ MAX_OTHERS_SHARE = 0.10
 
 
 class Stack(Protocol):
-    """Event loop and HTTP protocol: class paths, or how they begin."""
+    """Event loop and HTTP protocol: class paths, or how they begin; and what else the server does."""
 
     @property
     def loop(self) -> str: ...
     @property
     def http(self) -> str: ...
+    @property
+    def features(self) -> Collection[str]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,10 +263,11 @@ def as_configured(evidence: Evidence) -> Iterator[Finding]:
     ]
     if facts.keep_alive_s is not None:
         told.append(("keep-alive in seconds", facts.keep_alive_s, variant.keep_alive_s))
+    stack: Stack = evidence.expected_stack or facts
+    told.append(("what it does besides", _names(facts.features), _names(stack.features)))
     for name, inside, wanted in told:
         if inside != wanted:
             yield Validity.INVALID, f"I9: {name} is {inside} inside the server, {wanted} in the matrix"
-    stack = evidence.expected_stack or facts
     for name, part, prefix in (
         ("event loop", facts.loop, stack.loop),
         ("HTTP protocol", facts.http, stack.http),
@@ -297,6 +300,10 @@ def _usable_cores(evidence: Evidence) -> float:
     variant = evidence.variant
     quota = variant.cpu_quota if variant.cpu_quota is not None else float(evidence.server_cpus)
     return min(evidence.server_cpus, quota, variant.workers)
+
+
+def _names(features: Collection[str]) -> str:
+    return ", ".join(sorted(features)) or "nothing"
 
 
 def _listed(pids: Sequence[int]) -> str:

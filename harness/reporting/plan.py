@@ -13,9 +13,10 @@ from harness.model import (
     Plan,
     Variant,
 )
-from harness.planning.commands import CONTAINER_PORT, GENERATOR_ARGV, PORT, server_argv, server_env
+from harness.planning.commands import CONTAINER_PORT, GENERATOR_ARGV, server_argv, server_env
 from harness.planning.plan import cells_of, estimate
 from harness.planning.remaining import extra_blocks
+from harness.planning.servers import PORT
 from harness.reporting.wording import at_most, percent, plain
 
 FREE_PORT = "FREE_PORT"

@@ -17,7 +17,7 @@ from harness.reporting.data import ReportData
 from harness.reporting.wording import ABSENT, Estimate, estimate, number, percent, plain, quantity, ratio
 
 BASELINE, TWIN, NOT_COMPARED = "baseline", "A/A twin", "not compared"
-NOT_BUILT, NOT_MEASURED = "NOT BUILT", "not measured"
+NOT_BUILT, NOT_MEASURED, CANNOT_SERVE = "NOT BUILT", "not measured", "cannot serve this app"
 _RULE = re.compile(r"(I\d+):")
 """How a reason begins that names a rule."""
 
@@ -172,6 +172,8 @@ def _recommended(data: ReportData, finding: ScenarioFinding, variant_id: str) ->
 def _verdict(data: ReportData, cell: CellSummary, comparison: Comparison | None) -> str:
     if cell.trials == 0:
         return NOT_MEASURED
+    if cell.cannot_serve:
+        return CANNOT_SERVE
     if cell.word is not Validity.VALID:
         return str(cell.word)
     if cell.variant_id == data.matrix.baseline_id:
@@ -276,6 +278,6 @@ def invalid_rows(data: ReportData) -> tuple[InvalidRow, ...]:
 def _invalid_row(record: TrialRecord) -> InvalidRow:
     return InvalidRow(
         trial_id=record.trial_id,
-        word=str(record.validity),
+        word=CANNOT_SERVE if record.cannot_serve else str(record.validity),
         reasons=plain("; ".join(record.reasons)) or "no reason recorded",
     )

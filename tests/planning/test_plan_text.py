@@ -13,8 +13,9 @@ from harness.model import (
     Scenario,
     Variant,
 )
-from harness.planning.commands import GENERATOR_ARGV, PORT, RECIPES, server_argv
+from harness.planning.commands import GENERATOR_ARGV, RECIPES, server_argv
 from harness.planning.plan import cells_of, plan_blocks
+from harness.planning.servers import PORT
 from harness.reporting.plan import plan_text
 
 CLOSED = Scenario(
