@@ -263,11 +263,16 @@ def as_configured(evidence: Evidence) -> Iterator[Finding]:
     ]
     if facts.keep_alive_s is not None:
         told.append(("keep-alive in seconds", facts.keep_alive_s, variant.keep_alive_s))
-    stack: Stack = evidence.expected_stack or facts
-    told.append(("what it does besides", _names(facts.features), _names(stack.features)))
     for name, inside, wanted in told:
         if inside != wanted:
             yield Validity.INVALID, f"I9: {name} is {inside} inside the server, {wanted} in the matrix"
+    stack: Stack = evidence.expected_stack or facts
+    if set(facts.features) != set(stack.features):
+        yield (
+            Validity.INVALID,
+            f"I9: {_names(facts.features)} inside the server, where {variant.recipe} should have "
+            f"{_names(stack.features)}",
+        )
     for name, part, prefix in (
         ("event loop", facts.loop, stack.loop),
         ("HTTP protocol", facts.http, stack.http),
@@ -303,7 +308,7 @@ def _usable_cores(evidence: Evidence) -> float:
 
 
 def _names(features: Collection[str]) -> str:
-    return ", ".join(sorted(features)) or "nothing"
+    return ", ".join(sorted(features)) or "no feature"
 
 
 def _listed(pids: Sequence[int]) -> str:

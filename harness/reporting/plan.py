@@ -13,7 +13,7 @@ from harness.model import (
     Plan,
     Variant,
 )
-from harness.planning.commands import CONTAINER_PORT, GENERATOR_ARGV, server_argv, server_env
+from harness.planning.commands import CONTAINER_PORT, GENERATOR_ARGV, RECIPES, server_argv, server_env
 from harness.planning.plan import cells_of, estimate
 from harness.planning.remaining import extra_blocks
 from harness.planning.servers import PORT
@@ -41,6 +41,8 @@ def _variants(matrix: Matrix) -> Iterator[str]:
     yield f"(in containers; without an engine the port is a free one instead of {CONTAINER_PORT})"
     for variant in matrix.variants:
         yield f"  {variant.id}"
+        if caution := RECIPES[variant.recipe].caution:
+            yield f"    caution      {caution}"
         yield f"    workers      {_workers(variant)}"
         yield f"    limits       {_limits(variant, matrix.server_cpus)}"
         yield f"    environment  {shlex.join(f'{key}={value}' for key, value in server_env(variant).items())}"

@@ -13,6 +13,7 @@ from harness.findings import (
     Verdict,
 )
 from harness.model import TrialRecord, Validity
+from harness.reporting.cautions import caution_of
 from harness.reporting.data import ReportData
 from harness.reporting.wording import ABSENT, Estimate, estimate, number, percent, plain, quantity, ratio
 
@@ -41,6 +42,8 @@ class VerdictRow:
     recommended: str
     """"recommended", "recommended here" when there is no one variant for all scenarios, or nothing."""
     trials: str
+    caution: str
+    """A word or two of warning about the recipe ("deprecated"), or nothing; `cautions.py` says it all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +126,7 @@ def _row(data: ReportData, finding: ScenarioFinding, cell: CellSummary) -> Verdi
         best=cell.variant_id in finding.best_set,
         recommended=_recommended(data, finding, cell.variant_id),
         trials=f"{cell.valid}/{cell.trials}{', stopped early' if cell.stopped_early else ''}",
+        caution=caution_of(data, cell.variant_id).partition(":")[0],
     )
 
 
