@@ -51,6 +51,7 @@ class Recipe:
     """Settings of the app that make it this recipe."""
     fixed: frozenset[str] = frozenset()
     """Levels that it has no option for: it runs with the server's own at the default level, and no other."""
+    most_keep_alive_s: int | None = None
     caution: str | None = None
     """What a team must know before it deploys this, said wherever the recipe is listed or ranked."""
 
@@ -82,7 +83,11 @@ def impossible(variant: Variant) -> str | None:
         return f"unknown recipe {variant.recipe!r}; known are {', '.join(RECIPES)}"
     if variant.workers < 1:
         return f"workers is {variant.workers}, but a server needs at least 1"
-    for level in sorted(RECIPES[variant.recipe].fixed):
+    recipe = RECIPES[variant.recipe]
+    most = recipe.most_keep_alive_s
+    if most is not None and variant.keep_alive_s > most:
+        return f"keep_alive_s = {variant.keep_alive_s}, but {variant.recipe} takes {most} at most"
+    for level in sorted(recipe.fixed):
         value, only = getattr(variant, level), getattr(_DEFAULT, level)
         if value != only:
             return (
@@ -151,6 +156,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             stack=Stack(loop="uvloop.", http=GRANIAN_RUST),
             command=servers.granian,
             fixed=_NO_WORKER_TIMEOUT,
+            most_keep_alive_s=60,
         ),
         "hypercorn": Recipe(
             description="hypercorn on h11 and uvloop",

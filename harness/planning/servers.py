@@ -84,7 +84,7 @@ def granian(variant: Variant) -> Argv:
 
 
 def hypercorn(variant: Variant) -> Argv:
-    # No option changes that it closes every connection after 1,000 requests.
+    # It closes every connection after 1,000 requests, for which there is no option.
     return (
         *("hypercorn", APP, "--bind", f"{_host(variant)}:{PORT}"),
         *("--workers", str(variant.workers), "--worker-class", "uvloop"),

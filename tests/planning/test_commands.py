@@ -103,6 +103,7 @@ def test_the_app_hears_its_own_name_and_the_log_level() -> None:
         (Variant(recipe="fastapi-run", workers=1, keep_alive_s=2), "keep_alive_s = 2, but"),
         (Variant(recipe="fastapi-run", workers=1, graceful_timeout_s=3), "graceful_timeout_s = 3, but"),
         (Variant(recipe="fastapi-run", workers=1, worker_timeout_s=3), "leave worker_timeout_s at 30"),
+        (Variant(recipe="granian", workers=1, keep_alive_s=61), "granian takes 60 at most"),
         (Variant(recipe="hypercorn", workers=1, worker_timeout_s=3), "worker_timeout_s = 3, but hypercorn"),
         (Variant(recipe="uvicorn-reload", workers=2), "workers = 2, but uvicorn-reload has no option for it"),
     ],
