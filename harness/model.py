@@ -148,8 +148,7 @@ class Matrix:
     server_cpus: tuple[int, ...]
     generator_cpus: tuple[int, ...]
     precision: float | None = None
-    """Half-width, as a fraction, at which a scenario's ratios are known well enough to stop before
-    `blocks`; None runs every block."""
+    """Half-width, a fraction, at which a scenario's ratios are known well enough; None runs every block."""
 
     @property
     def baseline(self) -> Variant:
@@ -187,7 +186,7 @@ class WorkerFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
-    """What the probe endpoint says from inside the container."""
+    """What the probe says from inside the container; `features` such as "proxy-headers" and "reload"."""
 
     variant_id: str
     workers: tuple[WorkerFacts, ...]
@@ -201,7 +200,6 @@ class ServerFacts:
     cpus: CpuCounts
     uid: int
     features: tuple[str, ...] = ()
-    """What else it was told to do, such as "proxy-headers" or "reload"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
