@@ -121,7 +121,10 @@ def list_(results: ResultsOption = RESULTS) -> None:
     project = find_project(Path.cwd())
     matrices = sorted(str(p.relative_to(project)) for p in (project / "matrices").glob("*.toml"))
     runs = [f"{store.path.name}  {_state(store)}" for store in runs_in(results)]
-    recipes = [f"{name}  {recipe.description}" for name, recipe in RECIPES.items()]
+    recipes = [
+        f"{name}  {recipe.description}{f' ({recipe.caution})' if recipe.caution else ''}"
+        for name, recipe in RECIPES.items()
+    ]
     sections = {"Matrices": matrices, "Scenarios": scenario_names(project), "Recipes": recipes, "Runs": runs}
     for title, lines in sections.items():
         typer.echo(f"{title}:")

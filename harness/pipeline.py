@@ -26,6 +26,7 @@ from harness.execution.resume import machine_changes, matrix_changes
 from harness.execution.run import RunEnd, Watcher, run_blocks
 from harness.execution.trial import Bench, TrialOutcome, run_trial
 from harness.model import Matrix, TrialRecord
+from harness.planning.commands import image_of
 from harness.planning.remaining import Block, remaining_blocks
 from harness.records import matrix_to_json
 
@@ -126,7 +127,7 @@ def _build(
     for recipe in (GENERATOR, *dict.fromkeys(variant.recipe for variant in matrix.variants)):
         watcher.said(f"building {recipe}")
         try:
-            images[recipe] = engine.build(recipe)
+            images[recipe] = engine.build(recipe if recipe == GENERATOR else image_of(recipe))
         except BuildFailed as error:
             if recipe in needed:
                 watcher.said(f"the run cannot go on without {recipe}: {needed[recipe]}")

@@ -9,6 +9,8 @@ from target_app.counters import RequestCounter, WorkerCounters
 from target_app.lifespan import lifespan_of
 from target_app.settings import Settings, settings_or_exit
 
+VERSIONS = ("/v1", "/v2")
+
 
 def create_app(settings: Settings) -> FastAPI:
     """An app on these settings. Nothing is opened or written before its lifespan starts."""
@@ -19,7 +21,19 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(RequestCounter, counters=counters, variant_id=settings.variant_id)
     for module in (routes, workloads, health, probe):
         app.include_router(module.router)
+    serve_versions(app, mounted=settings.mounted)
     return app
+
+
+def serve_versions(app: FastAPI, *, mounted: bool) -> None:
+    """The service routes once more under each version, last, so that no other route is slowed down."""
+    for prefix in VERSIONS:
+        if mounted:
+            version = FastAPI(title=f"target_app{prefix}")
+            version.include_router(routes.router)
+            app.mount(prefix, version)
+        else:
+            app.include_router(routes.router, prefix=prefix)
 
 
 app = create_app(settings_or_exit())

@@ -7,6 +7,7 @@ import os
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
+from starlette.routing import Mount
 
 from target_app.counters import Worker, live_workers
 from target_app.cpus import CpuCounts, cpu_counts
@@ -26,6 +27,7 @@ class Probe(BaseModel):
     http: str
     access_log: bool
     keep_alive_s: float | None
+    features: list[str]
     versions: dict[str, str]
     cpus: CpuCounts
 
@@ -34,6 +36,7 @@ class Probe(BaseModel):
 async def probe(request: Request) -> Probe:
     settings: Settings = request.app.state.settings
     stack = serving_stack()
+    mounted = ["mounted"] if any(isinstance(route, Mount) for route in request.app.routes) else []
     return Probe(
         variant_id=settings.variant_id,
         pid=os.getpid(),
@@ -44,6 +47,7 @@ async def probe(request: Request) -> Probe:
         http=stack.http,
         access_log=stack.access_log,
         keep_alive_s=stack.keep_alive_s,
+        features=[*stack.features, *mounted],
         versions=versions(),
         cpus=cpu_counts(),
     )

@@ -24,6 +24,8 @@ class Settings(BaseSettings):
     runtime_dir: Path = Path("/tmp/target")
     """Worker counters and the lifespan record. Deployments that share a file system need one each."""
     access_log: bool = False
+    mounted: bool = False
+    """Serve /v1 and /v2 as mounted sub-applications instead of routes of the one app."""
     dependency: Annotated[str, StringConstraints(pattern=r"^[^\s:]+:\d{1,5}$")] | None = Field(default=None)
     """host:port that must accept connections for the app to be ready."""
 

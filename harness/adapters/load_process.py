@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from harness.errors import GeneratorFailed, NotReady, TrialError, WrongResponse
+from harness.errors import CannotServe, GeneratorFailed, NotReady, TrialError, WrongResponse
 from harness.measurement.load import LoadRecord
 from harness.measurement.load_shares import (
     DriveProgress,
@@ -118,7 +118,7 @@ class AgentGenerator:
         self._next_ids = [index << ID_BITS_PER_AGENT for index in range(len(agents))]
 
     def wait_ready(self, *, workers: int, timeout_s: float) -> ServerFacts:
-        """Raises NotReady."""
+        """Raises NotReady, or CannotServe."""
         request = {"op": "ready", "base_url": self._base_url, "workers": workers, "timeout_s": timeout_s}
         facts, *_ = [self._ask(agent, request, timeout_s) for agent in self._agents]
         return server_facts(facts)
@@ -204,6 +204,8 @@ def failure(error: object, *, name: str, within_s: float) -> TrialError:
     match error:
         case {"kind": "NotReady", "message": str(message)}:
             return NotReady(name, within_s, message)
+        case {"kind": "CannotServe", "message": str(message)}:
+            return CannotServe(f"{name}: {message}. The cause stands in its server.log.")
         case {"kind": "WrongResponse", "message": str(message)}:
             return WrongResponse(f"{name}: {message}")
         case {"kind": str(kind), "message": str(message)}:

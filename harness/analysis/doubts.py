@@ -108,6 +108,11 @@ def _of_the_cells(finding: ScenarioFinding, samples: Samples, twin_id: str) -> I
         records = samples.of(cell.variant_id, finding.scenario)
         if cell.trials == 0:
             yield f"{cell.variant_id}: no trial on {finding.scenario}"
+        elif cell.cannot_serve:
+            yield (
+                f"{cell.variant_id} cannot serve this app: it broke on every request. That is what was found "
+                f"out about it, not a fault of the run"
+            )
         elif cell.valid < cell.trials and cell.word is not Validity.GENERATOR_BOUND:
             words = _counted([record.validity for record in records])
             share = f"{cell.valid} of {cell.trials} trials VALID"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.model import Variant
-from harness.planning.commands import CONTAINER_PORT, PORT, server_argv
+from harness.planning.commands import CONTAINER_PORT, server_argv
+from harness.planning.servers import PORT
 
 BUILD_TOOLS = "gcc libc6-dev python3-dev"
 FULL_BASE = "build-essential curl git libpq-dev libssl-dev"

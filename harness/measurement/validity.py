@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,12 +38,14 @@ Finding = tuple[Validity, str]
 
 
 class Stack(Protocol):
-    """Event loop and HTTP protocol: class paths, or how they begin."""
+    """Event loop and HTTP protocol: class paths, or how they begin; and what else the server does."""
 
     @property
     def loop(self) -> str: ...
     @property
     def http(self) -> str: ...
+    @property
+    def features(self) -> Collection[str]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,11 +234,8 @@ def right_answers(evidence: Evidence) -> Iterator[Finding]:
 
 def same_server(evidence: Evidence) -> Iterator[Finding]:
     """I7: the processes that started the trial also ended it."""
-    before, after, state = (
-        worker_pids(evidence.facts_before),
-        worker_pids(evidence.facts_after),
-        evidence.state,
-    )
+    before, after = worker_pids(evidence.facts_before), worker_pids(evidence.facts_after)
+    state = evidence.state
     if before != after:
         yield (
             Validity.INVALID,
@@ -259,17 +258,18 @@ def same_server(evidence: Evidence) -> Iterator[Finding]:
 def as_configured(evidence: Evidence) -> Iterator[Finding]:
     """I9: the server says from inside that it is the variant under test."""
     variant, facts = evidence.variant, evidence.facts_before
+    stack: Stack = evidence.expected_stack or facts
     told: list[tuple[str, object, object]] = [
         ("variant", facts.variant_id, variant.id),
         ("worker count", len(facts.workers), variant.workers),
         ("access log", facts.access_log, variant.access_log),
+        ("list of features", _listed(sorted(facts.features)), _listed(sorted(stack.features))),
     ]
     if facts.keep_alive_s is not None:
         told.append(("keep-alive in seconds", facts.keep_alive_s, variant.keep_alive_s))
     for name, inside, wanted in told:
         if inside != wanted:
             yield Validity.INVALID, f"I9: {name} is {inside} inside the server, {wanted} in the matrix"
-    stack = evidence.expected_stack or facts
     for name, part, prefix in (
         ("event loop", facts.loop, stack.loop),
         ("HTTP protocol", facts.http, stack.http),
@@ -309,5 +309,5 @@ def _usable_cores(evidence: Evidence) -> float:
     return min(evidence.server_cpus, quota, variant.workers)
 
 
-def _listed(pids: Sequence[int]) -> str:
-    return ", ".join(map(str, pids)) or "none"
+def _listed(things: Iterable[object]) -> str:
+    return ", ".join(map(str, things)) or "none"

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from harness.analysis.bottleneck import RULES as BOTTLENECK_RULES
 from harness.findings import ScenarioFinding
 from harness.model import CapacityLoad, ClosedLoad, OpenLoad, Scenario, Variant
-from harness.planning.commands import CONTAINER_PORT, PORT, server_argv, server_env
+from harness.planning.commands import CONTAINER_PORT, image_of, server_argv, server_env
+from harness.planning.servers import PORT
 from harness.reporting.data import ReportData
 from harness.reporting.wording import at_most, percent, plain, quantity
 
@@ -62,8 +63,9 @@ def deployment(data: ReportData) -> Deployment | None:
     # A published port needs a server that listens on every address of its container.
     deployed = replace(variant, network="published")
     server = tuple(part.replace(PORT, str(CONTAINER_PORT)) for part in server_argv(deployed))
-    image = f"harness/{variant.recipe}"
-    build = ("docker", "build", "--file", DOCKERFILE, "--target", variant.recipe, "--tag", image, ".")
+    stage = image_of(variant.recipe)
+    image = f"harness/{stage}"
+    build = ("docker", "build", "--file", DOCKERFILE, "--target", stage, "--tag", image, ".")
     run = ("docker", "run", *_run_options(variant), image, *server)
     steps = (("server", server), ("build", build), ("run", run))
     shown = steps if data.engine == "docker" else steps[:1]

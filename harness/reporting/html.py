@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from harness.analysis.wording import objective
 from harness.findings import ScenarioFinding
 from harness.reporting import facts, tables
+from harness.reporting.cautions import cautions
 from harness.reporting.data import ReportData
 from harness.reporting.figures import svg
 from harness.reporting.wording import plain, quantity
@@ -76,6 +77,7 @@ def report(data: ReportData, figures: Mapping[str, Figure]) -> str:
     return environment.get_template("report.html.j2").render(
         data=data,
         notice=facts.engine_notice(data),
+        warnings=(*data.analysis.warnings, *cautions(data)),
         deployment=facts.deployment(data),
         sections=[
             _section(data, finding, place, figures) for place, finding in enumerate(data.analysis.findings, 1)

@@ -16,9 +16,10 @@ from harness.model import (
     Variant,
     common_rate_name,
 )
-from harness.planning.commands import CONTAINER_PORT, GENERATOR_ARGV, PORT, server_argv, server_env
+from harness.planning.commands import CONTAINER_PORT, GENERATOR_ARGV, RECIPES, server_argv, server_env
 from harness.planning.plan import cells_of, estimate
 from harness.planning.remaining import extra_blocks
+from harness.planning.servers import PORT
 from harness.reporting.wording import at_most, percent, plain
 
 FREE_PORT = "FREE_PORT"
@@ -43,6 +44,8 @@ def _variants(matrix: Matrix) -> Iterator[str]:
     yield f"(in containers; without an engine the port is a free one instead of {CONTAINER_PORT})"
     for variant in matrix.variants:
         yield f"  {variant.id}"
+        if caution := RECIPES[variant.recipe].caution:
+            yield f"    caution      {caution}"
         yield f"    workers      {_workers(variant)}"
         yield f"    limits       {_limits(variant, matrix.server_cpus)}"
         yield f"    environment  {shlex.join(f'{key}={value}' for key, value in server_env(variant).items())}"

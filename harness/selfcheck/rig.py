@@ -30,8 +30,9 @@ from harness.model import (
     Validity,
     Variant,
 )
-from harness.planning.commands import GENERATOR_ARGV, PORT, server_env
+from harness.planning.commands import GENERATOR_ARGV, server_env
 from harness.planning.plan import cells_of, plan_blocks
+from harness.planning.servers import PORT
 
 RUN_S, HALT_S = 0.07, 0.03
 """How long a slowed generator runs at a time, and how long it then stands still."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -63,9 +64,9 @@ class SendOnceClient(HTTPClient):
         assert isinstance(client, cls)
         return client
 
-    def request_head(self, path: str) -> bytes:
+    def request_head(self, path: str, headers: Iterable[tuple[str, str]] = ()) -> bytes:
         """The bytes of a GET request, without the blank line that ends it."""
-        return self._build_request("GET", path).removesuffix("\r\n").encode("latin-1")
+        return self._build_request("GET", path, headers=dict(headers)).removesuffix("\r\n").encode("latin-1")
 
     def send(self, request: bytes) -> int:
         """HTTP status of the answer, TIMED_OUT or DISCONNECTED."""

@@ -18,6 +18,8 @@ class Request:
     expect: bytes | Callable[[bytes], bool]
     """The exact body, or a check of it."""
     weight: int = 1
+    headers: tuple[tuple[str, str], ...] = ()
+    """Sent beside those that every request has."""
 
     def problem(self, answer: Answer, variant_id: str | None) -> str | None:
         """What is wrong with the answer in a sentence, or None. Without a variant_id any variant will do."""

@@ -53,7 +53,8 @@ class LeanUser(User):
             self.host, timeout_s=self.request_timeout_s, connections=self.connections
         )
         heads = {
-            request: self.client.request_head(request.path) + b"x-request-id: " for request in self.requests
+            request: self.client.request_head(request.path, request.headers) + b"x-request-id: "
+            for request in self.requests
         }
         self._mix = [(heads[request], request) for request in mix(self.requests, seed=self.seed)]
 

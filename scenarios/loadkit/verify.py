@@ -18,7 +18,7 @@ def verify(scenario: type[LeanUser], *, base_url: str, variant_id: str | None) -
     client = SendOnceClient.to(base_url, timeout_s=TIMEOUT_S)
     try:
         answers = [
-            (request, client.fetch(client.request_head(request.path) + b"\r\n"))
+            (request, client.fetch(client.request_head(request.path, request.headers) + b"\r\n"))
             for request in scenario.requests
         ]
     finally:

@@ -14,8 +14,9 @@ from harness.model import (
     Scenario,
     Variant,
 )
-from harness.planning.commands import GENERATOR_ARGV, PORT, RECIPES, server_argv
+from harness.planning.commands import GENERATOR_ARGV, RECIPES, server_argv
 from harness.planning.plan import cells_of, plan_blocks
+from harness.planning.servers import PORT
 from harness.reporting.plan import plan_text
 
 CLOSED = Scenario(
@@ -56,10 +57,16 @@ def commands(shown: str) -> list[list[str]]:
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize(("network", "port"), [("shared", "8000"), ("bridge", "8000"), ("host", "FREE_PORT")])
 def test_the_command_can_be_read_back_word_for_word(recipe: str, network: NetworkPath, port: str) -> None:
-    variant = Variant(recipe=recipe, workers=2, network=network, rules=("2",))
+    workers = 1 if "workers" in RECIPES[recipe].fixed else 2
+    variant = Variant(recipe=recipe, workers=workers, network=network)
     server, generator = commands(text(variant))
     assert server == [word.replace(PORT, port) for word in server_argv(variant)]
     assert generator == list(GENERATOR_ARGV)
+
+
+def test_a_caution_is_shown_with_its_recipe() -> None:
+    assert "caution      deprecated: " in text(Variant(recipe="gunicorn-uvicorn-deprecated", workers=1))
+    assert "caution" not in text(Variant(recipe="gunicorn-uvicorn", workers=1))
 
 
 def test_environment_and_limits_are_shown_for_every_variant() -> None:
