@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     access_log: bool = False
     dependency: Annotated[str, StringConstraints(pattern=r"^[^\s:]+:\d{1,5}$")] | None = Field(default=None)
     """host:port that must accept connections for the app to be ready."""
+    faults: bool = False
+    """Serve the endpoints of target_app/faults.py, which do harm on request."""
 
 
 def settings_or_exit() -> Settings:

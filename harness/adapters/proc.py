@@ -46,6 +46,17 @@ def running_under(pid: int, word: str) -> tuple[int, ...]:
     return tuple(one for one, words in arguments.items() if word in words)
 
 
+def innermost_pid(pid: int) -> int:
+    """The number by which a process knows itself, in the innermost of its pid namespaces.
+
+    Source: proc_pid_status(5), NSpid. Raises DeploymentDied when the process has ended.
+    """
+    for line in _text(Path(f"/proc/{pid}/status")).splitlines():
+        if line.startswith("NSpid:"):
+            return int(line.split()[-1])
+    raise DeploymentDied(f"process {pid} ended. Read server.log in the trial's directory.")
+
+
 def tree_reading(pid: int, *, cpus: Sequence[int]) -> ResourceReading:
     """CPU and memory (the sum of PSS) of a process tree, and the steal of `cpus`.
 
