@@ -82,6 +82,13 @@ class DockerSubject(DockerDeployment):
             time.sleep(0.02)
         return state.exit_code
 
+    def exit_code(self) -> int:
+        """How it ended. Raises TrialError while it runs."""
+        code = self.state().exit_code
+        if code is None:
+            raise TrialError(f"{self.name}: it still runs, where it should have ended")
+        return code
+
     def log_lines(self) -> tuple[str, ...]:
         """Its log, each line after the engine's time stamp (RFC 3339, UTC, nanoseconds) and a blank."""
         with self._asking("fetching its log"):

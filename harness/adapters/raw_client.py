@@ -137,15 +137,15 @@ class RawClient:
     def open(self, *, timeout_s: float = CONNECT_S) -> Connection:
         return Connection(self.port, source=self._source, timeout_s=timeout_s)
 
-    def sent(self, path: str, *, method: str = "POST") -> Connection:
-        """A new connection with one numbered request on its way."""
+    def sent(self, path: str, *, headers: Mapping[str, str] | None = None) -> Connection:
+        """A new connection with one numbered POST on its way."""
         connection = self.open()
-        self.send(connection, path, method=method)
+        self.send(connection, path, headers=headers)
         return connection
 
-    def send(self, connection: Connection, path: str, *, method: str = "POST") -> None:
-        """A numbered request on a connection that stands."""
-        connection.send(method, path, request_id=next(self._ids))
+    def send(self, connection: Connection, path: str, *, headers: Mapping[str, str] | None = None) -> None:
+        """A numbered POST on a connection that stands; POST, which nobody between may send twice."""
+        connection.send("POST", path, request_id=next(self._ids), headers=headers)
 
     def look(self, path: str, *, within_s: float = 2.0, headers: Mapping[str, str] | None = None) -> Reply:
         """GET on a connection of its own, without a number, so that the app's counters pass it over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +63,15 @@ class Server:
     def in_flight(self) -> int:
         """How many numbered requests the workers have in hand."""
         return sum(int(worker["in_flight"]) for worker in self._probed())
+
+    def replaced(self, pids: Set[int]) -> bool:
+        """Whether all workers serve, and none of `pids` lives."""
+        serving = self.workers()
+        return len(serving) >= self._workers and not serving & pids
+
+    def busiest_worker(self) -> int:
+        """The pid of the worker with the most numbered requests in hand."""
+        return int(max(self._probed(), key=lambda worker: int(worker["in_flight"]))["pid"])
 
     def wait_ready(self, timeout_s: float = READY_S) -> None:
         """Until it is ready and all its workers are seen. Raises NotReady, TrialError if it has ended."""
@@ -123,17 +132,21 @@ class Rig:
         *,
         argv: tuple[str, ...] | None = None,
         env: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
         restart: RestartPolicy = "no",
         cpus: tuple[int, ...] | None = None,
     ) -> Iterator[Server]:
         """A server that has just been started, removed on the way out, however that comes.
 
-        `argv` stands in for the variant's own command, `env` comes on top of its own environment.
+        `argv` stands in for the variant's own command, `env` comes on top of its own environment; `files` are
+        texts by name, laid into its runtime directory beforehand.
         """
         with tempfile.TemporaryDirectory(prefix="harness-lifecycle-", ignore_cleanup_errors=True) as path:
             runtime_dir = Path(path)
             # The app runs as a user of the image.
             runtime_dir.chmod(0o777)
+            for name, text in (files or {}).items():
+                (runtime_dir / name).write_text(text)
             spec = DeploymentSpec(
                 name=variant.id,
                 image=self.image(variant.recipe),

@@ -18,10 +18,25 @@ from harness.adapters.experiment_store import ExperimentStore
 from harness.adapters.run_lock import run_lock
 from harness.errors import ConfigurationError, TrialError, VariantError
 from harness.experiments import Observation
+from harness.lifecycle import (
+    command_form,
+    graceful_stop,
+    process_killed,
+    reload,
+    stuck_worker,
+    worker_killed,
+)
 from harness.lifecycle.probe import EXPERIMENT, Probe
 from harness.lifecycle.rig import Rig
 
-PROBES: tuple[Probe, ...] = ()
+PROBES: tuple[Probe, ...] = (
+    *command_form.PROBES,
+    *graceful_stop.PROBES,
+    *worker_killed.PROBES,
+    *stuck_worker.PROBES,
+    *process_killed.PROBES,
+    *reload.PROBES,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,130 @@
+"""L7: a new release is deployed and the server told to reload. Does it serve it, and what do clients lose?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from signal import SIGHUP
+
+from harness.adapters.raw_client import Reply
+from harness.experiments import Observation
+from harness.lifecycle.probe import Probe, observation
+from harness.lifecycle.rig import Rig, Server, seconds_until, variant
+from harness.lifecycle.traffic import (
+    FAULTS,
+    KeepAliveClient,
+    NewConnections,
+    fates,
+    lost,
+    replies_of,
+    wait_path,
+)
+from harness.model import Variant
+
+NAME = "reload-hup"
+OLD, NEW = "1", "2"
+RELEASE_FILE = "release"
+WITHIN_S = 15.0
+IN_FLIGHT, REQUEST_S = 3, 1.0
+KEEP_ALIVE, THINK_S = 3, 0.05
+NEW_EVERY_S, SHORT_S = 0.05, 0.02
+ASKED = 8
+"""How often the release is asked for afterwards: every worker should have its turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reload:
+    """One reload, and what came of the requests of each kind."""
+
+    reload_s: float | None
+    """Until all workers are new ones."""
+    keep_alive: list[list[Reply]]
+    """By client."""
+    closed: int
+    """How many keep-alive clients had their connection ended between two requests."""
+    new: list[Reply]
+    in_flight: list[Reply]
+    new_code_served: bool
+
+
+def reload_story(rig: Rig, tested: Variant) -> Reload:
+    with rig.server(tested, env=FAULTS, files={RELEASE_FILE: OLD}) as server, ExitStack() as traffic:
+        before = server.workers()
+        under_way = [server.client.sent(wait_path(REQUEST_S)) for _ in range(IN_FLIGHT)]
+        server.wait_in_flight(IN_FLIGHT)
+        visitors = traffic.enter_context(
+            NewConnections(server.client, wait_path(SHORT_S), every_s=NEW_EVERY_S)
+        )
+        regulars = [
+            traffic.enter_context(
+                KeepAliveClient(server.client, wait_path(SHORT_S), every_s=THINK_S, within_s=WITHIN_S)
+            )
+            for _ in range(KEEP_ALIVE)
+        ]
+        (server.container.runtime_dir / RELEASE_FILE).write_text(NEW)
+        server.container.send_signal(SIGHUP)
+        reload_s = seconds_until(lambda: server.replaced(before), WITHIN_S)
+        traffic.close()
+        return Reload(
+            reload_s=reload_s,
+            keep_alive=[regular.replies for regular in regulars],
+            closed=sum(regular.closed > 0 for regular in regulars),
+            new=visitors.replies(WITHIN_S),
+            in_flight=replies_of(under_way, WITHIN_S),
+            new_code_served=all(_release(server) == NEW for _ in range(ASKED)),
+        )
+
+
+def observe(rig: Rig, subject: str) -> Iterator[Observation]:
+    reloads = rig.repeated(lambda: reload_story(rig, variant(subject)), times=rig.repeats)
+    yield from _counts(subject, reloads)
+    served = [float(reload.new_code_served) for reload in reloads]
+    yield observation(NAME, subject, "new_code_served", "yes", served, note="by every worker that was asked")
+    note = f"until all workers are new ones; bound {WITHIN_S:g} s"
+    yield observation(NAME, subject, "reload_s", "s", [reload.reload_s for reload in reloads], note=note)
+
+
+def _counts(subject: str, reloads: list[Reload]) -> Iterator[Observation]:
+    def counted(quantity: str, count: Callable[[Reload], int], of: int, note: str) -> Observation:
+        values = [count(reload) for reload in reloads]
+        return observation(NAME, subject, quantity, "count", values, of=of, note=note)
+
+    new = [reply for reload in reloads for reply in reload.new]
+    in_flight = [reply for reload in reloads for reply in reload.in_flight]
+    regular = [reply for reload in reloads for replies in reload.keep_alive for reply in replies]
+    clients = KEEP_ALIVE * len(reloads)
+    yield counted("lost_new", lambda reload: lost(reload.new), len(new), fates(new))
+    yield counted("lost_in_flight", lambda reload: lost(reload.in_flight), len(in_flight), fates(in_flight))
+    yield counted(
+        "lost_keep_alive",
+        lambda reload: sum(lost(replies) > 0 for replies in reload.keep_alive),
+        clients,
+        f"clients that lost a request; their requests: {fates(regular)}",
+    )
+    yield counted(
+        "closed_keep_alive",
+        lambda reload: reload.closed,
+        clients,
+        "clients whose connection was ended between two requests, so that they had to make another",
+    )
+
+
+def _release(server: Server) -> str:
+    reply = server.client.look("/faults/release")
+    return str(reply.json()["release"]) if reply.ok else ""
+
+
+PROBES = (
+    Probe(
+        name=NAME,
+        claim="L7",
+        subjects=("uvicorn-standard.w2", "gunicorn-asgi.w2", "gunicorn-uvicorn.w2", "fastapi-run.w2"),
+        quantities=(
+            *("lost_keep_alive", "closed_keep_alive", "lost_new", "lost_in_flight"),
+            *("new_code_served", "reload_s"),
+        ),
+        expected_s=25,
+        observe=observe,
+    ),
+)

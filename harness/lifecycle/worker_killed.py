@@ -1,0 +1,49 @@
+"""L3: one of two workers is killed under light load. Is it replaced, how soon, and what is lost meanwhile?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from signal import SIGKILL
+
+from harness.adapters.raw_client import Reply
+from harness.experiments import Observation
+from harness.lifecycle.probe import Probe, observation
+from harness.lifecycle.rig import Rig, seconds_until, variant
+from harness.lifecycle.traffic import FAULTS, NewConnections, fates, lost, wait_path
+
+NAME = "worker-killed"
+WITHIN_S = 15.0
+EVERY_S, REQUEST_S = 0.02, 0.1
+"""About five requests are in flight at any time, shared by two workers."""
+ANSWER_S = 5.0
+
+
+def observe(rig: Rig, subject: str) -> Iterator[Observation]:
+    def story() -> tuple[float | None, list[Reply]]:
+        with rig.server(variant(subject), env=FAULTS) as server:
+            before = server.workers()
+            with NewConnections(server.client, wait_path(REQUEST_S), every_s=EVERY_S) as visitors:
+                server.wait_in_flight(2)
+                server.container.signal_process(min(before), SIGKILL)
+                replaced_s = seconds_until(lambda: server.replaced({min(before)}), WITHIN_S)
+            return replaced_s, visitors.replies(ANSWER_S)
+
+    times_s, replies = zip(*rig.repeated(story, times=rig.repeats), strict=True)
+    every = [reply for some in replies for reply in some]
+    note = f"until two workers serve again; bound {WITHIN_S:g} s"
+    yield observation(NAME, subject, "replaced_s", "s", times_s, note=note)
+    yield observation(
+        NAME, subject, "failed", "count", [lost(some) for some in replies], of=len(every), note=fates(every)
+    )
+
+
+PROBES = (
+    Probe(
+        name=NAME,
+        claim="L3",
+        subjects=("uvicorn-standard.w2", "gunicorn-asgi.w2", "gunicorn-uvicorn.w2", "fastapi-run.w2"),
+        quantities=("replaced_s", "failed"),
+        expected_s=20,
+        observe=observe,
+    ),
+)
