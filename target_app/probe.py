@@ -16,6 +16,11 @@ from target_app.stack import class_path, serving_stack, versions
 router = APIRouter(tags=["probe"])
 
 
+class Caller(BaseModel):
+    scheme: str
+    client: str | None
+
+
 class Probe(BaseModel):
     variant_id: str
     pid: int
@@ -47,3 +52,9 @@ async def probe(request: Request) -> Probe:
         versions=versions(),
         cpus=cpu_counts(),
     )
+
+
+@router.get("/whoami")
+async def whoami(request: Request) -> Caller:
+    """Who calls, and how, as far as the app can tell: behind a proxy, what the server believes of it."""
+    return Caller(scheme=request.url.scheme, client=request.client.host if request.client else None)

@@ -47,3 +47,8 @@ def test_a_payload_has_the_size_asked_for(client: TestClient, size: int) -> None
 )
 def test_work_is_bounded(client: TestClient, url: str) -> None:
     assert client.get(url).status_code == 422
+
+
+def test_the_app_tells_who_it_takes_its_caller_for(client: TestClient) -> None:
+    assert client.get("/whoami").json() == {"scheme": "http", "client": "testclient"}
+    assert client.get("https://testserver/whoami").json()["scheme"] == "https"
