@@ -21,8 +21,13 @@ from harness.experiments import Observation
 from harness.lifecycle import (
     command_form,
     graceful_stop,
+    memory,
+    missing_setting,
     process_killed,
+    proxy,
+    readiness,
     reload,
+    start_up,
     stuck_worker,
     worker_killed,
 )
@@ -35,7 +40,12 @@ PROBES: tuple[Probe, ...] = (
     *worker_killed.PROBES,
     *stuck_worker.PROBES,
     *process_killed.PROBES,
+    *readiness.PROBES,
     *reload.PROBES,
+    *start_up.PROBES,
+    *memory.PROBES,
+    *missing_setting.PROBES,
+    *proxy.PROBES,
 )
 
 
