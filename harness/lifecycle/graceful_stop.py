@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from harness.errors import TrialError
 from harness.experiments import Observation
 from harness.lifecycle.probe import Probe, observation
 from harness.lifecycle.rig import Rig, Server, variant
-from harness.lifecycle.traffic import FAULTS, fates, lost, replies_of, wait_path
+from harness.lifecycle.traffic import FAULTS, counted, fates, lost, replies_of, wait_path
 from harness.model import Variant
 
 NAME = "graceful-stop"
@@ -80,22 +80,19 @@ def observe(rig: Rig, subject: str) -> Iterator[Observation]:
 
 
 def _counts(subject: str, stops: list[Stop]) -> Iterator[Observation]:
-    def counted(
-        quantity: str, count: Callable[[Stop], int], replies: Callable[[Stop], list[Reply]], each: int
-    ) -> Observation:
-        every = [reply for stop in stops for reply in replies(stop)]
-        values = [count(stop) for stop in stops]
-        return observation(NAME, subject, quantity, "count", values, of=each * len(stops), note=fates(every))
-
-    def refused(stop: Stop) -> int:
-        return sum(reply.fate is Fate.REFUSED for reply in stop.new)
-
-    new = len(NEWCOMERS_AT_S)
-    yield counted("lost_in_flight", lambda stop: lost(stop.in_flight), lambda stop: stop.in_flight, IN_FLIGHT)
-    yield counted("lost_new", lambda stop: lost(stop.new) - refused(stop), lambda stop: stop.new, new)
-    yield counted("refused_new", refused, lambda stop: stop.new, new)
-    yield counted("lost_idle", lambda stop: lost(stop.idle), lambda stop: stop.idle, IDLE)
-    yield counted("closed_idle", lambda stop: IDLE - len(stop.idle), lambda stop: stop.idle, IDLE)
+    yield counted(NAME, subject, "lost_in_flight", [stop.in_flight for stop in stops])
+    newcomers = len(NEWCOMERS_AT_S) * len(stops)
+    refused = [sum(reply.fate is Fate.REFUSED for reply in stop.new) for stop in stops]
+    lost_new = [lost(stop.new) - count for stop, count in zip(stops, refused, strict=True)]
+    note = fates(reply for stop in stops for reply in stop.new)
+    yield observation(NAME, subject, "lost_new", "count", lost_new, of=newcomers, note=note)
+    yield observation(NAME, subject, "refused_new", "count", refused, of=newcomers)
+    idle = IDLE * len(stops)
+    note = fates(reply for stop in stops for reply in stop.idle)
+    lost_idle, closed = [lost(stop.idle) for stop in stops], [IDLE - len(stop.idle) for stop in stops]
+    yield observation(NAME, subject, "lost_idle", "count", lost_idle, of=idle, note=note)
+    note = "ended by the server before they were used, so that the client had to make another"
+    yield observation(NAME, subject, "closed_idle", "count", closed, of=idle, note=note)
 
 
 def _used_once(server: Server) -> Connection:

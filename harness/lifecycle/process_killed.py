@@ -22,11 +22,13 @@ def observe(rig: Rig, subject: str) -> Iterator[Observation]:
     def story() -> float | None:
         with rig.server(SERVER, restart=POLICIES[subject]) as server:
             server.container.signal_process(1, SIGKILL)
-            if seconds_until(lambda: not server.ready(), WITHIN_S) is None:
+            down_s = seconds_until(lambda: not server.ready(), WITHIN_S)
+            if down_s is None:
                 raise TrialError(
-                    f"{server.container.name}: it still answers {WITHIN_S:g} s after its SIGKILL"
+                    f"{server.container.name}: {WITHIN_S:g} s after its SIGKILL it still answers"
                 )
-            return seconds_until(server.ready, WITHIN_S)
+            back_s = seconds_until(server.ready, WITHIN_S)
+            return None if back_s is None else down_s + back_s
 
     times_s = rig.repeated(story, times=rig.few)
     note = f"{SERVER.recipe}, 1 worker, until it answers again; bound {WITHIN_S:g} s"

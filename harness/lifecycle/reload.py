@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from signal import SIGHUP
@@ -15,6 +15,7 @@ from harness.lifecycle.traffic import (
     FAULTS,
     KeepAliveClient,
     NewConnections,
+    counted,
     fates,
     lost,
     replies_of,
@@ -86,28 +87,16 @@ def observe(rig: Rig, subject: str) -> Iterator[Observation]:
 
 
 def _counts(subject: str, reloads: list[Reload]) -> Iterator[Observation]:
-    def counted(quantity: str, count: Callable[[Reload], int], of: int, note: str) -> Observation:
-        values = [count(reload) for reload in reloads]
-        return observation(NAME, subject, quantity, "count", values, of=of, note=note)
-
-    new = [reply for reload in reloads for reply in reload.new]
-    in_flight = [reply for reload in reloads for reply in reload.in_flight]
-    regular = [reply for reload in reloads for replies in reload.keep_alive for reply in replies]
+    yield counted(NAME, subject, "lost_new", [reload.new for reload in reloads])
+    yield counted(NAME, subject, "lost_in_flight", [reload.in_flight for reload in reloads])
     clients = KEEP_ALIVE * len(reloads)
-    yield counted("lost_new", lambda reload: lost(reload.new), len(new), fates(new))
-    yield counted("lost_in_flight", lambda reload: lost(reload.in_flight), len(in_flight), fates(in_flight))
-    yield counted(
-        "lost_keep_alive",
-        lambda reload: sum(lost(replies) > 0 for replies in reload.keep_alive),
-        clients,
-        f"clients that lost a request; their requests: {fates(regular)}",
-    )
-    yield counted(
-        "closed_keep_alive",
-        lambda reload: reload.closed,
-        clients,
-        "clients whose connection was ended between two requests, so that they had to make another",
-    )
+    losers = [sum(lost(replies) > 0 for replies in reload.keep_alive) for reload in reloads]
+    their = fates(reply for reload in reloads for replies in reload.keep_alive for reply in replies)
+    note = f"clients that lost a request; all their requests: {their}"
+    yield observation(NAME, subject, "lost_keep_alive", "count", losers, of=clients, note=note)
+    closed = [reload.closed for reload in reloads]
+    note = "clients whose connection was ended between two requests, so that they had to make another"
+    yield observation(NAME, subject, "closed_keep_alive", "count", closed, of=clients, note=note)
 
 
 def _release(server: Server) -> str:

@@ -92,8 +92,8 @@ def lifecycle(
     run_id = f"lifecycle-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     with run_lock(run_id, wait=wait, say=say), _open_rig(run_id, repeats=repeats, say=say) as rig:
         store = ExperimentStore.open(into, _manifest(rig))
-        unmeasured = _walk(tasks, rig, store, say=say, show=show)
-    return Lifecycle(store=store, unmeasured=tuple(unmeasured))
+        unmeasured = tuple(_walk(tasks, rig, store, say=say, show=show))
+    return Lifecycle(store=store, unmeasured=unmeasured)
 
 
 def default_directory(results: Path) -> Path:

@@ -9,6 +9,8 @@ from threading import Event, Thread
 from typing import Self
 
 from harness.adapters.raw_client import Connection, Fate, RawClient, Reply
+from harness.experiments import Observation
+from harness.lifecycle.probe import observation
 
 FAULTS = {"TARGET_FAULTS": "true"}
 """Environment of a server that serves the endpoints below."""
@@ -30,10 +32,19 @@ def lost(replies: Iterable[Reply]) -> int:
 
 def fates(replies: Iterable[Reply]) -> str:
     """How they ended, for example "answered 57, reset 3"."""
-    words = Counter(
-        str(r.fate) if r.fate is not Fate.ANSWERED or r.ok else f"status {r.status}" for r in replies
-    )
+    words = Counter(_fate(reply) for reply in replies)
     return ", ".join(f"{word} {count}" for word, count in sorted(words.items())) or "none"
+
+
+def counted(probe: str, subject: str, quantity: str, repeats: Sequence[Sequence[Reply]]) -> Observation:
+    """What was lost of the requests of each repeat, with the fate of all in the note."""
+    every = [reply for replies in repeats for reply in replies]
+    losses = [lost(replies) for replies in repeats]
+    return observation(probe, subject, quantity, "count", losses, of=len(every), note=fates(every))
+
+
+def _fate(reply: Reply) -> str:
+    return f"status {reply.status}" if reply.fate is Fate.ANSWERED and not reply.ok else reply.fate
 
 
 def replies_of(connections: Sequence[Connection], within_s: float) -> list[Reply]:

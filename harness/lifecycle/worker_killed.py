@@ -9,7 +9,7 @@ from harness.adapters.raw_client import Reply
 from harness.experiments import Observation
 from harness.lifecycle.probe import Probe, observation
 from harness.lifecycle.rig import Rig, seconds_until, variant
-from harness.lifecycle.traffic import FAULTS, NewConnections, fates, lost, wait_path
+from harness.lifecycle.traffic import FAULTS, NewConnections, counted, wait_path
 
 NAME = "worker-killed"
 WITHIN_S = 15.0
@@ -29,12 +29,9 @@ def observe(rig: Rig, subject: str) -> Iterator[Observation]:
             return replaced_s, visitors.replies(ANSWER_S)
 
     times_s, replies = zip(*rig.repeated(story, times=rig.repeats), strict=True)
-    every = [reply for some in replies for reply in some]
     note = f"until two workers serve again; bound {WITHIN_S:g} s"
     yield observation(NAME, subject, "replaced_s", "s", times_s, note=note)
-    yield observation(
-        NAME, subject, "failed", "count", [lost(some) for some in replies], of=len(every), note=fates(every)
-    )
+    yield counted(NAME, subject, "failed", replies)
 
 
 PROBES = (
