@@ -62,14 +62,21 @@ class Reply:
 class Connection:
     """One connection, made once. Its errors are the fate of the request they hit, never exceptions."""
 
-    def __init__(self, port: int, *, source: str = LOOPBACK, timeout_s: float = CONNECT_S) -> None:
+    def __init__(self, port: int, *, source: str | None = None, timeout_s: float = CONNECT_S) -> None:
         self._host = f"{LOOPBACK}:{port}"
         self._socket: socket.socket | None = None
         self._failed: Fate | None = None
         try:
-            self._socket = socket.create_connection((LOOPBACK, port), timeout_s, source_address=(source, 0))
+            # An address asked for comes with a port from the half of the range that servers get theirs from.
+            source_address = (source, 0) if source else None
+            self._socket = socket.create_connection((LOOPBACK, port), timeout_s, source_address)
         except OSError as error:
             self._failed = _fate_of(error)
+            return
+        if self._socket.getsockname() == self._socket.getpeername():
+            # Nobody listened, and the client was given the very port it dialled: it has reached itself.
+            self.close()
+            self._failed = Fate.REFUSED
 
     def __enter__(self) -> Self:
         return self
@@ -129,8 +136,8 @@ class Connection:
 class RawClient:
     """Makes connections to one server on loopback, and numbers its requests."""
 
-    def __init__(self, port: int, *, source: str = LOOPBACK) -> None:
-        """`source` is the client's own address, for example 127.0.0.2."""
+    def __init__(self, port: int, *, source: str | None = None) -> None:
+        """`source` is the client's own address where it is to be another one, for example 127.0.0.2."""
         self.port, self._source = port, source
         self._ids = itertools.count(1)
 

@@ -26,7 +26,7 @@ def _observe(rig: Rig, subject: str) -> Iterator[Observation]:
     case, _, server_id = subject.partition("/")
     tested = variant(server_id or SERVER)
     flags = ("--no-proxy-headers",) if case == "off" else TRUST
-    source = STRANGER if case == "stranger" else LOOPBACK
+    source = STRANGER if case == "stranger" else None
     with rig.server(tested, argv=(*server_argv(tested), *flags)) as server:
         client = RawClient(server.client.port, source=source)
         callers = [_caller(client, subject) for _ in range(rig.repeats)]
@@ -38,7 +38,7 @@ def _observe(rig: Rig, subject: str) -> Iterator[Observation]:
             f"{field}_forwarded",
             "yes",
             [float(caller[field] == forwarded) for caller in callers],
-            note=f"{tested.id} {' '.join(flags)}, peer {source}: the app saw {', '.join(seen)}",
+            note=f"{tested.id} {' '.join(flags)}, peer {source or LOOPBACK}: the app saw {', '.join(seen)}",
         )
 
 
