@@ -14,7 +14,7 @@ from docker.models.containers import Container
 
 from harness.adapters import proc
 from harness.adapters.docker_deployment import DockerDeployment
-from harness.errors import EnvironmentProblem, TrialError
+from harness.errors import DeploymentDied, EnvironmentProblem, TrialError
 
 RestartPolicy = Literal["no", "always"]
 RUNTIME_DIR = "/var/lib/target"
@@ -61,17 +61,17 @@ class DockerSubject(DockerDeployment):
         process, EnvironmentProblem when this user may not.
         """
         try:
-            os.kill(self._host_pid(pid), number)
-        except ProcessLookupError as error:
+            os.kill(self._processes()[pid], number)
+        except (KeyError, ProcessLookupError) as error:
             raise TrialError(f"{self.name}: process {pid} ended before it got its {number.name}") from error
         except PermissionError as error:
             raise EnvironmentProblem(
                 f"{number.name} may not be sent to a container's process: run this as root"
             ) from error
 
-    def pids(self) -> tuple[int, ...]:
-        """The processes of the container, by the numbers it knows them by, the first one first."""
-        return tuple(proc.innermost_pid(pid) for pid in proc.descendants(self._main_pid()))
+    def pids(self) -> frozenset[int]:
+        """Its living processes, by the numbers the container knows them by; none once it has ended."""
+        return frozenset(self._processes())
 
     def wait_ended(self, timeout_s: float) -> int | None:
         """The exit code once it has ended; None when it has not within `timeout_s`."""
@@ -95,20 +95,15 @@ class DockerSubject(DockerDeployment):
             text: bytes = self._container.logs(timestamps=True)
         return tuple(text.decode(errors="replace").splitlines())
 
-    def _main_pid(self) -> int:
-        """The host's number of the container's first process. Raises TrialError when it does not run."""
-        with self._asking("asking for its first process"):
-            self._container.reload()
-        pid = int(self._container.attrs["State"]["Pid"])
-        if pid == 0:
-            raise TrialError(f"{self.name}: it does not run")
-        return pid
-
-    def _host_pid(self, pid: int) -> int:
-        main = self._main_pid()
-        if pid == 1:
-            return main
-        for host_pid in proc.descendants(main):
-            if proc.innermost_pid(host_pid) == pid:
-                return host_pid
-        raise TrialError(f"{self.name}: it has no process {pid}")
+    def _processes(self) -> dict[int, int]:
+        """The host's numbers of its living processes, by those the container knows them by."""
+        if self._cgroup is None:
+            raise EnvironmentProblem(
+                "the processes of this engine's containers cannot be seen from here: run this on its machine"
+            )
+        try:
+            host_pids = self._cgroup.pids()
+        except DeploymentDied:
+            return {}
+        inner = {host_pid: proc.innermost_pid(host_pid) for host_pid in host_pids}
+        return {pid: host_pid for host_pid, pid in inner.items() if pid is not None}

@@ -22,6 +22,8 @@ from harness.planning.commands import server_argv, server_env
 READY_S = 40.0
 """How long servers may take to start, several of them side by side on a small machine."""
 POLL_S = 0.02
+PROBE_S = 0.1
+"""Between two probes, which cost the app some milliseconds each."""
 SIDE_BY_SIDE = 5
 T = TypeVar("T")
 
@@ -35,13 +37,13 @@ def variant(subject: str, **levels: Any) -> Variant:
     return Variant(recipe=recipe, workers=int(workers), network="host", **levels)
 
 
-def seconds_until(happened: Callable[[], bool], within_s: float) -> float | None:
+def seconds_until(happened: Callable[[], bool], within_s: float, *, every_s: float = POLL_S) -> float | None:
     """How long it took until something had happened; None when it has not within the bound."""
     started_s = time.monotonic()
     while not happened():
         if time.monotonic() - started_s > within_s:
             return None
-        time.sleep(POLL_S)
+        time.sleep(every_s)
     return time.monotonic() - started_s
 
 
@@ -57,8 +59,12 @@ class Server:
         return self.client.look("/health/ready").ok
 
     def workers(self) -> frozenset[int]:
-        """The pids of all workers that serve, in the container's numbers. None when nobody answers."""
-        return frozenset(int(worker["pid"]) for worker in self._probed())
+        """The pids of all workers that serve, in the container's numbers: started, not shut down, alive.
+
+        Read from the outside: a worker that hangs need not answer, and one that serves is not disturbed.
+        """
+        events = {line["pid"]: line["event"] for line in self.lifespan()}
+        return self.container.pids() & {pid for pid, event in events.items() if event == "startup"}
 
     def in_flight(self) -> int:
         """How many numbered requests the workers have in hand."""
@@ -66,8 +72,7 @@ class Server:
 
     def replaced(self, pids: Set[int]) -> bool:
         """Whether all workers serve, and none of `pids` lives."""
-        serving = self.workers()
-        return len(serving) >= self._workers and not serving & pids
+        return len(self.workers()) >= self._workers and not self.container.pids() & pids
 
     def busiest_worker(self) -> int:
         """The pid of the worker with the most numbered requests in hand."""
@@ -82,7 +87,8 @@ class Server:
 
     def wait_in_flight(self, requests: int, timeout_s: float = 5.0) -> None:
         """Until the app has that many numbered requests in hand. Raises TrialError if it never has."""
-        if seconds_until(lambda: self.in_flight() >= requests, timeout_s) is None:
+        arrived_s = seconds_until(lambda: self.in_flight() >= requests, timeout_s, every_s=PROBE_S)
+        if arrived_s is None:
             raise TrialError(
                 f"{self.container.name}: of {requests} requests sent, {self.in_flight()} had arrived after "
                 f"{timeout_s:g} s. The machine may be too busy: run this probe again."

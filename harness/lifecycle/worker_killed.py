@@ -13,8 +13,8 @@ from harness.lifecycle.traffic import FAULTS, NewConnections, counted, wait_path
 
 NAME = "worker-killed"
 WITHIN_S = 15.0
-EVERY_S, REQUEST_S = 0.02, 0.1
-"""About five requests are in flight at any time, shared by two workers."""
+EVERY_S, REQUEST_S = 0.05, 0.2
+"""About four requests are in flight at any time, shared by two workers."""
 ANSWER_S = 5.0
 
 
