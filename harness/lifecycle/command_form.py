@@ -11,7 +11,7 @@ from harness.adapters.raw_client import Fate, Reply
 from harness.experiments import Observation
 from harness.lifecycle.probe import Probe, observation
 from harness.lifecycle.rig import Rig, variant
-from harness.lifecycle.traffic import FAULTS, NewConnections, counted, wait_path
+from harness.lifecycle.traffic import FAULTS, counted, replies_of, visitors, wait_path
 from harness.planning.commands import server_argv
 
 NAME = "command-form"
@@ -41,10 +41,10 @@ FORMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 def observe(rig: Rig, subject: str) -> Iterator[Observation]:
     def story() -> tuple[float, int, list[Reply]]:
         with rig.server(SERVER, env=FAULTS, **FORMS[subject]) as server:
-            with NewConnections(server.client, wait_path(REQUEST_S), every_s=EVERY_S) as visitors:
+            with visitors(server.client, wait_path(REQUEST_S), every_s=EVERY_S) as under_way:
                 server.wait_in_flight(2)
                 stop_s = server.container.stop(GRACE_S)
-            return stop_s, server.container.exit_code(), visitors.replies(REQUEST_S)
+            return stop_s, server.container.exit_code(), replies_of(under_way, REQUEST_S)
 
     stops_s, exit_codes, replies = zip(
         *rig.repeated(story, times=rig.repeats, side_by_side=SIDE_BY_SIDE), strict=True

@@ -35,7 +35,9 @@ def figures(seen: Observation) -> str:
         low, high = binomial_interval(int(sum(values)), len(values))
         return f"{sum(values):g} of {len(values)} ({low:.0%} to {high:.0%})"
     if seen.unit in ("id", "count"):
-        return ", ".join(f"{value:g}" for value in dict.fromkeys(values)) or "none"
+        # All the same: once. Otherwise each has its place, which the note explains.
+        shown = seen.values if len(set(seen.values)) > 1 else seen.values[:1]
+        return ", ".join("none" if value is None else f"{value:g}" for value in shown)
     scale, unit = (2**20, "MiB") if seen.unit == "bytes" else (1, seen.unit)
     parts = [f"never in {never} of {len(seen.values)}"] if never else []
     if values:

@@ -13,12 +13,13 @@ from harness.lifecycle.probe import Probe, observation
 from harness.lifecycle.rig import Rig, Server, seconds_until, variant
 from harness.lifecycle.traffic import (
     FAULTS,
-    KeepAliveClient,
-    NewConnections,
+    Regular,
     counted,
     fates,
     lost,
     replies_of,
+    steadily,
+    visitors,
     wait_path,
 )
 from harness.model import Variant
@@ -26,7 +27,7 @@ from harness.model import Variant
 NAME = "reload-hup"
 OLD, NEW = "1", "2"
 RELEASE_FILE = "release"
-WITHIN_S = 15.0
+WITHIN_S = 30.0
 IN_FLIGHT, REQUEST_S = 3, 1.0
 KEEP_ALIVE, THINK_S = 3, 0.05
 NEW_EVERY_S, SHORT_S = 0.05, 0.02
@@ -54,15 +55,8 @@ def reload_story(rig: Rig, tested: Variant) -> Reload:
         before = server.workers()
         under_way = [server.client.sent(wait_path(REQUEST_S)) for _ in range(IN_FLIGHT)]
         server.wait_in_flight(IN_FLIGHT)
-        visitors = traffic.enter_context(
-            NewConnections(server.client, wait_path(SHORT_S), every_s=NEW_EVERY_S)
-        )
-        regulars = [
-            traffic.enter_context(
-                KeepAliveClient(server.client, wait_path(SHORT_S), every_s=THINK_S, within_s=WITHIN_S)
-            )
-            for _ in range(KEEP_ALIVE)
-        ]
+        new = traffic.enter_context(visitors(server.client, wait_path(SHORT_S), every_s=NEW_EVERY_S))
+        regulars = [_regular(server, traffic) for _ in range(KEEP_ALIVE)]
         (server.container.runtime_dir / RELEASE_FILE).write_text(NEW)
         server.container.send_signal(SIGHUP)
         reload_s = seconds_until(lambda: server.replaced(before), WITHIN_S)
@@ -71,9 +65,9 @@ def reload_story(rig: Rig, tested: Variant) -> Reload:
             reload_s=reload_s,
             keep_alive=[regular.replies for regular in regulars],
             closed=sum(regular.closed > 0 for regular in regulars),
-            new=visitors.replies(WITHIN_S),
+            new=replies_of(new, WITHIN_S),
             in_flight=replies_of(under_way, WITHIN_S),
-            new_code_served=all(_release(server) == NEW for _ in range(ASKED)),
+            new_code_served=all(_serves_new(server) for _ in range(ASKED)),
         )
 
 
@@ -99,9 +93,16 @@ def _counts(subject: str, reloads: list[Reload]) -> Iterator[Observation]:
     yield observation(NAME, subject, "closed_keep_alive", "count", closed, of=clients, note=note)
 
 
-def _release(server: Server) -> str:
+def _regular(server: Server, traffic: ExitStack) -> Regular:
+    regular = Regular(server.client, wait_path(SHORT_S), within_s=WITHIN_S)
+    traffic.callback(regular.leave)
+    traffic.enter_context(steadily(regular.request, THINK_S))
+    return regular
+
+
+def _serves_new(server: Server) -> bool:
     reply = server.client.look("/faults/release")
-    return str(reply.json()["release"]) if reply.ok else ""
+    return reply.ok and reply.json().get("release") == NEW
 
 
 PROBES = (

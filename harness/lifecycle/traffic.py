@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from threading import Event, Thread
-from typing import Self
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
 
 from harness.adapters.raw_client import Connection, Fate, RawClient, Reply
 from harness.experiments import Observation
 from harness.lifecycle.probe import observation
 
 FAULTS = {"TARGET_FAULTS": "true"}
-"""Environment of a server that serves the endpoints below."""
-JOIN_S = 30.0
+"""Environment of a server that serves the endpoints that these requests need."""
 MAX_REQUESTS = 2_000
 """A bound on what one stream may send."""
-CLOSE = {"connection": "close"}
 
 
 def wait_path(seconds: float) -> str:
@@ -57,68 +56,50 @@ def replies_of(connections: Sequence[Connection], within_s: float) -> list[Reply
     return replies
 
 
-class _Stream:
-    """A thread that does something at a steady pace for as long as the block lasts."""
+@contextmanager
+def steadily(action: Callable[[], None], every_s: float) -> Iterator[None]:
+    """Do something at a steady pace beside the block. What it raises, the end of the block raises."""
+    over = Event()
 
-    def __init__(self, every_s: float) -> None:
-        self._every_s = every_s
-        self._stop = Event()
-        self._thread = Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(JOIN_S)
-
-    def _run(self) -> None:
+    def run() -> None:
         for _ in range(MAX_REQUESTS):
-            self._once()
-            if self._stop.wait(self._every_s):
+            action()
+            if over.wait(every_s):
                 return
 
-    def _once(self) -> None:
-        raise NotImplementedError
+    with ThreadPoolExecutor(1) as background:
+        running = background.submit(run)
+        try:
+            yield
+        finally:
+            over.set()
+        running.result()
 
 
-class NewConnections(_Stream):
-    """Clients that come by once: a numbered request each, on a connection of its own."""
-
-    def __init__(self, client: RawClient, path: str, *, every_s: float) -> None:
-        super().__init__(every_s)
-        self._client, self._path = client, path
-        self._connections: list[Connection] = []
-
-    def replies(self, within_s: float) -> list[Reply]:
-        """What came of them, once the block has ended."""
-        return replies_of(self._connections, within_s)
-
-    def _once(self) -> None:
-        # They say that they will not come back: a connection left open would hold up a graceful end.
-        self._connections.append(self._client.sent(self._path, headers=CLOSE))
+@contextmanager
+def visitors(client: RawClient, path: str, *, every_s: float) -> Iterator[list[Connection]]:
+    """Clients that come by once, each with a numbered request on a connection of its own."""
+    connections: list[Connection] = []
+    # They say that they will not come back: a connection left open would hold up a graceful end.
+    with steadily(lambda: connections.append(client.sent(path, headers={"connection": "close"})), every_s):
+        yield connections
 
 
-class KeepAliveClient(_Stream):
+class Regular:
     """A client that sends one request after another on its connection, as a pool does.
 
     It looks before it sends whether the server has ended the connection, and then takes a new one.
     """
 
-    def __init__(self, client: RawClient, path: str, *, every_s: float, within_s: float) -> None:
-        super().__init__(every_s)
+    def __init__(self, client: RawClient, path: str, *, within_s: float) -> None:
         self._client, self._path, self._within_s = client, path, within_s
         self._connection = client.open()
         self.replies: list[Reply] = []
         self.closed = 0
         """How often the connection was ended under it, between two requests."""
 
-    def __exit__(self, *_: object) -> None:
-        super().__exit__()
-        self._connection.close()
-
-    def _once(self) -> None:
+    def request(self) -> None:
+        """Send the next request and wait for what comes of it."""
         if self._connection.ended:
             self.closed += 1
             self._renew()
@@ -127,6 +108,9 @@ class KeepAliveClient(_Stream):
         self.replies.append(reply)
         if reply.fate is not Fate.ANSWERED or reply.headers.get("connection", "").lower() == "close":
             self._renew()
+
+    def leave(self) -> None:
+        self._connection.close()
 
     def _renew(self) -> None:
         self._connection.close()

@@ -9,7 +9,7 @@ from harness.adapters.raw_client import Reply
 from harness.experiments import Observation
 from harness.lifecycle.probe import Probe, observation
 from harness.lifecycle.rig import Rig, seconds_until, variant
-from harness.lifecycle.traffic import FAULTS, NewConnections, counted, wait_path
+from harness.lifecycle.traffic import FAULTS, counted, replies_of, visitors, wait_path
 
 NAME = "worker-killed"
 WITHIN_S = 15.0
@@ -22,11 +22,11 @@ def observe(rig: Rig, subject: str) -> Iterator[Observation]:
     def story() -> tuple[float | None, list[Reply]]:
         with rig.server(variant(subject), env=FAULTS) as server:
             before = server.workers()
-            with NewConnections(server.client, wait_path(REQUEST_S), every_s=EVERY_S) as visitors:
+            with visitors(server.client, wait_path(REQUEST_S), every_s=EVERY_S) as under_way:
                 server.wait_in_flight(2)
                 server.container.signal_process(min(before), SIGKILL)
                 replaced_s = seconds_until(lambda: server.replaced({min(before)}), WITHIN_S)
-            return replaced_s, visitors.replies(ANSWER_S)
+            return replaced_s, replies_of(under_way, ANSWER_S)
 
     times_s, replies = zip(*rig.repeated(story, times=rig.repeats), strict=True)
     note = f"until two workers serve again; bound {WITHIN_S:g} s"
