@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import linear_regression
 
-from harness.errors import DeploymentDied, NotReady, TrialError
+from harness.errors import NotReady, TrialError
 from harness.experiments import Observation
 from harness.lifecycle.probe import Probe, observation
 from harness.lifecycle.rig import READY_S, Rig, Server, seconds_until, variant
@@ -21,6 +21,7 @@ FITTED = (2, 4)
 LIMITS_MIB = (128, 160, 192)
 SEARCH = 4
 """How far from the prediction the killer is looked for."""
+ENDED_WITHIN_S = 5.0
 REQUESTS_EACH = 10
 """Sent for each worker before its memory is read: what a first request loads is there then."""
 
@@ -124,18 +125,25 @@ def _is_killed(rig: Rig, subject: str, limit_mib: int) -> bool:
     """Whether the kernel kills a process of this server before, or soon after, all its workers serve."""
     tested = variant(subject, memory_mib=limit_mib)
     with rig.started(tested) as server:
-        seen = seconds_until(lambda: _oom(server) or len(server.workers()) >= tested.workers, READY_S)
-        if seen is None:
-            raise NotReady(subject, READY_S, f"neither killed nor serving under {limit_mib} MiB")
-        _exercise(server, tested.workers)
-        return _oom(server)
+        try:
+            if seconds_until(lambda: _kills(server) or _all_serve(server, tested.workers), READY_S) is None:
+                raise NotReady(subject, READY_S, f"neither killed nor serving under {limit_mib} MiB")
+            _exercise(server, tested.workers)
+            return _kills(server)
+        except TrialError:
+            # Where it was the first process that was killed, the container has ended with it.
+            server.container.wait_ended(ENDED_WITHIN_S)
+            if server.container.state().oom_killed:
+                return True
+            raise
 
 
-def _oom(server: Server) -> bool:
-    try:
-        return server.container.reading().oom_kills > 0
-    except DeploymentDied:
-        return server.container.state().oom_killed
+def _kills(server: Server) -> bool:
+    return server.container.reading().oom_kills > 0
+
+
+def _all_serve(server: Server, workers: int) -> bool:
+    return len(server.workers()) >= workers
 
 
 PROBES = (

@@ -72,6 +72,7 @@ class ModelRig:
         container = SimpleNamespace(
             memory=lambda: SimpleNamespace(pss_bytes=held),
             reading=reading,
+            wait_ended=lambda timeout_s: 137,
             state=lambda: DeploymentState(running=not killed, oom_killed=killed),
         )
         client = SimpleNamespace(look=lambda path: SimpleNamespace(ok=not killed))
