@@ -77,7 +77,10 @@ class Server:
 
     def busiest_worker(self) -> int:
         """The pid of the worker with the most numbered requests in hand."""
-        return int(max(self._probed(), key=lambda worker: int(worker["in_flight"]))["pid"])
+        workers = self._probed()
+        if not workers:
+            raise TrialError(f"{self.container.name}: no worker answers the probe")
+        return int(max(workers, key=lambda worker: int(worker["in_flight"]))["pid"])
 
     def wait_ready(self, timeout_s: float = READY_S) -> None:
         """Until it is ready and all its workers are seen. Raises NotReady, TrialError if it has ended."""

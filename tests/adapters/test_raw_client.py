@@ -11,6 +11,7 @@ from threading import Thread
 import pytest
 
 from harness.adapters.raw_client import Fate, RawClient
+from tests.adapters.containers import eventually
 from tests.scenarios.scripted_server import BODY, ScriptedServer
 
 WITHIN_S = 5.0
@@ -111,3 +112,8 @@ def test_the_client_may_come_from_another_address() -> None:
         with stranger.sent("/") as connection:
             connection.reply(WITHIN_S)
     assert seen == ["127.0.0.2"]
+
+
+def test_an_answer_that_has_come_is_not_hung_however_late_one_looks() -> None:
+    with ScriptedServer() as server, client_of(server).sent("/") as connection:
+        assert eventually(lambda: connection.reply(0).fate is Fate.ANSWERED)

@@ -84,7 +84,7 @@ def test_a_finished_experiment_is_left_alone(tmp_path: Path) -> None:
         (observation("p", "s", "stop_s", "s", [1.0, 3.0, 2.0]), "2 s (1 to 3, n 3)"),
         (observation("p", "s", "back_s", "s", [None, 2.0]), "never in 1 of 2; 2 s (2 to 2, n 1)"),
         (observation("p", "s", "back_s", "s", [None]), "never in 1 of 1"),
-        (observation("p", "s", "exit_code", "id", [0, 0, 137]), "0, 137"),
+        (observation("p", "s", "exit_code", "id", [0, 0, 137]), "0, 0, 137"),
         (observation("p", "s", "served", "yes", [1.0] * 20), "20 of 20 (83% to 100%)"),
         (observation("p", "s", "pss_bytes", "bytes", [2**20]), "1 MiB (1 to 1, n 1)"),
     ],
