@@ -18,7 +18,8 @@ from enum import StrEnum
 from typing import Any, Self
 
 LOOPBACK = "127.0.0.1"
-CONNECT_S = 2.0
+CONNECT_S = 5.0
+"""Longer than the kernel's second retry (after 3 s), for a server whose accept queue is full for a moment."""
 LAST_LOOK_S = 0.001
 MAX_BYTES = 1 << 20
 CHUNK_BYTES = 65_536
