@@ -89,12 +89,6 @@ class DockerSubject(DockerDeployment):
             raise TrialError(f"{self.name}: it still runs, where it should have ended")
         return code
 
-    def log_lines(self) -> tuple[str, ...]:
-        """Its log, each line after the engine's time stamp (RFC 3339, UTC, nanoseconds) and a blank."""
-        with self._asking("fetching its log"):
-            text: bytes = self._container.logs(timestamps=True)
-        return tuple(text.decode(errors="replace").splitlines())
-
     def _processes(self) -> dict[int, int]:
         """The host's numbers of its living processes, by those the container knows them by."""
         if self._cgroup is None:

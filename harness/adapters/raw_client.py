@@ -48,8 +48,6 @@ class Reply:
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes = b""
-    at_s: float
-    """CLOCK_MONOTONIC when the end was seen, which is late where nobody was looking."""
 
     @property
     def ok(self) -> bool:
@@ -194,12 +192,11 @@ def _parsed(data: bytes, *, ended: bool = False) -> Reply | None:
         status=int(first.split(" ", 2)[1]),
         headers=headers,
         body=body[:length],
-        at_s=time.monotonic(),
     )
 
 
 def _no_reply(fate: Fate) -> Reply:
-    return Reply(fate=fate, headers={}, at_s=time.monotonic())
+    return Reply(fate=fate, headers={})
 
 
 def _fate_of(error: OSError) -> Fate:
