@@ -54,13 +54,6 @@ def innermost_pid(pid: int) -> int | None:
     lines = _text(Path(f"/proc/{pid}/status")).splitlines()
     status = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
     return int(status["NSpid"][-1]) if status and status["State"][0] not in "ZX" else None
-    """The number by which a process knows itself, in the innermost of its pid namespaces.
-
-    None when it has ended, reaped or not. Source: proc_pid_status(5), State and NSpid.
-    """
-    lines = _text(Path(f"/proc/{pid}/status")).splitlines()
-    status = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
-    return int(status["NSpid"][-1]) if status and status["State"][0] not in "ZX" else None
 
 
 def tree_reading(pid: int, *, cpus: Sequence[int]) -> ResourceReading:
