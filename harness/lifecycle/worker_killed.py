@@ -16,11 +16,16 @@ WITHIN_S = 15.0
 EVERY_S, REQUEST_S = 0.05, 0.2
 """About four requests are in flight at any time, shared by two workers."""
 ANSWER_S = 5.0
+TIMEOUT_S = 5
+"""The supervisor's patience, as `fastapi run` has it. uvicorn's waits so long for the pong of a worker that
+dies with a ping in hand, and sees others die at its next look, every half second."""
 
 
 def observe(rig: Rig, subject: str) -> Iterator[Observation]:
+    levels = {} if subject.startswith("fastapi-run") else {"worker_timeout_s": TIMEOUT_S}
+
     def story() -> tuple[float | None, list[Reply]]:
-        with rig.server(variant(subject), env=FAULTS) as server:
+        with rig.server(variant(subject, **levels), env=FAULTS) as server:
             before = server.workers()
             with visitors(server.client, wait_path(REQUEST_S), every_s=EVERY_S) as under_way:
                 server.wait_in_flight(2)
@@ -29,7 +34,7 @@ def observe(rig: Rig, subject: str) -> Iterator[Observation]:
             return replaced_s, replies_of(under_way, ANSWER_S)
 
     times_s, replies = zip(*rig.repeated(story, times=rig.repeats), strict=True)
-    note = f"until two workers serve again; bound {WITHIN_S:g} s"
+    note = f"until two workers serve again; the supervisor's timeout is {TIMEOUT_S} s; bound {WITHIN_S:g} s"
     yield observation(NAME, subject, "replaced_s", "s", times_s, note=note)
     yield counted(NAME, subject, "failed", replies)
 

@@ -27,7 +27,8 @@ def rig(docker_here: None) -> Iterator[Rig]:
 
 
 def test_one_worker_is_killed_and_the_server_stopped(rig: Rig) -> None:
-    with rig.server(variant("uvicorn-standard.w2")) as server:
+    # The supervisor waits so long for a worker that dies with a ping in hand.
+    with rig.server(variant("uvicorn-standard.w2", worker_timeout_s=5)) as server:
         before = server.workers()
         assert len(before) == 2
         assert before < server.container.pids()
