@@ -201,6 +201,40 @@ def images(
 
 
 @app.command()
+def lifecycle(
+    into: Annotated[
+        Path | None, typer.Option(help="A directory for the observations; one that is there is gone on with.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="A probe by name or by claim (L1 to L11); may be repeated.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, max=1000, help="How often losses are counted.")] = 20,
+    wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
+) -> None:
+    """Stop, kill, block and reload real servers, and count what their clients lose. About 12 minutes."""
+    from harness.lifecycle import document
+    from harness.lifecycle.run import default_directory
+    from harness.lifecycle.run import lifecycle as experiment
+
+    console = _console()
+    into = into or default_directory(RESULTS)
+    again = shlex.join(["harness", "lifecycle", "--into", str(into)])
+    _say(console, f"If it is cut short, go on with: {again}")
+    result = experiment(
+        into=into,
+        only=only or (),
+        repeats=repeats,
+        wait=wait,
+        say=lambda message: _say(console, message),
+        show=lambda seen: _say(console, document.line(seen)),
+    )
+    _say(console, f"\n{document.table(result.store.observations())}\n\nObservations: {result.store.path}")
+    if result.unmeasured:
+        _say(console, "\n".join(["Not measured:", *result.unmeasured]))
+        raise typer.Exit(ExitCode.TRIALS)
+
+
+@app.command()
 def clean() -> None:
     """Remove the containers and networks of runs whose owner is dead. Nothing else, ever."""
     from harness.adapters.docker_client import connect

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from target_app import health, probe, routes, workloads
+from target_app import faults, health, probe, routes, workloads
 from target_app.counters import RequestCounter, WorkerCounters
 from target_app.lifespan import lifespan_of
 from target_app.settings import Settings, settings_or_exit
@@ -22,6 +22,9 @@ def create_app(settings: Settings) -> FastAPI:
     for module in (routes, workloads, health, probe):
         app.include_router(module.router)
     serve_versions(app, mounted=settings.mounted)
+    if settings.faults:
+        app.state.release = faults.deployed_release(settings.runtime_dir)
+        app.include_router(faults.router)
     return app
 
 

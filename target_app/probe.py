@@ -17,6 +17,11 @@ from target_app.stack import class_path, serving_stack, versions
 router = APIRouter(tags=["probe"])
 
 
+class Caller(BaseModel):
+    scheme: str
+    client: str | None
+
+
 class Probe(BaseModel):
     variant_id: str
     pid: int
@@ -51,3 +56,9 @@ async def probe(request: Request) -> Probe:
         versions=versions(),
         cpus=cpu_counts(),
     )
+
+
+@router.get("/whoami")
+async def whoami(request: Request) -> Caller:
+    """Who calls, and how, as far as the app can tell: behind a proxy, what the server believes of it."""
+    return Caller(scheme=request.url.scheme, client=request.client.host if request.client else None)

@@ -125,6 +125,11 @@ class ScriptedServer:
         writer.write(answer(BODY)[:-5])
         writer.close()
 
+    async def _do_last(self, writer: asyncio.StreamWriter) -> None:
+        """Answers, and ends the connection without having said so."""
+        writer.write(answer(BODY))
+        writer.close()
+
     async def _do_close(self, writer: asyncio.StreamWriter) -> None:
         """Takes the request in and closes the connection instead of answering."""
         writer.close()

@@ -65,3 +65,8 @@ def test_versions_answer_alike_as_routes_and_as_mounted_apps(
         assert versioned.headers["x-variant-id"] == "test.w1"
         assert client.get(f"{version}/items/seven").status_code == 422
         assert ("mounted" in client.get("/probe").json()["features"]) is mounted
+
+
+def test_the_app_tells_who_it_takes_its_caller_for(client: TestClient) -> None:
+    assert client.get("/whoami").json() == {"scheme": "http", "client": "testclient"}
+    assert client.get("https://testserver/whoami").json()["scheme"] == "https"
