@@ -13,7 +13,7 @@ from harness.experiments import Observation
 from harness.lifecycle.probe import Probe, observation
 from harness.lifecycle.rig import Rig, Server, seconds_until, variant
 from harness.model import Variant
-from harness.planning.commands import PORT
+from harness.planning.servers import PORT
 
 NOTICED_WITHIN_S = 10.0
 ANSWERED_WITHIN_S = 5.0
