@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 
 RESULTS = Path("results")
+EVIDENCE = RESULTS / "claims"
 MatrixOption = Annotated[
     Path, typer.Option("--matrix", "-m", help="A matrix file, for example matrices/quick.toml.")
 ]
@@ -195,6 +196,35 @@ def images(
         _say(console, f"Go on with: {shlex.join(['harness', 'images', '--into', str(directory)])}")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     console.print(table(store.observations()))
+
+
+@app.command()
+def claims(
+    evidence: Annotated[
+        Path, typer.Option(help="The directory with one run or experiment a preset.")
+    ] = EVIDENCE,
+    markdown: Annotated[Path | None, typer.Option(help="Write the page to this file as well.")] = None,
+    best: Annotated[int, typer.Option(min=0, help="Print this many of the most telling lines only.")] = 0,
+) -> None:
+    """Hold the field's advice against what was measured: holds, fails, depends or undecided."""
+    from harness.claims import document
+    from harness.claims.catalogue import findings
+    from harness.claims.stored import stored_evidence, stored_machines, versions
+    from harness.claims.workers import rule_cells
+
+    found = stored_evidence(evidence)
+    judged = findings(found)
+    if markdown:
+        command = shlex.join(["harness", "claims", "--evidence", str(evidence), "--markdown", str(markdown)])
+        page = document.markdown(
+            judged,
+            tuple(rule_cells(found)),
+            stored_machines(evidence),
+            versions(evidence),
+            command=command,
+        )
+        markdown.write_text(page, encoding="utf-8")
+    _say(_console(), document.best(judged, best) if best else document.text(judged))
 
 
 @app.command()

@@ -1,0 +1,145 @@
+"""C1 to C4: what one worker can do at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.analysis.metrics import LATENCY_P95, THROUGHPUT
+from harness.claims.answers import BETTER, NO_BETTER, WORSE, Judge, compared, within
+from harness.claims.claim import Claim, Part, Question
+from harness.claims.evidence import Evidence, MeasuredRun, NotMeasured
+from harness.findings import Summary
+from harness.model import ClosedLoad, Matrix, Scenario
+
+CLIENTS, VICTIM, POOL, WAITING = (f"concurrency-{name}" for name in ("clients", "victim", "pool", "waiting"))
+THREADS = 40
+"""Tokens of anyio's default thread limiter, which runs `def` endpoints."""
+KNEE_TOLERANCE, WAIT_TOLERANCE = 0.1, 0.1
+FEWEST_WAITING = 1000
+"""What "thousands of waiting requests" must reach at least."""
+
+
+def ladder(matrix: Matrix, locustfile: str) -> list[Scenario]:
+    """The closed loads of one workload, by clients."""
+    rungs = [s for s in matrix.scenarios if s.locustfile == locustfile and isinstance(s.load, ClosedLoad)]
+    if len(rungs) < 2:
+        raise NotMeasured(f"two client counts of {locustfile} in {matrix.name}")
+    return sorted(rungs, key=clients_of)
+
+
+def clients_of(scenario: Scenario) -> int:
+    assert isinstance(scenario.load, ClosedLoad)
+    return scenario.load.clients
+
+
+def clients_change_throughput(locustfile: str, judge: Judge, asked: str) -> Question:
+    """The most clients against the fewest, on one worker."""
+
+    def ask(evidence: Evidence) -> Iterator[Part]:
+        run = evidence.run(CLIENTS)
+        rungs, one = ladder(run.matrix, locustfile), run.matrix.baseline_id
+        [pair] = run.judged([((one, rungs[-1].name), (one, rungs[0].name), THROUGHPUT)])
+        yield compared(pair, judge, f"{asked} from {clients_of(rungs[0])} to {clients_of(rungs[-1])} clients")
+
+    return ask
+
+
+def workers_add_parallelism(evidence: Evidence) -> Iterator[Part]:
+    run = evidence.run("workers-all-cpus")
+    workload = run.scenario("cpu_bound").name
+    two, one = run.variant("uvicorn-standard", 2), run.variant("uvicorn-standard", 1)
+    [pair] = run.judged([((two, workload), (one, workload), THROUGHPUT)])
+    yield compared(pair, BETTER, "2 workers on all cores serve more CPU-bound requests than 1")
+
+
+def victim(beside: str, than: str, judge: Judge, asked: str) -> Question:
+    """The light endpoint's own latency under one neighbour against under another."""
+
+    def ask(evidence: Evidence) -> Iterator[Part]:
+        run = evidence.run(VICTIM)
+        one = run.matrix.baseline_id
+        upper, lower = (run.scenario(name).name for name in (beside, than))
+        [pair] = run.judged([((one, upper), (one, lower), LATENCY_P95)])
+        yield compared(pair, judge, asked)
+
+    return ask
+
+
+def knee(run: MeasuredRun, variant_id: str) -> Summary:
+    """Clients at which the throughput stops growing: the plateau over the slope of the lightest load.
+
+    A closed loop of n clients on service time s gives n / s until something is used up, so the plateau's
+    throughput is that of plateau / slope clients. Paired by block.
+    """
+    rungs = ladder(run.matrix, "sync_wait")
+    fewest = clients_of(rungs[0])
+    grown = run.ratio((variant_id, rungs[-1].name), (variant_id, rungs[0].name), THROUGHPUT).ratio
+    return Summary(
+        center=grown.center * fewest,
+        lo=None if grown.lo is None else grown.lo * fewest,
+        hi=None if grown.hi is None else grown.hi * fewest,
+        n=grown.n,
+    )
+
+
+def knee_is_where_predicted(evidence: Evidence) -> Iterator[Part]:
+    run = evidence.run(POOL)
+    for variant in run.matrix.variants:
+        asked = f"the knee lies at {THREADS} clients a worker, with {variant.workers}"
+        yield within(knee(run, variant.id), THREADS * variant.workers, KNEE_TOLERANCE, asked, " clients")
+
+
+def one_loop_waits_for_thousands(evidence: Evidence) -> Iterator[Part]:
+    """With thousands waiting at once, a request takes as long as with a few, all on one worker."""
+    run = evidence.run(WAITING)
+    rungs, one = ladder(run.matrix, "long_wait"), run.matrix.baseline_id
+    few, many = clients_of(rungs[0]), clients_of(rungs[-1])
+    if many < FEWEST_WAITING:
+        raise NotMeasured(f"{FEWEST_WAITING:,} waiting at once: {WAITING} has at most {many:,}")
+    slower = run.ratio((one, rungs[-1].name), (one, rungs[0].name), LATENCY_P95).ratio
+    asked = f"with {many:,} waiting at once p95 is as with {few}"
+    yield within(slower, 1.0, WAIT_TOLERANCE, asked, " times")
+
+
+CLAIMS = (
+    Claim(
+        id="C1",
+        text="async def adds concurrency within one worker; more workers add parallelism",
+        said_by="guides and the official documentation",
+        sources=(CLIENTS, "workers-all-cpus"),
+        depends_on="the workload",
+        questions=(
+            clients_change_throughput("async_io", BETTER, "async I/O on one worker grows"),
+            clients_change_throughput("cpu_bound", NO_BETTER, "CPU-bound work on one worker does not grow"),
+            workers_add_parallelism,
+        ),
+    ),
+    Claim(
+        id="C2",
+        text="CPU-bound code blocks the loop; a thread or a process pool helps",
+        said_by="guides and the official documentation",
+        sources=(VICTIM,),
+        depends_on="the remedy",
+        questions=(
+            victim("beside_async", "alone", WORSE, "a light endpoint waits beside CPU work in async def"),
+            victim("beside_thread", "beside_async", BETTER, "it waits less beside a def endpoint"),
+            victim("beside_process", "beside_async", BETTER, "it waits less beside a process pool"),
+        ),
+    ),
+    Claim(
+        id="C3",
+        text="a sync def endpoint has 40 threads a worker: throughput stops growing at 40 / service time",
+        said_by="the official documentation, by way of its thread pool",
+        sources=(POOL,),
+        depends_on="the number of workers",
+        questions=(knee_is_where_predicted,),
+    ),
+    Claim(
+        id="C4",
+        text="one event loop handles thousands of waiting requests",
+        said_by="guides and the official documentation",
+        sources=(WAITING,),
+        depends_on="the load",
+        questions=(one_loop_waits_for_thousands,),
+    ),
+)
