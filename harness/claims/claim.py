@@ -11,6 +11,7 @@ from harness.claims.evidence import Evidence, NotMeasured
 
 NAMED = 4
 """Longer lists are cut here, and the rest counted."""
+NOT_MEASURED = "not measured"
 
 
 class Answer(StrEnum):
@@ -98,20 +99,24 @@ def _answers(question: Question, evidence: Evidence) -> Iterator[Part]:
     try:
         yield from question(evidence)
     except NotMeasured as missing:
-        yield Part(asked=str(missing), answer=Answer.OPEN, figure="not measured", needed="not measured")
+        yield Part(asked=str(missing), answer=Answer.OPEN, figure=NOT_MEASURED, needed=NOT_MEASURED)
 
 
 def _named(parts: Sequence[Part]) -> str:
     """The statements, those with the largest effects first."""
     ordered = sorted(parts, key=lambda part: -part.effect)
-    names = [f"{part.asked} ({part.figure})" for part in ordered]
-    return spelt([*names[:NAMED], f"{len(names) - NAMED} more"] if len(names) > NAMED + 1 else names)
+    return _cut([f"{part.asked} ({part.figure})" for part in ordered])
 
 
 def _lacking(parts: Sequence[Part]) -> str:
-    if not parts:
-        return "not measured"
-    names = [f"{part.asked} ({part.needed})" for part in parts]
-    return "open: " + spelt(
-        [*names[:NAMED], f"{len(names) - NAMED} more"] if len(names) > NAMED + 1 else names
-    )
+    """What was measured and cannot be told, then what was not measured at all."""
+    near = [f"{part.asked} ({part.needed})" for part in parts if part.figure != NOT_MEASURED]
+    missing = [part.asked for part in parts if part.figure == NOT_MEASURED]
+    clauses = [f"cannot be told: {_cut(near)}"] if near else []
+    clauses += [f"{NOT_MEASURED}: {_cut(missing)}"] if missing else []
+    return "; ".join(clauses) or NOT_MEASURED
+
+
+def _cut(names: Sequence[str]) -> str:
+    names = list(dict.fromkeys(names))
+    return spelt([*names[:NAMED], f"{len(names) - NAMED} more"] if len(names) > NAMED + 1 else names)
