@@ -228,6 +228,41 @@ def claims(
 
 
 @app.command()
+def catalogue(
+    into: Annotated[Path, typer.Option(help="Where each preset has its directory.")] = EVIDENCE,
+    only: Annotated[list[str] | None, typer.Option(help="A preset; may be repeated.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Say how long it takes, and start nothing.")] = False,
+    budget_min: Annotated[float, typer.Option(min=1, help="Begin nothing that would end later.")] = 180.0,
+    engine: Annotated[str, typer.Option(help="auto, docker or process (no containers).")] = "auto",
+    wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
+) -> None:
+    """Measure all that the claims are judged by; a second call goes on where the first one ended."""
+    from time import monotonic
+
+    from harness import catalogue as presets
+    from harness.adapters.config_file import find_project
+    from harness.live import LiveWatcher
+
+    console = _console()
+    project = find_project(Path.cwd())
+    steps = presets.chosen([*presets.matrix_steps(project, into, engine=engine, wait=wait)], only or ())
+    for line in presets.told_beforehand(steps, budget_s=budget_min * 60):
+        _say(console, line)
+    if plan:
+        return
+    with LiveWatcher(console) as watcher:
+        done = presets.walk(steps, budget_s=budget_min * 60, monotonic=monotonic, watcher=watcher)
+    claims(evidence=into)
+    for name in done.left:
+        _say(console, f"{name} was left for the next call: the budget was too small")
+    if done.interrupted:
+        _say(console, f"Go on with: {shlex.join(['harness', 'catalogue', '--into', str(into)])}")
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    if done.failed:
+        raise typer.Exit(ExitCode.TRIALS)
+
+
+@app.command()
 def clean() -> None:
     """Remove the containers and networks of runs whose owner is dead. Nothing else, ever."""
     from harness.adapters.docker_client import connect
