@@ -9,12 +9,13 @@ from harness.claims.answers import BETTER, NO_BETTER, WORSE, Judge, compared, wi
 from harness.claims.claim import Claim, Part, Question
 from harness.claims.evidence import Evidence, MeasuredRun, NotMeasured
 from harness.findings import Summary
-from harness.model import ClosedLoad, Matrix, Scenario
+from harness.model import ClosedLoad, Matrix, OpenLoad, Scenario
 
 CLIENTS, VICTIM, POOL, WAITING = (f"concurrency-{name}" for name in ("clients", "victim", "pool", "waiting"))
 THREADS = 40
 """Tokens of anyio's default thread limiter, which runs `def` endpoints."""
 KNEE_TOLERANCE, WAIT_TOLERANCE = 0.1, 0.1
+LATENCY_P50 = "latency_p50_s"
 FEWEST_WAITING = 1000
 """What "thousands of waiting requests" must reach at least."""
 
@@ -92,13 +93,25 @@ def knee_is_where_predicted(evidence: Evidence) -> Iterator[Part]:
 def one_loop_waits_for_thousands(evidence: Evidence) -> Iterator[Part]:
     """With thousands waiting at once, a request takes as long as with a few, all on one worker."""
     run = evidence.run(WAITING)
-    rungs, one = ladder(run.matrix, "long_wait"), run.matrix.baseline_id
-    few, many = clients_of(rungs[0]), clients_of(rungs[-1])
-    if many < FEWEST_WAITING:
-        raise NotMeasured(f"{FEWEST_WAITING:,} waiting at once: {WAITING} has at most {many:,}")
-    slower = run.ratio((one, rungs[-1].name), (one, rungs[0].name), LATENCY_P95).ratio
-    asked = f"with {many:,} waiting at once p95 is as with {few}"
+    one, waiting = run.matrix.baseline_id, _waiting(run)
+    few, many = min(waiting, key=waiting.__getitem__), max(waiting, key=waiting.__getitem__)
+    if waiting[many] < FEWEST_WAITING:
+        raise NotMeasured(f"{FEWEST_WAITING:,} waiting at once: {WAITING} had {waiting[many]:,.0f}")
+    slower = run.ratio((one, many), (one, few), LATENCY_P95).ratio
+    asked = f"with {waiting[many]:,.0f} waiting at once p95 is as with {waiting[few]:,.0f}"
     yield within(slower, 1.0, WAIT_TOLERANCE, asked, " times")
+
+
+def _waiting(run: MeasuredRun) -> dict[str, float]:
+    """Requests in flight by scenario, from Little's law: the offered rate times the median latency."""
+    waiting = {}
+    for scenario in run.matrix.scenarios:
+        cell = run.cells[run.matrix.baseline_id, scenario.name]
+        if isinstance(scenario.load, OpenLoad) and LATENCY_P50 in cell.metrics:
+            waiting[scenario.name] = scenario.load.rate_per_s * cell.metrics[LATENCY_P50].center
+    if len(waiting) < 2:
+        raise NotMeasured(f"two rates of waiting requests in {WAITING}")
+    return waiting
 
 
 CLAIMS = (

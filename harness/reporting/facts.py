@@ -148,7 +148,7 @@ def method_rows(data: ReportData) -> tuple[tuple[str, str], ...]:
         ("margin", percent(matrix.margin)),
         ("network path", ", ".join(networks)),
         ("server CPUs", _cpus(matrix.server_cpus)),
-        ("generator CPUs", _cpus(matrix.generator_cpus)),
+        ("generator CPUs", _cpus(sorted(set(matrix.generator_cpus)))),
     )
     machine = tuple(
         (key.replace("_", " ").replace(".", ": "), value)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from harness.claims.evidence import Evidence
 from harness.experiments import Observation
+from harness.model import OpenLoad
 from tests.claims.worlds import a_run, evidence, scenario, seen, speeds, variant
 
 World = Callable[[bool], Evidence]
@@ -161,8 +163,14 @@ def c3(true: bool) -> Evidence:
 
 
 def c4(true: bool) -> Evidence:
-    loads = [scenario(f"waiting_{n}", "long_wait", n) for n in (10, 2000)]
-    waits = {"waiting_10": {"latency_p95_s": 2.0}, "waiting_2000": {"latency_p95_s": 2.05 if true else 5.0}}
+    loads = [
+        replace(scenario(f"rate_{rate}", "long_wait"), load=OpenLoad(rate_per_s=rate)) for rate in (10, 1000)
+    ]
+    slow = 2.05 if true else 5.0
+    waits = {
+        "rate_10": {"latency_p50_s": 2.0, "latency_p95_s": 2.0},
+        "rate_1000": {"latency_p50_s": 2.0, "latency_p95_s": slow},
+    }
     return evidence(a_run("concurrency-waiting", {variant("uvicorn-standard"): waits}, scenarios=loads))
 
 
