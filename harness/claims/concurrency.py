@@ -4,33 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.analysis.ladder import BLOCKING, THREADS, clients_of, knee, ladders
 from harness.analysis.metrics import LATENCY_P95, THROUGHPUT
 from harness.claims.answers import BETTER, NO_BETTER, WORSE, Judge, compared, within
 from harness.claims.claim import Claim, Part, Question
 from harness.claims.evidence import Evidence, MeasuredRun, NotMeasured
-from harness.findings import Summary
-from harness.model import ClosedLoad, Matrix, OpenLoad, Scenario
+from harness.model import OpenLoad, Scenario
 
 CLIENTS, VICTIM, POOL, WAITING = (f"concurrency-{name}" for name in ("clients", "victim", "pool", "waiting"))
-THREADS = 40
-"""Tokens of anyio's default thread limiter, which runs `def` endpoints."""
 KNEE_TOLERANCE, WAIT_TOLERANCE = 0.1, 0.1
 LATENCY_P50 = "latency_p50_s"
 FEWEST_WAITING = 1000
 """What "thousands of waiting requests" must reach at least."""
 
 
-def ladder(matrix: Matrix, locustfile: str) -> list[Scenario]:
-    """The closed loads of one workload, by clients."""
-    rungs = [s for s in matrix.scenarios if s.locustfile == locustfile and isinstance(s.load, ClosedLoad)]
-    if len(rungs) < 2:
-        raise NotMeasured(f"two client counts of {locustfile} in {matrix.name}")
-    return sorted(rungs, key=clients_of)
-
-
-def clients_of(scenario: Scenario) -> int:
-    assert isinstance(scenario.load, ClosedLoad)
-    return scenario.load.clients
+def ladder(run: MeasuredRun, locustfile: str) -> tuple[Scenario, ...]:
+    """Raises NotMeasured."""
+    rungs = ladders(run.matrix).get(locustfile)
+    if rungs is None:
+        raise NotMeasured(f"two client counts of {locustfile} in {run.name}")
+    return rungs
 
 
 def clients_change_throughput(locustfile: str, judge: Judge, asked: str) -> Question:
@@ -38,7 +31,7 @@ def clients_change_throughput(locustfile: str, judge: Judge, asked: str) -> Ques
 
     def ask(evidence: Evidence) -> Iterator[Part]:
         run = evidence.run(CLIENTS)
-        rungs, one = ladder(run.matrix, locustfile), run.matrix.baseline_id
+        rungs, one = ladder(run, locustfile), run.matrix.baseline_id
         [pair] = run.judged([((one, rungs[-1].name), (one, rungs[0].name), THROUGHPUT)])
         yield compared(pair, judge, f"{asked} from {clients_of(rungs[0])} to {clients_of(rungs[-1])} clients")
 
@@ -66,28 +59,15 @@ def victim(beside: str, than: str, judge: Judge, asked: str) -> Question:
     return ask
 
 
-def knee(run: MeasuredRun, variant_id: str) -> Summary:
-    """Clients at which the throughput stops growing: the plateau over the slope of the lightest load.
-
-    A closed loop of n clients on service time s gives n / s until something is used up, so the plateau's
-    throughput is that of plateau / slope clients. Paired by block.
-    """
-    rungs = ladder(run.matrix, "sync_wait")
-    fewest = clients_of(rungs[0])
-    grown = run.ratio((variant_id, rungs[-1].name), (variant_id, rungs[0].name), THROUGHPUT).ratio
-    return Summary(
-        center=grown.center * fewest,
-        lo=None if grown.lo is None else grown.lo * fewest,
-        hi=None if grown.hi is None else grown.hi * fewest,
-        n=grown.n,
-    )
-
-
-def knee_is_where_predicted(evidence: Evidence) -> Iterator[Part]:
+def knee_is_where_foretold(evidence: Evidence) -> Iterator[Part]:
     run = evidence.run(POOL)
+    rungs = ladder(run, BLOCKING)
     for variant in run.matrix.variants:
+        seen = knee(run.samples, variant.id, rungs)
+        if seen is None:
+            raise NotMeasured(f"{variant.id} under few and many clients in {POOL}")
         asked = f"the knee lies at {THREADS} clients a worker, with {variant.workers}"
-        yield within(knee(run, variant.id), THREADS * variant.workers, KNEE_TOLERANCE, asked, " clients")
+        yield within(seen, THREADS * variant.workers, KNEE_TOLERANCE, asked, " clients")
 
 
 def one_loop_waits_for_thousands(evidence: Evidence) -> Iterator[Part]:
@@ -145,7 +125,7 @@ CLAIMS = (
         said_by="the official documentation, by way of its thread pool",
         sources=(POOL,),
         depends_on="the number of workers",
-        questions=(knee_is_where_predicted,),
+        questions=(knee_is_where_foretold,),
     ),
     Claim(
         id="C4",
