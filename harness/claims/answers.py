@@ -71,7 +71,7 @@ def sooner(upper: Observation, lower: Observation, asked: str, judge: Judge = BE
     one, other = _by_turn(upper), _by_turn(lower)
     if not one or not other:
         answer = Answer.OPEN if not one and not other else Answer.YES if one else Answer.NO
-        return Part(asked=asked, answer=answer, figure=f"{_times(upper)} against {_times(lower)}")
+        return Part(asked=asked, answer=answer, figure=f"{spread_of(upper)} against {spread_of(lower)}")
     pair = paired_ratio(one, other)
     if pair is None:
         return Part(asked=asked, answer=Answer.OPEN, figure="no pair", needed="no repeat holds both times")
@@ -79,7 +79,7 @@ def sooner(upper: Observation, lower: Observation, asked: str, judge: Judge = BE
     return Part(
         asked=asked,
         answer=judge.get(verdict, Answer.OPEN),
-        figure=f"{_times(upper)} against {_times(lower)}, {_spread(pair.ratio)}",
+        figure=f"{spread_of(upper)} against {spread_of(lower)}, {_spread(pair.ratio)}",
         effect=relative_difference(pair.ratio.center),
         needed=detectable(pair.ratio, MARGIN),
     )
@@ -108,13 +108,13 @@ def always(seen: Observation, holds: Callable[[float], bool], asked: str) -> Par
 def happened(seen: Observation, asked: str) -> Part:
     """Whether a time could be taken at all: None stands for never within the bound."""
     good = sum(value is not None for value in seen.values)
-    return _of_all(seen, good, asked, figure=_times(seen))
+    return _of_all(seen, good, asked, figure=spread_of(seen))
 
 
 def never(seen: Observation, asked: str) -> Part:
     """The opposite of `happened`."""
     good = sum(value is None for value in seen.values)
-    return _of_all(seen, good, asked, figure=_times(seen))
+    return _of_all(seen, good, asked, figure=spread_of(seen))
 
 
 def within(seen: Summary, target: float, tolerance: float, asked: str, unit: str = "") -> Part:
@@ -153,7 +153,8 @@ def _by_turn(seen: Observation) -> dict[int, float]:
     return {turn: value for turn, value in enumerate(seen.values) if value is not None}
 
 
-def _times(seen: Observation) -> str:
+def spread_of(seen: Observation) -> str:
+    """Times as median and range, with those that never came."""
     values = [value for value in seen.values if value is not None]
     missing = len(seen.values) - len(values)
     never_text = f"never in {missing} of {len(seen.values)}{f' ({seen.note})' if seen.note else ''}"

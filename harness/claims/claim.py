@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from harness.analysis.wording import spelt
@@ -56,6 +57,8 @@ class Claim:
     depends_on: str
     """What the answer would turn on if it were not the same everywhere: "the workload"."""
     questions: tuple[Question, ...]
+    details: tuple[Callable[[Evidence], Iterable[str]], ...] = ()
+    """Figures that belong to it and answer no question, as sentences."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,7 @@ class Finding:
     word: Word
     why: str
     parts: tuple[Part, ...]
+    details: tuple[str, ...] = ()
 
     @property
     def effect(self) -> float:
@@ -75,7 +79,8 @@ class Finding:
 def adjudicate(claim: Claim, evidence: Evidence) -> Finding:
     """Ask every question. What was not measured is an open part, and never an answer."""
     parts = tuple(part for question in claim.questions for part in _answers(question, evidence))
-    return combined(parts, depends_on=claim.depends_on)
+    finding = combined(parts, depends_on=claim.depends_on)
+    return replace(finding, details=tuple(line for told in claim.details for line in _told(told, evidence)))
 
 
 def combined(parts: Sequence[Part], *, depends_on: str) -> Finding:
@@ -100,6 +105,11 @@ def _answers(question: Question, evidence: Evidence) -> Iterator[Part]:
         yield from question(evidence)
     except NotMeasured as missing:
         yield Part(asked=str(missing), answer=Answer.OPEN, figure=NOT_MEASURED, needed=NOT_MEASURED)
+
+
+def _told(detail: Callable[[Evidence], Iterable[str]], evidence: Evidence) -> Iterator[str]:
+    with suppress(NotMeasured):
+        yield from detail(evidence)
 
 
 def _named(parts: Sequence[Part]) -> str:

@@ -39,7 +39,12 @@ def markdown(
     command: str,
 ) -> str:
     """The whole page: verdicts, the worker rules, the figures of every claim, machine and versions."""
-    sections = (_head(judged, command), _workers(rules), _figures(judged), _made_with(machines, versions))
+    sections = (
+        _head(judged, command),
+        ["## How many workers?\n", worker_rules(rules)],
+        _figures(judged),
+        _made_with(machines, versions),
+    )
     return "\n\n".join("\n".join(lines) for lines in sections) + "\n"
 
 
@@ -97,18 +102,20 @@ def _head(judged: Sequence[Judged], command: str) -> Iterator[str]:
     yield _table([["", "claim", "said by", "verdict", "because"], *rows])
 
 
-def _workers(rules: Sequence[RuleCell]) -> Iterator[str]:
-    yield "## How many workers?\n"
+def worker_rules(rules: Sequence[RuleCell]) -> str:
+    """The answer to "how many workers?": what each rule loses where, and which should never be chosen."""
     if not rules:
-        yield "Not measured."
-        return
-    yield (
-        "What following each rule loses against the best worker count that was found (0 % is the best; "
-        "*worse*: told from the best; *?*: cannot be told).\n"
+        return "Not measured."
+    return "\n".join(
+        [
+            "What following each rule loses against the best worker count that was found (0 % is the best; "
+            "*worse*: told from the best; *?*: cannot be told).",
+            "",
+            _table(rule_table(rules)),
+            "",
+            *(f"- {line}" for line in never_to_be_chosen(rules)),
+        ]
     )
-    yield _table(rule_table(rules))
-    yield ""
-    yield from (f"- {line}" for line in never_to_be_chosen(rules))
 
 
 def _figures(judged: Sequence[Judged]) -> Iterator[str]:
@@ -120,6 +127,7 @@ def _figures(judged: Sequence[Judged]) -> Iterator[str]:
         yield from (f"- {_part(part)}" for part in telling[:MOST_SHOWN])
         if len(telling) > MOST_SHOWN:
             yield f"- and {len(telling) - MOST_SHOWN} more with smaller effects"
+        yield from (f"- {detail}" for detail in finding.details)
         yield ""
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from harness.claims.answers import always, each, happened, lost_none, never
+from harness.claims.answers import NO_WORSE, always, each, happened, lost_none, never, spread_of
 from harness.claims.claim import Answer, Claim, Part, Question
 from harness.claims.evidence import Evidence, NotMeasured
 from harness.claims.memory import additive, predicted_kill
+from harness.claims.servers import against
 from harness.experiments import Observation
 
 LIFECYCLE = "lifecycle"
@@ -40,9 +41,33 @@ def is_not(value: float) -> Answering:
     return lambda seen, asked: always(seen, lambda one: one != value, asked)
 
 
-def shell_form_is_not_graceful(evidence: Evidence) -> Iterator[Part]:
-    seen = evidence.observed(LIFECYCLE, "command-form", "shell-form", "exit_code")
-    yield always(seen, lambda code: code == KILLED, "shell form has to be killed")
+def shells_have_to_be_killed(evidence: Evidence) -> Iterator[Part]:
+    """Every form but the one without a shell."""
+    for seen in evidence.about(LIFECYCLE, "command-form", "exit_code"):
+        if seen.subject != "exec-form":
+            yield always(seen, lambda code: code == KILLED, f"{seen.subject} has to be killed")
+
+
+def forwarded(case: str, quantity: str, wanted: float, asked: str) -> Question:
+    """Subjects are the case alone, or case/variant."""
+
+    def ask(evidence: Evidence) -> Iterator[Part]:
+        for seen in evidence.about(LIFECYCLE, "proxy-headers", quantity):
+            if seen.subject.partition("/")[0] == case:
+                yield always(seen, lambda one: one == wanted, f"{asked} ({seen.subject})")
+
+    return ask
+
+
+def start_up_times(evidence: Evidence) -> Iterator[str]:
+    for quantity, words in (("first_200_s", "first 200"), ("all_workers_s", "all workers serving")):
+        for seen in evidence.about(LIFECYCLE, "start-up", quantity):
+            yield f"{seen.subject}: {words} after {spread_of(seen)}"
+
+
+def requests_failed(evidence: Evidence) -> Iterator[str]:
+    for seen in evidence.about(LIFECYCLE, "worker-killed", "failed"):
+        yield f"{seen.subject}: {lost_none(seen, '').figure} while a worker was killed"
 
 
 def ran_once_per(place: str, expected: Callable[[int], int], asked: str) -> Question:
@@ -76,7 +101,7 @@ CLAIMS = (
         questions=(
             of("command-form", "exec-form", "exit_code", is_not(KILLED), "exec form exits by itself"),
             of("command-form", "exec-form", "lost_in_flight", lost_none, "exec form loses nothing in flight"),
-            shell_form_is_not_graceful,
+            shells_have_to_be_killed,
         ),
     ),
     Claim(
@@ -102,6 +127,7 @@ CLAIMS = (
         sources=(LIFECYCLE,),
         depends_on="the server",
         questions=(of_every_subject("worker-killed", "replaced_s", happened, "a killed worker is replaced"),),
+        details=(requests_failed,),
     ),
     Claim(
         id="L4",
@@ -134,6 +160,8 @@ CLAIMS = (
         questions=(
             of_every_subject("dependency-down", "ready_status", is_value(503), "not ready while it is down"),
             of_every_subject("dependency-down", "live_status", is_value(200), "alive while it is down"),
+            of_every_subject("dependency-hung", "ready_status", is_value(503), "not ready while it hangs"),
+            of_every_subject("dependency-hung", "live_status", is_value(200), "alive while it hangs"),
             of_every_subject("dependency-back", "ready_status", is_value(200), "ready when it is back"),
             of_every_subject("dependency-back", "live_status", is_value(200), "alive when it is back"),
         ),
@@ -161,6 +189,7 @@ CLAIMS = (
             ran_once_per("entrypoint/", lambda _: 1, "once in the entrypoint"),
             ran_once_per("lifespan/", lambda workers: workers, "once per worker in the lifespan"),
         ),
+        details=(start_up_times,),
     ),
     Claim(
         id="L9",
@@ -188,14 +217,19 @@ CLAIMS = (
         said_by="the official documentation",
         sources=(LIFECYCLE, "proxy-headers"),
         depends_on="who sends the headers",
-        questions=tuple(
-            of("proxy-headers", subject, f"{what}_forwarded", is_value(wanted), asked.format(what))
-            for what in ("scheme", "client")
-            for subject, wanted, asked in (
-                ("trusted", 1, "the proxy's {} is taken"),
-                ("stranger", 0, "a stranger's {} is not"),
-                ("off", 0, "nobody's {} is taken when it is off"),
-            )
+        questions=(
+            *(
+                forwarded(case, f"{what}_forwarded", wanted, asked.format(what))
+                for what in ("scheme", "client")
+                for case, wanted, asked in (
+                    ("trusted", 1, "the proxy's {} is taken"),
+                    ("stranger", 0, "a stranger's {} is not"),
+                    ("off", 0, "nobody's {} is taken when it is off"),
+                )
+            ),
+            against(
+                "uvicorn-standard", "uvicorn-no-proxy-headers", NO_WORSE, "no slower", preset="proxy-headers"
+            ),
         ),
     ),
 )

@@ -31,16 +31,18 @@ def additive(evidence: Evidence) -> Iterator[Part]:
 def predicted_kill(evidence: Evidence) -> Iterator[Part]:
     """The first worker too many, by the straight line, against the one that brought the killer."""
     for seen in evidence.about("lifecycle", "memory-limit", "killed_at_workers"):
-        foretold = evidence.observed("lifecycle", "memory-limit", seen.subject, "predicted_workers").values[0]
-        killed = seen.values[0]
-        if foretold is None:
-            raise NotMeasured(f"predicted_workers of {seen.subject}")
-        hit = killed is not None and abs(killed - foretold) <= 1
-        at = "never killed" if killed is None else f"killed at {killed:g} workers"
+        foretold = evidence.observed("lifecycle", "memory-limit", seen.subject, "predicted_workers")
+        pairs = [(k, f) for k, f in zip(seen.values, foretold.values, strict=False) if f is not None]
+        hits = [killed is not None and abs(killed - wanted) <= 1 for killed, wanted in pairs]
+        told = ", ".join(
+            f"{'not found' if killed is None else f'at {killed:g}'}, foretold {wanted:g}"
+            for killed, wanted in pairs
+        )
         yield Part(
-            asked=f"killed at the predicted count, one worker more or less ({seen.subject})",
-            answer=Answer.YES if hit else Answer.NO,
-            figure=f"{at}, predicted {foretold:g}{f' ({seen.note})' if seen.note else ''}",
+            asked=f"killed at the foretold count of workers, give or take one ({seen.subject})",
+            answer=Answer.YES if hits and all(hits) else Answer.NO if hits else Answer.OPEN,
+            figure=f"{told}{f' ({seen.note})' if seen.note else ''}",
+            needed="no prediction",
         )
 
 

@@ -10,7 +10,7 @@ from harness.claims.claim import Answer, Claim, Part, Question
 from harness.claims.evidence import Evidence, NotMeasured
 from harness.model import Validity
 
-SERVERS = "servers"
+SERVERS, MISMATCH = "servers", "wsgi-mismatch"
 STANDARD = "uvicorn-standard"
 
 
@@ -97,7 +97,7 @@ def smaller_image(evidence: Evidence) -> Iterator[Part]:
 
 def cannot_serve(evidence: Evidence) -> Iterator[Part]:
     """Whether a mismatched server ever gave a VALID trial, on a machine where the baseline did."""
-    run = evidence.run(SERVERS)
+    run = evidence.run(MISMATCH)
     sync, base = run.variant("gunicorn-sync"), run.matrix.baseline_id
     for scenario in run.matrix.scenarios:
         cell, control = run.cells[sync, scenario.name], run.cells[base, scenario.name]
@@ -196,7 +196,7 @@ CLAIMS = (
         id="S7",
         text="gunicorn's default sync (WSGI) worker cannot serve an ASGI app",
         said_by='guides: "a mismatch would not work at all"',
-        sources=(SERVERS,),
+        sources=(MISMATCH,),
         depends_on="the workload",
         questions=(cannot_serve,),
     ),
@@ -237,13 +237,15 @@ CLAIMS = (
     ),
     Claim(
         id="S12",
-        text="a server that the guides do not mention (granian, hypercorn) is faster than uvicorn[standard]",
+        text="a server, parser or loop that the guides do not mention is faster than uvicorn[standard]",
         said_by="their own projects",
         sources=(SERVERS,),
         depends_on="the server and the workload",
         questions=(
             against("granian", STANDARD, BETTER, "granian is faster"),
             against("hypercorn", STANDARD, BETTER, "hypercorn is faster"),
+            against("uvicorn-zttp", STANDARD, BETTER, "uvicorn is faster with zttp"),
+            against("uvicorn-rloop", STANDARD, BETTER, "uvicorn is faster with rloop"),
         ),
     ),
 )

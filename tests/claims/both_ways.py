@@ -16,6 +16,7 @@ World = Callable[[bool], Evidence]
 
 LIFE = partial(seen, "lifecycle")
 IMAGE = partial(seen, "images")
+NEWCOMERS = ("granian", "hypercorn", "uvicorn_zttp", "uvicorn_rloop")
 STANDARD, GUNICORN = "uvicorn-standard.w2", "gunicorn-uvicorn.w2"
 
 
@@ -79,7 +80,7 @@ def s4(true: bool) -> Evidence:
 
 def s7(true: bool) -> Evidence:
     broken = ("gunicorn-sync.w1",) if true else ()
-    return evidence(speeds("servers", uvicorn_standard__w1=1.0, gunicorn_sync__w1=1.0, broken=broken))
+    return evidence(speeds("wsgi-mismatch", gunicorn_uvicorn__w1=1.0, gunicorn_sync__w1=1.0, broken=broken))
 
 
 def s8(true: bool) -> Evidence:
@@ -102,12 +103,13 @@ def pair(preset: str, first: str, second: str, when_true: float, when_false: flo
 
 
 def i5(true: bool) -> Evidence:
+    other = ("bytecode" if true else "no-bytecode",)
     return evidence(
         *sized("slim-base", "slim", "full", "unpacked_bytes")(true),
         IMAGE("user", "non-root", "user_id", 10001 if true else 0, unit="id"),
         *timed("unbuffered", "unbuffered", "buffered", "log_delay_s", true),
         *sized("no-bytecode", "no-bytecode", "bytecode", "unpacked_bytes")(true),
-        *timed("no-bytecode", "bytecode", "no-bytecode", "start_s", true),
+        *timed("no-bytecode", "no-bytecode" if true else "bytecode", *other, "start_s", True),
     )
 
 
@@ -179,6 +181,7 @@ def l1(true: bool) -> Evidence:
         LIFE("command-form", "exec-form", "exit_code", 0 if true else 137, unit="id"),
         LIFE("command-form", "exec-form", "lost_in_flight", 0 if true else 3, of=40),
         LIFE("command-form", "shell-form", "exit_code", 137 if true else 0, unit="id"),
+        LIFE("command-form", "script-form", "exit_code", 137 if true else 0, unit="id"),
     )
 
 
@@ -207,6 +210,8 @@ def l6(true: bool) -> Evidence:
     codes = {
         ("dependency-down", "ready_status"): (503, 200),
         ("dependency-down", "live_status"): (200, 503),
+        ("dependency-hung", "ready_status"): (503, 200),
+        ("dependency-hung", "live_status"): (200, 503),
         ("dependency-back", "ready_status"): (200, 503),
         ("dependency-back", "live_status"): (200, 503),
     }
@@ -247,8 +252,8 @@ def l9(true: bool) -> Evidence:
             LIFE("memory-per-worker", f"uvicorn-standard.w{n}", "pss_bytes", size, unit="bytes")
             for n, size in enumerate(sizes, start=1)
         ),
-        LIFE("memory-limit", "uvicorn-standard", "predicted_workers", 5),
-        LIFE("memory-limit", "uvicorn-standard", "killed_at_workers", 5 if true else None),
+        LIFE("memory-limit", "uvicorn-standard", "predicted_workers", 5, 8),
+        LIFE("memory-limit", "uvicorn-standard", "killed_at_workers", 5 if true else None, 9 if true else 20),
     )
 
 
@@ -261,13 +266,15 @@ def l10(true: bool) -> Evidence:
 
 
 def l11(true: bool) -> Evidence:
-    wanted = {"trusted": 1, "stranger": 0, "off": 0}
+    wanted = {"trusted": 1, "stranger": 0, "off": 0, "trusted/gunicorn-asgi.w2": 1}
+    speed = 1.0 if true else 0.8
     return evidence(
+        speeds("proxy-headers", uvicorn_no_proxy_headers__w1=1.0, uvicorn_standard__w1=speed),
         *(
             LIFE("proxy-headers", subject, f"{what}_forwarded", value if true else 1 - value, unit="yes")
             for subject, value in wanted.items()
             for what in ("scheme", "client")
-        )
+        ),
     )
 
 
@@ -294,7 +301,7 @@ WORLDS: dict[str, World] = {
     "S9": s9,
     "S10": pair("tls", "uvicorn_tls__w1", "nginx_tls__w1", 1.3, 0.8),
     "S11": pair("mounting", "uvicorn_standard__w1", "uvicorn_mounted__w1", 0.8, 1.0),
-    "S12": lambda true: servers(**dict.fromkeys(("granian__w1", "hypercorn__w1"), 1.4 if true else 0.8)),
+    "S12": lambda true: servers(**dict.fromkeys((f"{name}__w1" for name in NEWCOMERS), 1.4 if true else 0.8)),
     "I1": both_sizes("multi-stage", "multi-stage", "single-stage"),
     "I2": lambda true: images(
         timed("requirements-first", "requirements-first", "source-first", "rebuild_s", true)
