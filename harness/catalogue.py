@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Protocol
 
 from harness import pipeline
+from harness.adapters.experiment_store import ExperimentStore
 from harness.adapters.result_store import RunStore
 from harness.claims.catalogue import CLAIMS
 from harness.errors import ConfigurationError, TrialError, VariantError
 from harness.execution.run import RunEnd, Watcher
+from harness.experiments import Observation
 from harness.live import duration
 from harness.planning.plan import cells_of, estimate, plan_blocks
 
@@ -65,22 +67,22 @@ class MatrixStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentStep:
-    """An experiment that is no matrix run; it knows by itself what its directory lacks."""
+    """An experiment that is no matrix run, in the directory `into`/<name>."""
 
     name: str
-    seconds: float
-    """Its whole length here, measured once."""
     into: Path
-    start: Callable[[Path], None]
+    left_s: Callable[[Sequence[Observation]], float]
+    """What it still takes, given what has been observed."""
+    start: Callable[[Path, Callable[[str], None]], object]
+    """Measures what its directory lacks, and says what it does."""
 
     @property
     def expected_s(self) -> float:
-        return self.seconds
+        return self.left_s(ExperimentStore(self.into / self.name).observations())
 
     def measure(self, watcher: Watcher) -> bool:
-        watcher.said(f"{self.name} goes on where {self.into / self.name} ends")
         try:
-            self.start(self.into / self.name)
+            self.start(self.into / self.name, watcher.said)
         except KeyboardInterrupt:
             return False
         return True

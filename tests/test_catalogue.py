@@ -10,9 +10,11 @@ import pytest
 
 from harness import catalogue
 from harness.adapters.config_file import find_project
+from harness.adapters.experiment_store import ExperimentStore
 from harness.catalogue import ExperimentStep, MatrixStep, Step, Walked
 from harness.errors import BuildFailed, ConfigurationError
 from harness.execution.run import Watcher
+from tests.claims.worlds import seen
 from tests.execution.test_run import Listener
 from tests.fakes import FakeClock, Faults
 from tests.test_pipeline import Machine, machine
@@ -93,11 +95,17 @@ def test_a_preset_without_a_matrix_is_no_step(tmp_path: Path) -> None:
     assert [step.name for step in catalogue.matrix_steps(tmp_path, tmp_path)] == ["worker-heuristics"]
 
 
-def test_an_experiment_is_started_in_its_directory(tmp_path: Path) -> None:
-    started: list[Path] = []
-    step = ExperimentStep(name="images", seconds=60, into=tmp_path, start=started.append)
+def test_an_experiment_goes_on_in_its_directory_until_nothing_is_left(tmp_path: Path) -> None:
+    def start(directory: Path, say: Callable[[str], None]) -> None:
+        ExperimentStore.open(directory, {}).append(seen("images", "user", "root", "user_id", 0))
+
+    step = ExperimentStep(
+        name="images", into=tmp_path, left_s=lambda known: 60.0 * (1 - len(known)), start=start
+    )
+    assert step.expected_s == 60
     assert step.measure(Listener())
-    assert started == [tmp_path / "images"]
+    assert (tmp_path / "images" / "observations.jsonl").is_file()
+    assert step.expected_s == 0
 
 
 def test_a_matrix_is_measured_in_a_directory_of_its_name_and_then_finished(
