@@ -213,18 +213,14 @@ def claims(
     from harness.claims.workers import rule_cells
 
     found = stored_evidence(evidence)
-    judged = findings(found)
+    judged, rules = findings(found), tuple(rule_cells(found))
+    machines = stored_machines(evidence)
     if markdown:
         command = shlex.join(["harness", "claims", "--evidence", str(evidence), "--markdown", str(markdown)])
-        page = document.markdown(
-            judged,
-            tuple(rule_cells(found)),
-            stored_machines(evidence),
-            versions(evidence),
-            command=command,
-        )
+        page = document.markdown(judged, rules, machines, versions(evidence), command=command)
         markdown.write_text(page, encoding="utf-8")
-    _say(_console(), document.best(judged, best) if best else document.text(judged))
+    shown = document.best(judged, best) if best else document.text(judged, rules, machines)
+    _say(_console(), shown)
 
 
 @app.command()

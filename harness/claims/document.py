@@ -9,14 +9,18 @@ from harness.claims.claim import Answer, Claim, Finding, Part, Word
 from harness.claims.workers import RuleCell, lost
 
 Judged = tuple[Claim, Finding]
+Machine = tuple[str, Mapping[str, str]]
+"""A preset, and where, when and with what it was measured."""
 MOST_SHOWN = 12
 """Parts of one claim on the page; the rest is counted."""
 _TELLING_FIRST = (Word.FAILS, Word.DEPENDS, Word.HOLDS, Word.UNDECIDED)
 
 
-def text(judged: Sequence[Judged]) -> str:
-    """One paragraph a claim, then the counts."""
-    return "\n".join([*(_line(claim, finding) for claim, finding in judged), "", tally(judged)])
+def text(judged: Sequence[Judged], rules: Sequence[RuleCell], machines: Sequence[Machine]) -> str:
+    """One paragraph a claim, the worker rules, the machine of each preset, and the counts."""
+    made = (f"{name}: {', '.join(facts.values())}" for name, facts in machines)
+    claims = (_line(claim, finding) for claim, finding in judged)
+    return "\n".join([*claims, "", "How many workers?", worker_rules(rules), "", *made, "", tally(judged)])
 
 
 def tally(judged: Sequence[Judged]) -> str:
@@ -33,7 +37,7 @@ def best(judged: Sequence[Judged], count: int) -> str:
 def markdown(
     judged: Sequence[Judged],
     rules: Sequence[RuleCell],
-    machines: Sequence[tuple[str, Mapping[str, str]]],
+    machines: Sequence[Machine],
     versions: Mapping[str, str],
     *,
     command: str,
@@ -87,7 +91,7 @@ def _loss(cell: RuleCell) -> str:
 
 
 def _line(claim: Claim, finding: Finding) -> str:
-    return f"{claim.id:<4}{finding.word.upper():<10} {claim.text}\n      {finding.why}"
+    return f"{claim.id:<4}{finding.word.upper():<10} {claim.text} ({claim.said_by})\n      {finding.why}"
 
 
 def _head(judged: Sequence[Judged], command: str) -> Iterator[str]:
@@ -136,9 +140,7 @@ def _part(part: Part) -> str:
     return f"{part.answer}: {part.asked}: {part.figure}{needed}"
 
 
-def _made_with(
-    machines: Sequence[tuple[str, Mapping[str, str]]], versions: Mapping[str, str]
-) -> Iterator[str]:
+def _made_with(machines: Sequence[Machine], versions: Mapping[str, str]) -> Iterator[str]:
     yield "## Machine and versions\n"
     if not machines:
         yield "Nothing was measured yet."

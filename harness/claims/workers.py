@@ -82,10 +82,12 @@ def _standing(
     run: MeasuredRun, finding: ScenarioFinding, variant_id: str
 ) -> tuple[Answer, Summary | None, str]:
     """Best, or told from the best by less than matters: yes. WORSE than it: no. Else open."""
-    if variant_id == finding.best and finding.best_set:
-        return Answer.YES, Summary(center=0.0, lo=0.0, hi=0.0, n=finding_blocks(run, finding, variant_id)), ""
-    pair = next((pair for pair in finding.against_best if pair.variant_id == variant_id), None)
     cell = run.cells[variant_id, finding.scenario]
+    if finding.floor is None or not finding.best_set:
+        return Answer.OPEN, None, "no A/A floor to judge by, or the fastest could not be ranked"
+    if variant_id == finding.best:
+        return Answer.YES, Summary(center=0.0, lo=0.0, hi=0.0, n=cell.valid), ""
+    pair = next((pair for pair in finding.against_best if pair.variant_id == variant_id), None)
     if pair is None or not rankable(cell, finding.metric):
         # A count whose trials broke, for want of memory for one, is no count to choose.
         broken = cell.trials and not cell.valid
@@ -100,10 +102,6 @@ def _standing(
         lost,
         f"that it loses up to {percent(lost.hi)} is not ruled out" if lost.hi else "no interval",
     )
-
-
-def finding_blocks(run: MeasuredRun, finding: ScenarioFinding, variant_id: str) -> int:
-    return run.cells[variant_id, finding.scenario].valid
 
 
 def _regret(ratio: Summary, direction: Direction) -> Summary:
