@@ -3,7 +3,7 @@
 from scenarios.loadkit.request import Request, json_body
 from scenarios.loadkit.user import LeanUser
 
-WAIT_MS = 2000
+WAIT_MS = 2500
 
 
 class LongWait(LeanUser):
