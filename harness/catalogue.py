@@ -14,6 +14,8 @@ from harness.claims.catalogue import CLAIMS
 from harness.errors import ConfigurationError, TrialError, VariantError
 from harness.execution.run import RunEnd, Watcher
 from harness.experiments import Observation
+from harness.images.pairs import PAIRS
+from harness.images.run import compare_images, unmeasured
 from harness.live import duration
 from harness.planning.plan import cells_of, estimate, plan_blocks
 
@@ -112,6 +114,18 @@ def matrix_steps(
         path = project / "matrices" / f"{name}.toml"
         if path.is_file():
             yield MatrixStep(name=name, path=path, into=into, engine=engine, wait=wait)
+
+
+def experiment_steps(into: Path, *, wait: bool = False) -> tuple[ExperimentStep, ...]:
+    """Experiments know by themselves what their directory lacks."""
+    return (
+        ExperimentStep(
+            name="images",
+            into=into,
+            left_s=lambda seen: sum(pair.about_s for pair in unmeasured(PAIRS, seen)),
+            start=lambda directory, say: compare_images(directory, only=(), wait=wait, say=say),
+        ),
+    )
 
 
 def chosen(steps: Sequence[Step], only: Sequence[str]) -> list[Step]:

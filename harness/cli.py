@@ -241,7 +241,11 @@ def catalogue(
 
     console = _console()
     project = find_project(Path.cwd())
-    steps = presets.chosen([*presets.matrix_steps(project, into, engine=engine, wait=wait)], only or ())
+    every: list[presets.Step] = [
+        *presets.matrix_steps(project, into, engine=engine, wait=wait),
+        *presets.experiment_steps(into, wait=wait),
+    ]
+    steps = presets.chosen(every, only or ())
     for line in presets.told_beforehand(steps, budget_s=budget_min * 60):
         _say(console, line)
     if plan:
