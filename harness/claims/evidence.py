@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.analysis.common_rate import with_common_rates
 from harness.analysis.comparisons import Cells, compare, margin_over, rankable, summarise_cells
 from harness.analysis.intervals import PairedRatio, paired_ratio
 from harness.analysis.metrics import ranking_metric
@@ -36,6 +37,7 @@ class MeasuredRun:
     @classmethod
     def of(cls, name: str, matrix: Matrix, records: Sequence[TrialRecord]) -> MeasuredRun:
         """Raises ConfigurationError when the records are not of this matrix."""
+        matrix = with_common_rates(matrix, records)
         samples = samples_of(records, matrix)
         return cls(
             name=name,
