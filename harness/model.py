@@ -191,6 +191,7 @@ class Matrix:
     ready_timeout_s: float
     server_cpus: tuple[int, ...]
     generator_cpus: tuple[int, ...]
+    """One for each process of the load generator; a CPU stands there once for every process on it."""
     precision: float | None = None
     """Half-width, a fraction, at which a scenario's ratios are known well enough; None runs every block."""
 

@@ -42,6 +42,8 @@ class RunOptions:
     engine: str = "auto"
     resume: str | None = None
     """A run's id or path; an empty text means the newest run."""
+    run_id: str | None = None
+    """The run's directory below `results`, gone on with where it is there; a new one by time when None."""
     fail_fast: bool = False
     wait: bool = False
 
@@ -77,7 +79,8 @@ def run(matrix_path: Path, options: RunOptions, watcher: Watcher) -> RunOutcome:
         watcher.said(f"run {earlier.path.name} is complete: nothing to do")
         return RunOutcome(store=earlier, end=RunEnd.COMPLETE, failed_builds={}, before=len(earlier.records()))
     now = datetime.now(UTC)
-    run_id = earlier.path.name if earlier else new_run_id(options.results, matrix.name, now)
+    run_id = options.run_id or new_run_id(options.results, matrix.name, now)
+    run_id = earlier.path.name if earlier else run_id
     with ExitStack() as stack:
         stack.enter_context(run_lock(run_id, wait=options.wait, say=watcher.said))
         engine = stack.enter_context(open_engine(options.engine, project, run_id, watcher.said))
@@ -102,9 +105,11 @@ def run(matrix_path: Path, options: RunOptions, watcher: Watcher) -> RunOutcome:
 
 def _earlier(options: RunOptions, matrix: Matrix, watcher: Watcher) -> RunStore | None:
     """The run to resume, if any was asked for. Raises ConfigurationError where its matrix was another."""
-    if options.resume is None:
+    begun = options.run_id is not None and (options.results / options.run_id).exists()
+    wanted = options.run_id if begun else options.resume
+    if wanted is None:
         return None
-    earlier = find_run(options.results, options.resume or None, of_matrix=matrix.name)
+    earlier = find_run(options.results, wanted or None, of_matrix=matrix.name)
     _refuse(earlier, matrix_changes(earlier.manifest()["matrix"], matrix_to_json(matrix)))
     if earlier.torn_tail():
         watcher.said("the journal's last record was cut short: that trial is measured again")

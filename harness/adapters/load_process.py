@@ -80,7 +80,7 @@ class ProcessLoadGenerator:
                 )
                 for cpu in self._cpus
             ]
-            yield AgentGenerator(agents, base_url=deployment.base_url, name=deployment.name)
+            yield AgentGenerator(agents, base_url=deployment.base_url, name=deployment.name, cpus=self._cpus)
 
 
 class Agent:
@@ -112,8 +112,10 @@ class Agent:
 class AgentGenerator:
     """The agents of one deployment; structurally a `Generator`. The first one alone asks questions."""
 
-    def __init__(self, agents: Sequence[Agent], *, base_url: str, name: str) -> None:
-        self._agents, self._base_url, self._name = agents, base_url, name
+    def __init__(
+        self, agents: Sequence[Agent], *, base_url: str, name: str, cpus: Sequence[int] = ()
+    ) -> None:
+        self._agents, self._base_url, self._name, self._cpus = agents, base_url, name, cpus
         self._so_far: LoadRecord | None = None
         self._next_ids = [index << ID_BITS_PER_AGENT for index in range(len(agents))]
 
@@ -154,7 +156,7 @@ class AgentGenerator:
         results = self._collect(driving, scenario.warmup_s + scenario.measure_s + DRAIN_S, progress)
         for index, result in enumerate(results):
             self._next_ids[index] += result.scheduled
-        self._so_far = merge(results, earlier=self._so_far)
+        self._so_far = merge(results, cpus=self._cpus[: len(driving)], earlier=self._so_far)
         return self._so_far
 
     def _collect(self, driving: Sequence[Agent], within_s: float, progress: Progress) -> list[DriveResult]:

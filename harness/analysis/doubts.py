@@ -74,6 +74,17 @@ def overcommit_warnings(matrix: Matrix) -> tuple[str, ...]:
     )
 
 
+def sharing_warnings(matrix: Matrix) -> tuple[str, ...]:
+    """A load generator on the server's cores takes time from it, and more from the faster variant."""
+    shared = set(matrix.server_cpus) & set(matrix.generator_cpus)
+    if not shared:
+        return ()
+    return (
+        f"The server shares {len(shared)} of its {len(matrix.server_cpus)} cores with the load generator: "
+        f"figures are what both reach together, and other programs on these cores go unseen.",
+    )
+
+
 def usable_cpus(variant: Variant, matrix: Matrix) -> float:
     """The pinned CPUs of the server, or the variant's quota where that is less."""
     pinned = float(len(matrix.server_cpus))

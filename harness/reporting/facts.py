@@ -150,7 +150,8 @@ def method_rows(data: ReportData) -> tuple[tuple[str, str], ...]:
         ("margin", percent(matrix.margin)),
         ("network path", ", ".join(networks)),
         ("server CPUs", _cpus(matrix.server_cpus)),
-        ("generator CPUs", _cpus(matrix.generator_cpus)),
+        *_cpus_inside(data),
+        ("generator CPUs", _cpus(sorted(set(matrix.generator_cpus)))),
     )
     machine = tuple(
         (key.replace("_", " ").replace(".", ": "), value)
@@ -158,6 +159,15 @@ def method_rows(data: ReportData) -> tuple[tuple[str, str], ...]:
         if key not in ("engine", "command")
     )
     return tuple((plain(label), plain(value)) for label, value in (*design, *machine))
+
+
+def _cpus_inside(data: ReportData) -> Iterator[tuple[str, str]]:
+    """The three meanings of "number of CPUs": what a worker rule comes to depends on which is taken."""
+    for cpus in dict.fromkeys(record.facts.cpus for record in data.records if record.facts):
+        yield (
+            "CPUs as the server sees them",
+            f"host {cpus.host}, allowed {cpus.affinity}, quota {cpus.quota:g}",
+        )
 
 
 def _cpus(cpus: Sequence[int]) -> str:

@@ -69,7 +69,7 @@ def _command(variant: Variant) -> str:
 
 
 def _generator(matrix: Matrix) -> Iterator[str]:
-    yield f"load generator: {len(matrix.generator_cpus)} x on {_listed(matrix.generator_cpus)}, one a CPU"
+    yield f"load generator: {len(matrix.generator_cpus)} x on {_listed(sorted(set(matrix.generator_cpus)))}"
     yield f"    command      {shlex.join(GENERATOR_ARGV)}"
 
 
