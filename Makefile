@@ -3,7 +3,7 @@ REQUIRE_ENGINE ?= $(if $(CI)$(shell [ "$$(id -u)" = 0 ] && command -v apt-get),1
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test test-fast check lock env clean
+.PHONY: help bench claims test test-fast check lock env clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -11,6 +11,11 @@ help: ## Show this list
 bench: ## Set up everything, then measure matrices/quick.toml
 	@scripts/setup.sh
 	$(BIN)/harness run --matrix matrices/quick.toml
+
+claims: ## Set up everything, measure the whole catalogue, and write docs/claims.md
+	@scripts/setup.sh
+	$(BIN)/harness catalogue
+	$(BIN)/harness claims --markdown docs/claims.md
 
 test: ## Set up everything, then run every test, real containers included
 	@REQUIRE_ENGINE=$(REQUIRE_ENGINE) scripts/setup.sh

@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 
 RESULTS = Path("results")
+EVIDENCE = RESULTS / "claims"
 MatrixOption = Annotated[
     Path, typer.Option("--matrix", "-m", help="A matrix file, for example matrices/quick.toml.")
 ]
@@ -116,12 +117,15 @@ def list_(results: ResultsOption = RESULTS) -> None:
     """List matrices, scenarios, recipes and stored runs."""
     from harness.adapters.config_file import find_project, scenario_names
     from harness.adapters.result_store import runs_in
-    from harness.planning.commands import RECIPES
+    from harness.planning.recipes import RECIPES
 
     project = find_project(Path.cwd())
     matrices = sorted(str(p.relative_to(project)) for p in (project / "matrices").glob("*.toml"))
     runs = [f"{store.path.name}  {_state(store)}" for store in runs_in(results)]
-    recipes = [f"{name}  {recipe.description}" for name, recipe in RECIPES.items()]
+    recipes = [
+        f"{name}  {recipe.description}{f' ({recipe.caution})' if recipe.caution else ''}"
+        for name, recipe in RECIPES.items()
+    ]
     sections = {"Matrices": matrices, "Scenarios": scenario_names(project), "Recipes": recipes, "Runs": runs}
     for title, lines in sections.items():
         typer.echo(f"{title}:")
@@ -195,6 +199,104 @@ def images(
         _say(console, f"Go on with: {shlex.join(['harness', 'images', '--into', str(directory)])}")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     console.print(table(store.observations()))
+
+
+@app.command()
+def lifecycle(
+    into: Annotated[
+        Path | None, typer.Option(help="A directory for the observations; one that is there is gone on with.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="A probe by name or by claim (L1 to L11); may be repeated.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, max=1000, help="How often losses are counted.")] = 20,
+    wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
+) -> None:
+    """Stop, kill, block and reload real servers, and count what their clients lose. About 12 minutes."""
+    from harness.lifecycle import document
+    from harness.lifecycle.run import default_directory
+    from harness.lifecycle.run import lifecycle as experiment
+
+    console = _console()
+    into = into or default_directory(RESULTS)
+    again = shlex.join(["harness", "lifecycle", "--into", str(into)])
+    _say(console, f"If it is cut short, go on with: {again}")
+    result = experiment(
+        into=into,
+        only=only or (),
+        repeats=repeats,
+        wait=wait,
+        say=lambda message: _say(console, message),
+        show=lambda seen: _say(console, document.line(seen)),
+    )
+    _say(console, f"\n{document.table(result.store.observations())}\n\nObservations: {result.store.path}")
+    if result.unmeasured:
+        _say(console, "\n".join(["Not measured:", *result.unmeasured]))
+        raise typer.Exit(ExitCode.TRIALS)
+
+
+@app.command()
+def claims(
+    evidence: Annotated[
+        Path, typer.Option(help="The directory with one run or experiment a preset.")
+    ] = EVIDENCE,
+    markdown: Annotated[Path | None, typer.Option(help="Write the page to this file as well.")] = None,
+    best: Annotated[int, typer.Option(min=0, help="Print this many of the most telling lines only.")] = 0,
+) -> None:
+    """Hold the field's advice against what was measured: holds, fails, depends or undecided."""
+    from harness.claims import document
+    from harness.claims.catalogue import findings
+    from harness.claims.stored import stored_evidence, stored_machines, versions
+    from harness.claims.workers import rule_cells
+
+    found = stored_evidence(evidence)
+    judged, rules = findings(found), tuple(rule_cells(found))
+    machines = stored_machines(evidence)
+    if markdown:
+        command = shlex.join(["harness", "claims", "--evidence", str(evidence), "--markdown", str(markdown)])
+        page = document.markdown(judged, rules, machines, versions(evidence), command=command)
+        markdown.write_text(page, encoding="utf-8")
+    shown = document.best(judged, best) if best else document.text(judged, rules, machines)
+    _say(_console(), shown)
+
+
+@app.command()
+def catalogue(
+    into: Annotated[Path, typer.Option(help="Where each preset has its directory.")] = EVIDENCE,
+    only: Annotated[list[str] | None, typer.Option(help="A preset; may be repeated.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Say how long it takes, and start nothing.")] = False,
+    budget_min: Annotated[float, typer.Option(min=1, help="Begin nothing that would end later.")] = 180.0,
+    engine: Annotated[str, typer.Option(help="auto, docker or process (no containers).")] = "auto",
+    wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
+) -> None:
+    """Measure all that the claims are judged by; a second call goes on where the first one ended."""
+    from time import monotonic
+
+    from harness import catalogue as presets
+    from harness.adapters.config_file import find_project
+    from harness.live import LiveWatcher
+
+    console = _console()
+    project = find_project(Path.cwd())
+    every: list[presets.Step] = [
+        *presets.matrix_steps(project, into, engine=engine, wait=wait),
+        *presets.experiment_steps(into, wait=wait),
+    ]
+    steps = presets.chosen(every, only or ())
+    for line in presets.told_beforehand(steps, budget_s=budget_min * 60):
+        _say(console, line)
+    if plan:
+        return
+    with LiveWatcher(console) as watcher:
+        done = presets.walk(steps, budget_s=budget_min * 60, monotonic=monotonic, watcher=watcher)
+    claims(evidence=into)
+    for name in done.left:
+        _say(console, f"{name} was left for the next call: the budget was too small")
+    if done.interrupted:
+        _say(console, f"Go on with: {shlex.join(['harness', 'catalogue', '--into', str(into)])}")
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    if done.failed:
+        raise typer.Exit(ExitCode.TRIALS)
 
 
 @app.command()

@@ -81,6 +81,10 @@ class NotReady(TrialError):
         )
 
 
+class CannotServe(TrialError):
+    """The server runs, and breaks on every request: it is no server for this app."""
+
+
 class DeploymentDied(TrialError):
     """The server exited (or was killed) while the trial needed it."""
 

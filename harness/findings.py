@@ -71,6 +71,8 @@ class CellSummary:
     trials: int
     word: Validity
     """VALID when it can be ranked; otherwise the word that stands on its numbers."""
+    cannot_serve: bool = False
+    """The server breaks on every request of this app."""
     stopped_early: bool = False
     """Clearly worse than the best by then, so it was measured no further."""
     limited_by: Limit | None = None

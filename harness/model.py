@@ -191,9 +191,9 @@ class Matrix:
     ready_timeout_s: float
     server_cpus: tuple[int, ...]
     generator_cpus: tuple[int, ...]
+    """One for each process of the load generator; a CPU stands there once for every process on it."""
     precision: float | None = None
-    """Half-width, as a fraction, at which a scenario's ratios are known well enough to stop before
-    `blocks`; None runs every block."""
+    """Half-width, a fraction, at which a scenario's ratios are known well enough; None runs every block."""
 
     @property
     def baseline(self) -> Variant:
@@ -250,7 +250,7 @@ class WorkerFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
-    """What the probe endpoint says from inside the container."""
+    """What the probe says from inside the container; `features` such as "proxy-headers" and "reload"."""
 
     variant_id: str
     workers: tuple[WorkerFacts, ...]
@@ -263,6 +263,7 @@ class ServerFacts:
     versions: Mapping[str, str]
     cpus: CpuCounts
     uid: int
+    features: tuple[str, ...] = ()
     front: str | None = None
     """Name and version of the proxy that passed the probe on, as that proxy says."""
     scheme: str = "http"
@@ -376,3 +377,5 @@ class TrialRecord:
     """What tells where its limit lay; None where the load did not end, or the server tells nothing."""
     search: CapacitySearch | None = None
     """Capacity scenarios only."""
+    cannot_serve: bool = False
+    """The server runs and breaks on every request of this app: a finding, not an accident."""

@@ -26,6 +26,7 @@ from harness.execution.resume import machine_changes, matrix_changes
 from harness.execution.run import RunEnd, Watcher, run_blocks
 from harness.execution.trial import Bench, TrialOutcome, run_trial
 from harness.model import Matrix, TrialRecord
+from harness.planning.recipes import image_of
 from harness.planning.remaining import Block, remaining_blocks
 from harness.records import matrix_to_json
 
@@ -41,6 +42,8 @@ class RunOptions:
     engine: str = "auto"
     resume: str | None = None
     """A run's id or path; an empty text means the newest run."""
+    run_id: str | None = None
+    """The run's directory below `results`, gone on with where it is there; a new one by time when None."""
     fail_fast: bool = False
     wait: bool = False
 
@@ -76,7 +79,8 @@ def run(matrix_path: Path, options: RunOptions, watcher: Watcher) -> RunOutcome:
         watcher.said(f"run {earlier.path.name} is complete: nothing to do")
         return RunOutcome(store=earlier, end=RunEnd.COMPLETE, failed_builds={}, before=len(earlier.records()))
     now = datetime.now(UTC)
-    run_id = earlier.path.name if earlier else new_run_id(options.results, matrix.name, now)
+    run_id = options.run_id or new_run_id(options.results, matrix.name, now)
+    run_id = earlier.path.name if earlier else run_id
     with ExitStack() as stack:
         stack.enter_context(run_lock(run_id, wait=options.wait, say=watcher.said))
         engine = stack.enter_context(open_engine(options.engine, project, run_id, watcher.said))
@@ -101,9 +105,11 @@ def run(matrix_path: Path, options: RunOptions, watcher: Watcher) -> RunOutcome:
 
 def _earlier(options: RunOptions, matrix: Matrix, watcher: Watcher) -> RunStore | None:
     """The run to resume, if any was asked for. Raises ConfigurationError where its matrix was another."""
-    if options.resume is None:
+    begun = options.run_id is not None and (options.results / options.run_id).exists()
+    wanted = options.run_id if begun else options.resume
+    if wanted is None:
         return None
-    earlier = find_run(options.results, options.resume or None, of_matrix=matrix.name)
+    earlier = find_run(options.results, wanted or None, of_matrix=matrix.name)
     _refuse(earlier, matrix_changes(earlier.manifest()["matrix"], matrix_to_json(matrix)))
     if earlier.torn_tail():
         watcher.said("the journal's last record was cut short: that trial is measured again")
@@ -126,7 +132,7 @@ def _build(
     for recipe in (GENERATOR, *dict.fromkeys(variant.recipe for variant in matrix.variants)):
         watcher.said(f"building {recipe}")
         try:
-            images[recipe] = engine.build(recipe)
+            images[recipe] = engine.build(recipe if recipe == GENERATOR else image_of(recipe))
         except VariantError as error:
             if recipe in needed:
                 watcher.said(f"the run cannot go on without {recipe}: {needed[recipe]}")

@@ -17,7 +17,7 @@ from harness.analysis.run import analyse
 from harness.findings import RunAnalysis
 from harness.measurement.metrics import latencies
 from harness.model import Matrix, TrialRecord, Validity
-from harness.planning.commands import RECIPES
+from harness.planning.recipes import RECIPES
 from harness.reporting.data import ReportData, ResourceSeries, RuleRow, TailCurve
 from harness.reporting.documents import documents
 from harness.reporting.figures.tail import tail_curve

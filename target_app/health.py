@@ -30,22 +30,36 @@ async def ready(request: Request, response: Response) -> Health:
     settings: Settings = request.app.state.settings
     reason = None if request.app.state.started else "the lifespan has not started, or has ended"
     if reason is None and settings.dependency is not None:
-        reason = await why_unreachable(settings.dependency)
+        reason = await why_unavailable(settings.dependency)
     if reason is None:
         return Health(status="ok")
     response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     return Health(status="unavailable", reason=reason)
 
 
-async def why_unreachable(address: str) -> str | None:
-    """Dial host:port once. None when it accepts within DIAL_TIMEOUT_S, otherwise the reason."""
-    host, _, port = address.rpartition(":")
+async def why_unavailable(address: str) -> str | None:
+    """Dial a dependency once. None when it answers within DIAL_TIMEOUT_S, otherwise the reason.
+
+    To accept is enough for host:port. A redis:// one must answer a PING as well: the kernel goes on
+    accepting for a process that hangs.
+    """
+    scheme, _, place = address.rpartition("//")
+    host, _, port = place.rpartition(":")
     try:
         async with asyncio.timeout(DIAL_TIMEOUT_S):
-            _, writer = await asyncio.open_connection(host, int(port))
+            reader, writer = await asyncio.open_connection(host, int(port))
+            try:
+                return await why_no_pong(reader, writer) if scheme == "redis:" else None
+            finally:
+                writer.close()
     except TimeoutError:
         return f"dependency {address} did not answer within {DIAL_TIMEOUT_S:g} s"
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError) as error:
         return f"dependency {address}: {error}"
-    writer.close()
-    return None
+
+
+async def why_no_pong(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str | None:
+    """PING as an inline command of Redis' protocol. A server that still loads its data answers an error."""
+    writer.write(b"PING\r\n")
+    answer = await reader.readline()
+    return None if answer == b"+PONG\r\n" else f"the dependency answered {answer!r} to a PING"

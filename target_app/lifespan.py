@@ -32,6 +32,8 @@ def lifespan_of(
         if not settings.access_log:
             silence_uvicorn_access_log()
         counters.publish(settings.runtime_dir)
+        if settings.migrate_in_lifespan:
+            record(settings.runtime_dir, "migration")
         watcher = asyncio.create_task(watch(counters))
         record(settings.runtime_dir, "startup")
         app.state.started = True
@@ -56,7 +58,7 @@ def silence_uvicorn_access_log() -> None:
     logger.propagate = False
 
 
-def record(directory: Path, event: Literal["startup", "shutdown"]) -> None:
+def record(directory: Path, event: Literal["migration", "startup", "shutdown"]) -> None:
     """Append one line to lifespan.jsonl, whole even when several workers write at once."""
     line = json.dumps({"event": event, "pid": os.getpid(), "time": datetime.now(UTC).isoformat()}) + "\n"
     descriptor = os.open(directory / RECORD, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

@@ -7,6 +7,7 @@ import os
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
+from starlette.routing import Mount
 
 from target_app.counters import Worker, live_workers
 from target_app.cpus import CpuCounts, cpu_counts
@@ -19,6 +20,11 @@ FRONT_HEADER = "x-fronted-by"
 """Proxies of ours put their name and version here."""
 
 
+class Caller(BaseModel):
+    scheme: str
+    client: str | None
+
+
 class Probe(BaseModel):
     variant_id: str
     pid: int
@@ -29,6 +35,7 @@ class Probe(BaseModel):
     http: str
     access_log: bool
     keep_alive_s: float | None
+    features: list[str]
     versions: dict[str, str]
     cpus: CpuCounts
     front: str | None
@@ -39,6 +46,7 @@ class Probe(BaseModel):
 async def probe(request: Request) -> Probe:
     settings: Settings = request.app.state.settings
     stack = serving_stack()
+    mounted = ["mounted"] if any(isinstance(route, Mount) for route in request.app.routes) else []
     return Probe(
         variant_id=settings.variant_id,
         pid=os.getpid(),
@@ -49,8 +57,15 @@ async def probe(request: Request) -> Probe:
         http=stack.http,
         access_log=stack.access_log,
         keep_alive_s=stack.keep_alive_s,
+        features=[*stack.features, *mounted],
         versions=versions(),
         cpus=cpu_counts(),
         front=request.headers.get(FRONT_HEADER),
         scheme=request.url.scheme,
     )
+
+
+@router.get("/whoami")
+async def whoami(request: Request) -> Caller:
+    """Who calls, and how, as far as the app can tell: behind a proxy, what the server believes of it."""
+    return Caller(scheme=request.url.scheme, client=request.client.host if request.client else None)

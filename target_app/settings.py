@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "TARGET_"
@@ -24,8 +24,14 @@ class Settings(BaseSettings):
     runtime_dir: Path = Path("/tmp/target")
     """Worker counters and the lifespan record. Deployments that share a file system need one each."""
     access_log: bool = False
-    dependency: Annotated[str, StringConstraints(pattern=r"^[^\s:]+:\d{1,5}$")] | None = Field(default=None)
-    """host:port that must accept connections for the app to be ready."""
+    mounted: bool = False
+    """Serve /v1 and /v2 as mounted sub-applications instead of routes of the one app."""
+    dependency: Annotated[str, StringConstraints(pattern=r"^(redis://)?[^\s:/]+:\d{1,5}$")] | None = None
+    """host:port that must accept connections for the app to be ready, redis://host:port answer a PING too."""
+    migrate_in_lifespan: bool = False
+    """Whether every worker runs the migration as it starts, instead of one step before the server."""
+    faults: bool = False
+    """Serve the endpoints of target_app/faults.py, which do harm on request."""
 
 
 def settings_or_exit() -> Settings:

@@ -12,12 +12,15 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from types import FunctionType
 from typing import Any
 
 PACKAGES = (
-    *("fastapi", "starlette", "pydantic", "uvicorn", "uvloop", "httptools", "h11"),
-    *("gunicorn", "gunicorn-h1c", "uvicorn-worker", "fastapi-cli"),
+    *("fastapi", "starlette", "pydantic", "uvicorn", "uvloop", "rloop", "httptools", "h11", "zttp"),
+    *("gunicorn", "gunicorn-h1c", "uvicorn-worker", "fastapi-cli", "granian", "hypercorn"),
 )
+
+GRANIAN_LOGGED = "_callback_wrapper.<locals>._http_logger"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,30 +31,73 @@ class ServingStack:
     http: str
     access_log: bool
     keep_alive_s: float | None
+    features: tuple[str, ...] = ()
+    """What else it was told to do: "proxy-headers", "reload"."""
 
 
 @cache
 def serving_stack() -> ServingStack:
     """The stack of this process. Call it while a request is served: parsers belong to connections."""
+    for found in (_uvicorn, _gunicorn_asgi, _hypercorn, _granian):
+        if stack := found():
+            return stack
+    return ServingStack(server="unknown", http="unknown", access_log=False, keep_alive_s=None)
+
+
+def _uvicorn() -> ServingStack | None:
+    """uvicorn by itself, or inside a worker of gunicorn."""
     worker = _gunicorn_worker()
-    name = f"gunicorn {version('gunicorn')} ({worker.cfg.worker_class_str})" if worker else None
     for server in _instances("uvicorn.server", "Server"):
+        config = server.config
+        told = {"proxy-headers": config.proxy_headers, "reload": config.should_reload}
         for connection in server.server_state.connections:
             return ServingStack(
-                server=name or f"uvicorn {version('uvicorn')}",
+                server=_gunicorn_name(worker) if worker else f"uvicorn {version('uvicorn')}",
                 http=class_path(connection),
                 access_log=connection.access_log,
                 keep_alive_s=float(connection.timeout_keep_alive),
+                features=tuple(name for name, on in told.items() if on),
             )
+    return None
+
+
+def _gunicorn_asgi() -> ServingStack | None:
+    worker = _gunicorn_worker()
     for connection in _instances("gunicorn.asgi.protocol", "ASGIProtocol"):
         if worker and connection._callback_parser is not None:
             return ServingStack(
-                server=name or "gunicorn",
+                server=_gunicorn_name(worker),
                 http=class_path(connection._callback_parser),
                 access_log=worker.log.access_log_enabled,
                 keep_alive_s=float(worker.cfg.keepalive),
             )
-    return ServingStack(server="unknown", http="unknown", access_log=False, keep_alive_s=None)
+    return None
+
+
+def _hypercorn() -> ServingStack | None:
+    for connection in _instances("hypercorn.asyncio.tcp_server", "TCPServer"):
+        return ServingStack(
+            server=f"hypercorn {version('hypercorn')}",
+            http=class_path(connection.protocol.protocol),
+            access_log=connection.config.log.access_logger is not None,
+            keep_alive_s=float(connection.config.keep_alive_timeout),
+        )
+    return None
+
+
+def _granian() -> ServingStack | None:
+    """Its HTTP/1 settings hold how long it waits for a request's head, which also ends idle connections."""
+    for connection in _instances("granian._granian", "ASGIHTTPProtocol"):
+        (settings, *_) = _instances("granian.http", "HTTP1Settings")
+        # The access log is a wrapper around the app, made only where it was asked for.
+        functions = (value for value in gc.get_objects() if type(value) is FunctionType)
+        return ServingStack(
+            server=f"granian {version('granian')}",
+            http=class_path(connection),
+            access_log=any(function.__code__.co_qualname == GRANIAN_LOGGED for function in functions),
+            keep_alive_s=settings.header_read_timeout / 1000,
+        )
+    return None
 
 
 @cache
@@ -68,6 +114,10 @@ def versions() -> dict[str, str]:
 
 def class_path(value: object) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def _gunicorn_name(worker: Any) -> str:
+    return f"gunicorn {version('gunicorn')} ({worker.cfg.worker_class_str})"
 
 
 def _gunicorn_worker() -> Any | None:

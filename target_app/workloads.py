@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
+from concurrent.futures import ProcessPoolExecutor
 from hashlib import sha256
+from multiprocessing import get_context
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -68,6 +71,19 @@ def cpu_sync(iterations: Iterations = 1000) -> Digest:
 async def cpu_async(iterations: Iterations = 1000) -> Digest:
     """Blocks the event loop on purpose: the mistake whose price is to be measured."""
     return Digest(digest=sha256_chain(iterations))
+
+
+@router.get("/cpu/pool")
+async def cpu_pool(iterations: Iterations = 1000) -> Digest:
+    """The same work in a process of its own: neither the loop nor the interpreter's lock is held."""
+    loop = asyncio.get_running_loop()
+    return Digest(digest=await loop.run_in_executor(_pool(), sha256_chain, iterations))
+
+
+@functools.cache
+def _pool() -> ProcessPoolExecutor:
+    """One process for each worker, started when first needed. Not forked: threads are about already."""
+    return ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"))
 
 
 @router.get("/payload")

@@ -65,6 +65,7 @@ class FakeAgent:
             "http": http if variant == "static" else f"uvicorn.protocols.http.{http}",
             "access_log": False,
             "keep_alive_s": 5.0,
+            "features": ["proxy-headers"],
             "versions": {"python": "3.13"},
             "cpus": {"host": 2, "affinity": 1, "quota": 1.0},
         }

@@ -85,6 +85,7 @@ def some_facts(**changes: Any) -> ServerFacts:
         "versions": {"fastapi": "0.165.0"},
         "cpus": CpuCounts(host=2, affinity=1, quota=1.0),
         "uid": 10001,
+        "features": ("proxy-headers",),
     }
     return ServerFacts(**{**values, **changes})
 

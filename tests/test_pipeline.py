@@ -150,6 +150,17 @@ def test_one_failed_build_leaves_out_one_recipe(machine: Machine) -> None:
         machine.run(fail_fast=True)
 
 
+def test_recipes_that_share_an_image_are_built_from_it(machine: Machine) -> None:
+    machine.matrix.write_text(MATRIX.replace("uvicorn-plain", "uvicorn-mounted"))
+    images = machine.run().store.manifest()["images"]
+    shared = "image-of-uvicorn-standard"
+    assert images == {
+        "generator": "image-of-generator",
+        "uvicorn-mounted": shared,
+        "uvicorn-standard": shared,
+    }
+
+
 def test_a_failed_trial_is_kept_with_its_reason_and_its_block_is_run_again(machine: Machine) -> None:
     machine.faults = Faults(start=[None, NotReady("t", 30, "503 dependency down")])
     store = machine.run().store

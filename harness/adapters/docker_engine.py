@@ -6,6 +6,7 @@ import itertools
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from harness.adapters.docker_channel import DockerChannel
 from harness.adapters.docker_client import connect, engine_errors, engine_facts
 from harness.adapters.docker_deployment import DockerDeployment
 from harness.adapters.docker_network import LOOPBACK, Route, needs_own_network
+from harness.adapters.docker_subject import RUNTIME_DIR, DockerSubject, RestartPolicy
 from harness.adapters.reaper import Reaper
 from harness.adapters.together import Together, first_of
 from harness.errors import EnvironmentProblem
@@ -123,26 +125,39 @@ class DockerEngine:
         **options: Any,
     ) -> Iterator[DockerDeployment]:
         """One container of a deployment; `options` say what it shares with others."""
-        env = {**process.env, **({"TARGET_RUNTIME_DIR": SHARED_RUNTIME_DIR} if spec.beside else {})}
-        memory = f"{spec.memory_mib}m" if spec.memory_mib else None
-        container = self._create(
-            "server",
-            spec.image,
-            [filled(part, ports=ports, tls=CONTAINER_TLS) for part in process.argv],
-            spec.cpus,
-            environment={key: filled(value, ports=ports, tls=CONTAINER_TLS) for key, value in env.items()},
-            nano_cpus=round(spec.cpu_quota * 1e9) if spec.cpu_quota else None,
-            mem_limit=memory,
-            memswap_limit=memory,
-            log_config=LogConfig(type="local", config={"max-size": "16m", "max-file": "2"}),
-            **options,
-        )
+        if spec.beside:
+            process = replace(process, env={**process.env, "TARGET_RUNTIME_DIR": SHARED_RUNTIME_DIR})
+        container = self._server(spec, process, ports, **options)
         deployment = DockerDeployment(self._client, container, name=process.name, cpus=spec.cpus)
-        try:
-            deployment.start(route)
+        with _in_service(deployment, route, spec):
             yield deployment
-        finally:
-            deployment.retire(spec.stop_timeout_s)
+
+    @contextmanager
+    def subject(
+        self, spec: DeploymentSpec, *, runtime_dir: Path, restart: RestartPolicy = "no"
+    ) -> Iterator[DockerSubject]:
+        """A server like `running` gives, to be stopped and killed at will, with `runtime_dir` of the host as
+        its runtime directory."""
+        ports = self._ports(spec)
+        route = self._route(spec, ports[0])
+        container = self._server(
+            spec,
+            ProcessSpec(name=spec.name, argv=spec.argv, env={**spec.env, "TARGET_RUNTIME_DIR": RUNTIME_DIR}),
+            ports,
+            **route.server_options(),
+            restart_policy={"Name": restart},
+            volumes={str(runtime_dir): {"bind": RUNTIME_DIR, "mode": "rw"}},
+        )
+        subject = DockerSubject(
+            self._client,
+            container,
+            name=spec.name,
+            cpus=spec.cpus,
+            port=route.port,
+            runtime_dir=runtime_dir,
+        )
+        with _in_service(subject, route, spec):
+            yield subject
 
     @contextmanager
     def companion(
@@ -186,6 +201,31 @@ class DockerEngine:
             self._reaper.close(clean=clean)
             self._client.close()
 
+    def _server(
+        self,
+        spec: DeploymentSpec,
+        process: ProcessSpec,
+        ports: Sequence[int],
+        /,  # `options` have ports as well
+        **options: Any,
+    ) -> Container:
+        """A container of a deployment, not yet started."""
+        memory = f"{spec.memory_mib}m" if spec.memory_mib else None
+        return self._create(
+            "server",
+            spec.image,
+            [filled(part, ports=ports, tls=CONTAINER_TLS) for part in process.argv],
+            spec.cpus,
+            environment={
+                key: filled(value, ports=ports, tls=CONTAINER_TLS) for key, value in process.env.items()
+            },
+            nano_cpus=round(spec.cpu_quota * 1e9) if spec.cpu_quota else None,
+            mem_limit=memory,
+            memswap_limit=memory,
+            log_config=LogConfig(type="local", config={"max-size": "16m", "max-file": "2"}),
+            **options,
+        )
+
     def _create(
         self, role: str, image: str, argv: list[str], cpus: tuple[int, ...], **options: Any
     ) -> Container:
@@ -226,6 +266,16 @@ class DockerEngine:
         """How a container ended whose output has. Raises EngineUnavailable when the engine has gone too."""
         with engine_errors(self._client, f"asking how {container.name} ended"):
             return f"exit code {container.wait(timeout=ENDING_S)['StatusCode']}"
+
+
+@contextmanager
+def _in_service(deployment: DockerDeployment, route: Route | None, spec: DeploymentSpec) -> Iterator[None]:
+    """Started on the way in; stopped and removed on the way out, however that comes."""
+    try:
+        deployment.start(route)
+        yield
+    finally:
+        deployment.retire(spec.stop_timeout_s)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from harness.errors import GeneratorFailed, NotReady, TrialError, WrongResponse
+from harness.errors import CannotServe, GeneratorFailed, NotReady, TrialError, WrongResponse
 from harness.measurement.load import LoadRecord
 from harness.measurement.load_shares import (
     DriveProgress,
@@ -80,7 +80,7 @@ class ProcessLoadGenerator:
                 )
                 for cpu in self._cpus
             ]
-            yield AgentGenerator(agents, base_url=deployment.base_url, name=deployment.name)
+            yield AgentGenerator(agents, base_url=deployment.base_url, name=deployment.name, cpus=self._cpus)
 
 
 class Agent:
@@ -112,13 +112,15 @@ class Agent:
 class AgentGenerator:
     """The agents of one deployment; structurally a `Generator`. The first one alone asks questions."""
 
-    def __init__(self, agents: Sequence[Agent], *, base_url: str, name: str) -> None:
-        self._agents, self._base_url, self._name = agents, base_url, name
+    def __init__(
+        self, agents: Sequence[Agent], *, base_url: str, name: str, cpus: Sequence[int] = ()
+    ) -> None:
+        self._agents, self._base_url, self._name, self._cpus = agents, base_url, name, cpus
         self._so_far: LoadRecord | None = None
         self._next_ids = [index << ID_BITS_PER_AGENT for index in range(len(agents))]
 
     def wait_ready(self, *, workers: int, timeout_s: float) -> ServerFacts:
-        """Raises NotReady."""
+        """Raises NotReady, or CannotServe."""
         request = {"op": "ready", "base_url": self._base_url, "workers": workers, "timeout_s": timeout_s}
         facts, *_ = [self._ask(agent, request, timeout_s) for agent in self._agents]
         return server_facts(facts)
@@ -154,7 +156,7 @@ class AgentGenerator:
         results = self._collect(driving, scenario.warmup_s + scenario.measure_s + DRAIN_S, progress)
         for index, result in enumerate(results):
             self._next_ids[index] += result.scheduled
-        self._so_far = merge(results, earlier=self._so_far)
+        self._so_far = merge(results, cpus=self._cpus[: len(driving)], earlier=self._so_far)
         return self._so_far
 
     def _collect(self, driving: Sequence[Agent], within_s: float, progress: Progress) -> list[DriveResult]:
@@ -204,6 +206,8 @@ def failure(error: object, *, name: str, within_s: float) -> TrialError:
     match error:
         case {"kind": "NotReady", "message": str(message)}:
             return NotReady(name, within_s, message)
+        case {"kind": "CannotServe", "message": str(message)}:
+            return CannotServe(f"{name}: {message}. The cause stands in its server.log.")
         case {"kind": "WrongResponse", "message": str(message)}:
             return WrongResponse(f"{name}: {message}")
         case {"kind": str(kind), "message": str(message)}:

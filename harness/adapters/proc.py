@@ -46,6 +46,16 @@ def running_under(pid: int, word: str) -> tuple[int, ...]:
     return tuple(one for one, words in arguments.items() if word in words)
 
 
+def innermost_pid(pid: int) -> int | None:
+    """The number by which a process knows itself, in the innermost of its pid namespaces.
+
+    None when it has ended, reaped or not. Source: proc_pid_status(5), State and NSpid.
+    """
+    lines = _text(Path(f"/proc/{pid}/status")).splitlines()
+    status = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
+    return int(status["NSpid"][-1]) if status and status["State"][0] not in "ZX" else None
+
+
 def tree_reading(pid: int, *, cpus: Sequence[int]) -> ResourceReading:
     """CPU and memory (the sum of PSS) of a process tree, and the steal of `cpus`.
 

@@ -23,8 +23,8 @@ from harness.adapters.together import Together, first_of
 from harness.adapters.virtual_env import virtual_env
 from harness.errors import EnvironmentProblem, VariantError
 from harness.model import DeploymentSpec, DeploymentState, MemorySnapshot, ProcessSpec, ResourceReading
-from harness.planning.commands import lock_of
 from harness.planning.placeholders import filled
+from harness.planning.recipes import lock_of
 
 HOST = "127.0.0.1"
 LOG_BYTES = 1 << 20

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from harness.errors import BuildFailed, VariantError
-from harness.planning.commands import RECIPES
+from harness.planning.recipes import RECIPES
 
 SYSTEM_PATH = f"{os.defpath}:/usr/local/sbin:/usr/sbin:/sbin"
 OPENSSL_TIMEOUT_S = 60

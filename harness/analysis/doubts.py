@@ -74,6 +74,17 @@ def overcommit_warnings(matrix: Matrix) -> tuple[str, ...]:
     )
 
 
+def sharing_warnings(matrix: Matrix) -> tuple[str, ...]:
+    """A load generator on the server's cores takes time from it, and more from the faster variant."""
+    shared = set(matrix.server_cpus) & set(matrix.generator_cpus)
+    if not shared:
+        return ()
+    return (
+        f"The server shares {len(shared)} of its {len(matrix.server_cpus)} cores with the load generator: "
+        f"figures are what both reach together, and other programs on these cores go unseen.",
+    )
+
+
 def usable_cpus(variant: Variant, matrix: Matrix) -> float:
     """The pinned CPUs of the server, or the variant's quota where that is less."""
     pinned = float(len(matrix.server_cpus))
@@ -108,6 +119,11 @@ def _of_the_cells(finding: ScenarioFinding, samples: Samples, twin_id: str) -> I
         records = samples.of(cell.variant_id, finding.scenario)
         if cell.trials == 0:
             yield f"{cell.variant_id}: no trial on {finding.scenario}"
+        elif cell.cannot_serve:
+            yield (
+                f"{cell.variant_id} cannot serve this app: it broke on every request. That is what was found "
+                f"out about it, not a fault of the run"
+            )
         elif cell.valid < cell.trials and cell.word is not Validity.GENERATOR_BOUND:
             words = _counted([record.validity for record in records])
             share = f"{cell.valid} of {cell.trials} trials VALID"

@@ -9,7 +9,12 @@ from harness.analysis.best_set import Simplicity, best_set, simplest_first
 from harness.analysis.bottleneck import limit_of
 from harness.analysis.common_rate import unmeasured_rates, with_common_rates
 from harness.analysis.comparisons import Cells, against_baseline, floor_of, margin_over, summarise_cells
-from harness.analysis.doubts import finding_warnings, limited_by_generator, overcommit_warnings
+from harness.analysis.doubts import (
+    finding_warnings,
+    limited_by_generator,
+    overcommit_warnings,
+    sharing_warnings,
+)
 from harness.analysis.headline import headline
 from harness.analysis.metrics import RATES, ranking_metric
 from harness.analysis.samples import Samples, samples_of, twin_of_baseline
@@ -52,7 +57,7 @@ def analyse(
         recommended=recommended,
         headline=headline(findings, matrix, recommended),
         invalid=tuple(sorted(invalid, key=lambda record: (record.block, record.trial_id))),
-        warnings=(*overcommit_warnings(matrix), *unmeasured_rates(matrix)),
+        warnings=(*sharing_warnings(matrix), *overcommit_warnings(matrix), *unmeasured_rates(matrix)),
     )
 
 

@@ -47,7 +47,8 @@ class Samples:
         what was reached; an INVALID cell shows none. p99 is left out below 10,000 requests in all.
         """
         records = self.of(variant_id, scenario)
-        infeasible = any(record.oom_killed for record in records)
+        cannot_serve = any(record.cannot_serve for record in records)
+        infeasible = cannot_serve or any(record.oom_killed for record in records)
         word = Validity.INVALID if infeasible else cell_word([record.validity for record in records])
         shown = [record for record in records if record.validity is word and word is not Validity.INVALID]
         return CellSummary(
@@ -57,6 +58,7 @@ class Samples:
             valid=sum(record.validity is Validity.VALID for record in records),
             trials=len(records),
             word=word,
+            cannot_serve=cannot_serve,
         )
 
 

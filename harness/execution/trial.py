@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from harness.errors import TrialError, VariantError
+from harness.errors import CannotServe, TrialError, VariantError
 from harness.execution.capacity import search_capacity
 from harness.execution.observer import Observer
 from harness.execution.ports import Clock, Deployment, Engine, Generator, LoadGenerator
@@ -27,7 +27,8 @@ from harness.model import (
     TrialRecord,
     Validity,
 )
-from harness.planning.commands import EXPECTED_STACK, processes, speaks_tls
+from harness.planning.commands import processes, speaks_tls
+from harness.planning.recipes import EXPECTED_STACK
 from harness.search import CapacitySearch
 from harness.signals import TrialSignals
 
@@ -82,6 +83,7 @@ class _Notes:
     signals: TrialSignals | None = None
     validity: Validity = Validity.INVALID
     reasons: tuple[str, ...] = ()
+    cannot_serve: bool = False
 
     @property
     def oom_killed(self) -> bool:
@@ -134,6 +136,7 @@ def run_trial(
     except (TrialError, VariantError) as error:
         notes.validity, notes.metrics = Validity.INVALID, None
         notes.reasons = (*_cause_of_death(notes.state), str(error))
+        notes.cannot_serve = isinstance(error, CannotServe)
     return TrialOutcome(
         record=TrialRecord(
             trial_id=trial.id,
@@ -149,6 +152,7 @@ def run_trial(
             oom_killed=notes.oom_killed,
             signals=notes.signals,
             search=notes.search,
+            cannot_serve=notes.cannot_serve,
         ),
         load=notes.load,
         steps=notes.steps,

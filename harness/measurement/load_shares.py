@@ -78,11 +78,14 @@ def total_progress(latest: Collection[DriveProgress]) -> dict[str, float]:
     }
 
 
-def merge(results: Sequence[DriveResult], *, earlier: LoadRecord | None = None) -> LoadRecord:
+def merge(
+    results: Sequence[DriveResult], *, cpus: Sequence[int] = (), earlier: LoadRecord | None = None
+) -> LoadRecord:
     """One record of all agents, in the order of intended times. The first agent's window is the window.
 
     The totals go on from those of an `earlier` load on the same server. `generator_cpu_share` has shape
-    (agents, seconds). Raises GeneratorFailed where an array is missing or none can be read.
+    (cores, seconds): agents on the same one of `cpus` are added up; without `cpus` each has its own.
+    Raises GeneratorFailed where an array is missing or none can be read.
     """
     try:
         tables = [_arrays(result) for result in results]
@@ -100,7 +103,7 @@ def merge(results: Sequence[DriveResult], *, earlier: LoadRecord | None = None) 
         sent_s=arrays["sent_s"][order],
         finished_s=arrays["finished_s"][order],
         status=arrays["status"][order],
-        generator_cpu_share=np.stack([share_of_core[:seconds] for share_of_core in shares]),
+        generator_cpu_share=_by_core(np.stack([each[:seconds] for each in shares]), cpus),
         scheduled=sum(load.scheduled for load in loads),
         ok=sum(load.ok for load in loads),
         failed=sum(load.failed for load in loads),
@@ -111,6 +114,13 @@ def merge(results: Sequence[DriveResult], *, earlier: LoadRecord | None = None) 
         id_xor=functools.reduce(operator.xor, (load.id_xor for load in loads)),
         in_flight_s=sum(load.in_flight_s for load in loads),
     )
+
+
+def _by_core(shares: NDArray[np.float64], cpus: Sequence[int]) -> NDArray[np.float64]:
+    """From shape (agents, seconds) to (cores, seconds), where `cpus` tells each agent's core."""
+    if not cpus:
+        return shares
+    return np.stack([shares[np.equal(cpus, cpu)].sum(axis=0) for cpu in dict.fromkeys(cpus)])
 
 
 def _arrays(result: DriveResult) -> dict[str, NDArray[Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from harness.model import ServerFacts
@@ -11,12 +11,15 @@ NONE = "none"
 
 
 class Stack(Protocol):
-    """Event loop and HTTP protocol, proxy and TLS (None is without), or how they begin; the URL scheme."""
+    """Event loop and HTTP protocol, proxy and TLS (None is without), or how they begin; the URL scheme; and
+    what else the server does."""
 
     @property
     def loop(self) -> str: ...
     @property
     def http(self) -> str: ...
+    @property
+    def features(self) -> Collection[str]: ...
     @property
     def front(self) -> str | None: ...
     @property
@@ -26,7 +29,7 @@ class Stack(Protocol):
 
 
 def differences(facts: ServerFacts, expected: Stack) -> Iterator[tuple[str, str, str]]:
-    """Of each part that differs: its name, what it is, and how it should begin."""
+    """Of each part that differs: its name, what it is, and how it should begin, or what it should be."""
     for name, found, wanted in (
         ("event loop", facts.loop, expected.loop),
         ("HTTP protocol", facts.http, expected.http),
@@ -34,6 +37,12 @@ def differences(facts: ServerFacts, expected: Stack) -> Iterator[tuple[str, str,
         ("TLS", facts.tls, expected.tls),
         ("URL scheme", f"{facts.scheme}:", f"{expected.scheme}:"),
     ):
-        found, wanted = found or NONE, wanted or NONE
-        if not found.startswith(wanted):
-            yield name, found, wanted
+        inside, prefix = NONE if found is None else found, NONE if wanted is None else wanted
+        if not inside.startswith(prefix):
+            yield name, inside, prefix
+    if set(facts.features) != set(expected.features):
+        yield "list of features", _listed(facts.features), _listed(expected.features)
+
+
+def _listed(features: Collection[str]) -> str:
+    return ", ".join(sorted(features)) or NONE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -223,11 +223,8 @@ def right_answers(evidence: Evidence) -> Iterator[Finding]:
 
 def same_server(evidence: Evidence) -> Iterator[Finding]:
     """I7: the processes that started the trial also ended it."""
-    before, after, state = (
-        worker_pids(evidence.facts_before),
-        worker_pids(evidence.facts_after),
-        evidence.state,
-    )
+    before, after = worker_pids(evidence.facts_before), worker_pids(evidence.facts_after)
+    state = evidence.state
     if before != after:
         yield (
             Validity.INVALID,
@@ -297,5 +294,5 @@ def _usable_cores(evidence: Evidence) -> float:
     return min(evidence.server_cpus, quota, variant.workers)
 
 
-def _listed(pids: Sequence[int]) -> str:
-    return ", ".join(map(str, pids)) or "none"
+def _listed(things: Iterable[object]) -> str:
+    return ", ".join(map(str, things)) or "none"

@@ -42,6 +42,9 @@ def resolve(
 
     Raises ConfigurationError with every impossible point, not only the first.
     """
+    if file.design.share_cores:
+        server_cpus = tuple(sorted({*server_cpus, *generator_cpus}))
+    generator_cpus = generator_cpus * file.design.generators_per_cpu
     machine = _Machine(host_cpus=host_cpus, affinity=len(server_cpus), cpus=file.design.cpus)
     problems = [*_impossible_loads(file.scenarios, generators=len(generator_cpus))]
     merged: dict[str, Variant] = {}
@@ -174,7 +177,8 @@ def _impossible_loads(tables: Iterable[ScenarioTable], *, generators: int) -> It
             if load.clients > most_clients:
                 yield (
                     f"{key}.clients: {load.clients} are more than {most_clients}, the most that the load "
-                    f"generator can be here ({MAX_CLIENTS} on each of its {generators} CPUs)"
+                    f"generator can be here ({MAX_CLIENTS} in each of its {generators} processes); raise "
+                    f"design.generators_per_cpu"
                 )
             continue
         arrivals = load.rate_per_s * (table.warmup_s + table.measure_s)

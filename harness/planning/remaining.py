@@ -34,6 +34,8 @@ def remaining_blocks(
     partners of long ago are none. An extra block holds every cell of the scenario, so its pairs
     come from one stretch of time. What later blocks hold assumes that all goes well from here.
 
+    A variant that cannot serve the app is tried in no later block: the answer would be the same.
+
     `last_blocks` gives, by cell id, the last block of a cell that needs no more; `left_out` are the
     recipes that did not build. Within a block the order is that of a seeded shuffle of all cells.
     """
@@ -43,10 +45,13 @@ def remaining_blocks(
     done = {record.trial_id for record in records}
     blocks: list[Block] = []
     for number, block in enumerate(numbered, start=1):
+        hopeless = {r.variant_id for r in records if r.cannot_serve and r.block < number}
         wanted = [
             trial
             for trial in block
-            if number <= last_blocks.get(trial.cell.id, number) and trial.cell.variant.recipe not in left_out
+            if number <= last_blocks.get(trial.cell.id, number)
+            and trial.cell.variant.recipe not in left_out
+            and trial.cell.variant.id not in hopeless
         ]
         if number > matrix.blocks:
             before = [record for record in records if record.block < number]

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from harness.model import KEEP_ALIVE_S, CapacityLoad, ClosedLoad, NetworkPath, OpenLoad, common_rate_name
-from harness.planning.commands import RECIPES
 from harness.planning.expressions import MAX_LENGTH, MAX_WORKERS, check_expression
+from harness.planning.recipes import RECIPES
 from harness.planning.suggestions import unknown
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")]
@@ -146,6 +146,10 @@ class Design(Table):
     ready_timeout_s: Annotated[float, Field(gt=0, le=300)] = 30.0
     baseline: str | None = None
     """Id of the variant all others are compared with; the first one when left out."""
+    share_cores: bool = False
+    """Let the server run on every core, the load generator's too, and take what that leaves it."""
+    generators_per_cpu: Annotated[int, Field(ge=1, le=8)] = 1
+    """Processes of the load generator on each of its CPUs: one holds at most 900 requests in flight."""
     cpus: Literal["host", "affinity", "quota"] = "affinity"
     """Which count the bare name `cpus` stands for in worker expressions."""
 

@@ -12,6 +12,7 @@ from harness.findings import ScenarioFinding
 from harness.model import CapacityLoad, ClosedLoad, OpenLoad, ProcessSpec, Scenario, Variant
 from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS, processes, server_env
 from harness.planning.placeholders import filled
+from harness.planning.recipes import image_of
 from harness.reporting.data import ReportData
 from harness.reporting.wording import at_most, percent, plain, quantity
 
@@ -61,8 +62,9 @@ def deployment(data: ReportData) -> Deployment | None:
     if variant is None:
         return None
     servers = _deployed(variant)
-    image = f"harness/{variant.recipe}"
-    build = ("docker", "build", "--file", DOCKERFILE, "--target", variant.recipe, "--tag", image, ".")
+    stage = image_of(variant.recipe)
+    image = f"harness/{stage}"
+    build = ("docker", "build", "--file", DOCKERFILE, "--target", stage, "--tag", image, ".")
     run = [
         ("run", ("docker", "run", *_run_options(variant, process, servers), image, *process.argv))
         for process in servers
@@ -175,7 +177,8 @@ def method_rows(data: ReportData) -> tuple[tuple[str, str], ...]:
         ("margin", percent(matrix.margin)),
         ("network path", ", ".join(networks)),
         ("server CPUs", _cpus(matrix.server_cpus)),
-        ("generator CPUs", _cpus(matrix.generator_cpus)),
+        *_cpus_inside(data),
+        ("generator CPUs", _cpus(sorted(set(matrix.generator_cpus)))),
     )
     machine = tuple(
         (key.replace("_", " ").replace(".", ": "), value)
@@ -183,6 +186,15 @@ def method_rows(data: ReportData) -> tuple[tuple[str, str], ...]:
         if key not in ("engine", "command")
     )
     return tuple((plain(label), plain(value)) for label, value in (*design, *machine))
+
+
+def _cpus_inside(data: ReportData) -> Iterator[tuple[str, str]]:
+    """The three meanings of "number of CPUs": what a worker rule comes to depends on which is taken."""
+    for cpus in dict.fromkeys(record.facts.cpus for record in data.records if record.facts):
+        yield (
+            "CPUs as the server sees them",
+            f"host {cpus.host}, allowed {cpus.affinity}, quota {cpus.quota:g}",
+        )
 
 
 def _cpus(cpus: Sequence[int]) -> str:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from harness.analysis.wording import objective
 from harness.findings import ScenarioFinding
 from harness.reporting import facts, tables
+from harness.reporting.cautions import cautions
 from harness.reporting.data import ReportData
 from harness.reporting.figures import svg
 from harness.reporting.wording import plain, quantity
@@ -29,6 +30,9 @@ _CAPTIONS = {
     "resources": "Shaded: the measured window. All panels share their scales.",
 }  # fmt: skip
 
+_CLIENTS_CAPTION = (
+    "Requests answered a second by the number of clients in a closed loop; thick lines are 95 % intervals."
+)
 _RULES_CAPTION = (
     "Green: cannot be told from the best. The number after the arrow is what the rule gives here."
 )
@@ -76,11 +80,17 @@ def report(data: ReportData, figures: Mapping[str, Figure]) -> str:
     return environment.get_template("report.html.j2").render(
         data=data,
         notice=facts.engine_notice(data),
+        warnings=(*data.analysis.warnings, *cautions(data)),
         deployment=facts.deployment(data),
         sections=[
             _section(data, finding, place, figures) for place, finding in enumerate(data.analysis.findings, 1)
         ],
         rules_figure=_illustration(figures["worker-rules"], _RULES_CAPTION) if data.rules else None,
+        clients_figures=[
+            _illustration(figure, _CLIENTS_CAPTION)
+            for name, figure in figures.items()
+            if name.startswith("clients.")
+        ],
         rule_lines=tables.rule_lines(data),
         rules_note=facts.rules_note(data),
         invalid=tables.invalid_rows(data),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from harness.analysis.wording import objective
 from harness.findings import ScenarioFinding
 from harness.reporting import facts, tables
+from harness.reporting.cautions import cautions
 from harness.reporting.data import ReportData
 from harness.reporting.wording import plain, quantity
 
@@ -31,8 +32,8 @@ def _lines(data: ReportData) -> Iterator[str]:
     notice = facts.engine_notice(data)
     if notice:
         yield from (f"> **{inert(notice)}**", "")
-    if data.analysis.warnings:
-        yield from (*(f"- {inert(warning)}" for warning in data.analysis.warnings), "")
+    if warnings := (*data.analysis.warnings, *cautions(data)):
+        yield from (*(f"- {inert(warning)}" for warning in warnings), "")
     yield from _deployment(data)
     for finding in data.analysis.findings:
         yield from _finding(data, finding)
@@ -58,7 +59,7 @@ def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[str]:
     yield from (inert(facts.scenario_line(data.scenario(finding.scenario), finding)), "")
     rows = [
         (
-            ("★ " if row.best else "") + row.variant_id,
+            ("★ " if row.best else "") + row.variant_id + (f" ({row.caution})" if row.caution else ""),
             *map(str, (row.rate, row.p95)),
             row.memory.text,
             row.cpu.text,

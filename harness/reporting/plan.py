@@ -19,6 +19,7 @@ from harness.model import (
 from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS, GENERATOR_ARGV, processes
 from harness.planning.placeholders import filled
 from harness.planning.plan import cells_of, estimate
+from harness.planning.recipes import RECIPES
 from harness.planning.remaining import extra_blocks
 from harness.reporting.wording import at_most, percent, plain
 
@@ -44,6 +45,8 @@ def _variants(matrix: Matrix) -> Iterator[str]:
     yield f"(in containers; without an engine the port is a free one instead of {CONTAINER_PORT})"
     for variant in matrix.variants:
         yield f"  {variant.id}"
+        if caution := RECIPES[variant.recipe].caution:
+            yield f"    caution      {caution}"
         yield f"    workers      {_workers(variant)}"
         yield f"    limits       {_limits(variant, matrix.server_cpus)}"
         yield from _processes(variant)
@@ -78,7 +81,7 @@ def _processes(variant: Variant) -> Iterator[str]:
 
 
 def _generator(matrix: Matrix) -> Iterator[str]:
-    yield f"load generator: {len(matrix.generator_cpus)} x on {_listed(matrix.generator_cpus)}, one a CPU"
+    yield f"load generator: {len(matrix.generator_cpus)} x on {_listed(sorted(set(matrix.generator_cpus)))}"
     yield f"    command      {shlex.join(GENERATOR_ARGV)}"
 
 

@@ -15,11 +15,12 @@ from harness.findings import (
     Verdict,
 )
 from harness.model import TrialRecord, Validity
+from harness.reporting.cautions import caution_of
 from harness.reporting.data import ReportData
 from harness.reporting.wording import ABSENT, Estimate, estimate, number, percent, plain, quantity, ratio
 
 BASELINE, TWIN, NOT_COMPARED = "baseline", "A/A twin", "not compared"
-NOT_BUILT, NOT_MEASURED = "NOT BUILT", "not measured"
+NOT_BUILT, NOT_MEASURED, CANNOT_SERVE = "NOT BUILT", "not measured", "cannot serve this app"
 _RULE = re.compile(r"(I\d+):")
 """How a reason begins that names a rule."""
 
@@ -44,6 +45,8 @@ class VerdictRow:
     recommended: str
     """"recommended", "recommended here" when there is no one variant for all scenarios, or nothing."""
     trials: str
+    caution: str
+    """A word or two of warning about the recipe ("deprecated"), or nothing; `cautions.py` says it all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +141,7 @@ def _row(data: ReportData, finding: ScenarioFinding, cell: CellSummary) -> Verdi
         best=cell.variant_id in finding.best_set,
         recommended=_recommended(data, finding, cell.variant_id),
         trials=f"{cell.valid}/{cell.trials}{', stopped early' if cell.stopped_early else ''}",
+        caution=caution_of(data, cell.variant_id).partition(":")[0],
     )
 
 
@@ -212,6 +216,8 @@ def _recommended(data: ReportData, finding: ScenarioFinding, variant_id: str) ->
 def _verdict(data: ReportData, cell: CellSummary, comparison: Comparison | None) -> str:
     if cell.trials == 0:
         return NOT_MEASURED
+    if cell.cannot_serve:
+        return CANNOT_SERVE
     if cell.word is not Validity.VALID:
         return str(cell.word)
     if cell.variant_id == data.matrix.baseline_id:
@@ -316,6 +322,6 @@ def invalid_rows(data: ReportData) -> tuple[InvalidRow, ...]:
 def _invalid_row(record: TrialRecord) -> InvalidRow:
     return InvalidRow(
         trial_id=record.trial_id,
-        word=str(record.validity),
+        word=CANNOT_SERVE if record.cannot_serve else str(record.validity),
         reasons=plain("; ".join(record.reasons)) or "no reason recorded",
     )

@@ -13,6 +13,7 @@ from rich.text import Text
 from harness.analysis.wording import objective
 from harness.findings import ScenarioFinding
 from harness.reporting import facts, tables
+from harness.reporting.cautions import cautions
 from harness.reporting.data import ReportData
 from harness.reporting.wording import ABSENT, Estimate, plain
 
@@ -27,6 +28,7 @@ _STYLES = {
     "NOISY": "yellow",
     "GENERATOR-BOUND": "yellow",
     "INVALID": "red",
+    tables.CANNOT_SERVE: "red",
 }
 
 
@@ -42,6 +44,8 @@ def _parts(data: ReportData) -> Iterator[RenderableType]:
         yield Text(plain(notice), style="bold yellow")
     for warning in data.analysis.warnings:
         yield Text(f"! {plain(warning)}", style="yellow")
+    for caution in cautions(data):
+        yield Text(f"! {caution}", style="yellow")
     yield from _deployment(data)
     for finding in data.analysis.findings:
         yield from _finding(data, finding)
@@ -106,7 +110,8 @@ def _capacities(data: ReportData, finding: ScenarioFinding) -> Iterator[Text]:
 def _name(row: tables.VerdictRow) -> Text:
     """Recipe above, levels below: together they are the variant's id."""
     recipe, _, levels = row.variant_id.partition(".")
-    return Text(recipe, style="bold" if row.best else "").append(f"\n.{levels}" if levels else "")
+    name = Text(recipe, style="bold" if row.best else "").append(f"\n.{levels}" if levels else "")
+    return name.append(f"\n{row.caution}" if row.caution else "", style="yellow")
 
 
 def _two_lines(value: Estimate) -> Text:

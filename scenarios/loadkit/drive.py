@@ -15,6 +15,7 @@ from locust.env import Environment
 from numpy.typing import NDArray
 
 from scenarios.loadkit import arrivals
+from scenarios.loadkit.beside import neighbour
 from scenarios.loadkit.closed import closed_loop
 from scenarios.loadkit.open import MAX_IN_FLIGHT, open_loop
 from scenarios.loadkit.recorder import Recorder, Totals
@@ -55,8 +56,10 @@ def drive(
         try:
             # Not runner.start(): it ramps up at a spawn rate, and the whole load has to stand at once.
             runner.spawn_users({user_class.__name__: users})
+            beside = neighbour(session, user_class)
             cpu_share = _watch(window, session.recorder, progress)
             runner.user_greenlets.join(timeout=max(0.0, window.deadline_s - monotonic()))
+            beside.get()
         finally:
             runner.quit()
     if session.fault:

@@ -21,6 +21,12 @@ class NotReady(AgentError):
     kind = "NotReady"
 
 
+class CannotServe(AgentError):
+    """The server answers, and with nothing but an internal error."""
+
+    kind = "CannotServe"
+
+
 class WrongResponse(AgentError):
     """The server answered, but not what the scenario expects."""
 

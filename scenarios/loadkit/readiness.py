@@ -9,23 +9,38 @@ from typing import Any
 import gevent
 
 from scenarios.loadkit.client import OK, Answer, SendOnceClient
-from scenarios.loadkit.errors import NotReady, WrongResponse
+from scenarios.loadkit.errors import CannotServe, NotReady, WrongResponse
 
 POLL_S = 0.02
 PROBE_TIMEOUT_S = 2.0
+INTERNAL_ERROR = 500
+BREAKS_FOR_S = 2.0
 
 
 def wait_ready(base_url: str, *, workers: int, timeout_s: float) -> dict[str, Any]:
     """The probe's report, once /health/ready gives 200 and the probe lists `workers` workers.
 
-    Raises NotReady, saying what was still missing.
+    Raises NotReady, saying what was still missing; CannotServe for a server that has only broken on
+    requests for a while. (The app itself says 503 while it is not ready.)
     """
     deadline_s = monotonic() + timeout_s
+    breaks_since_s: float | None = None
     while True:
-        remaining_s = deadline_s - monotonic()
-        missing, report = _look(base_url, workers, timeout_s=min(PROBE_TIMEOUT_S, max(POLL_S, remaining_s)))
+        now_s = monotonic()
+        patience_s = min(PROBE_TIMEOUT_S, max(POLL_S, deadline_s - now_s))
+        ready = _get(base_url, "/health/ready", patience_s)
+        missing, report = _look(ready, base_url, workers, timeout_s=patience_s)
         if report is not None:
             return report
+        if ready.status != INTERNAL_ERROR:
+            breaks_since_s = None
+        elif breaks_since_s is None:
+            breaks_since_s = now_s
+        elif now_s - breaks_since_s >= BREAKS_FOR_S:
+            raise CannotServe(
+                f"cannot serve this app: for {BREAKS_FOR_S:g} s every GET /health/ready was answered with "
+                f"status {INTERNAL_ERROR}"
+            )
         if monotonic() >= deadline_s:
             raise NotReady(f"{base_url} not ready within {timeout_s:g} s: {missing}")
         gevent.sleep(POLL_S)
@@ -56,9 +71,10 @@ def _report(answer: Answer) -> dict[str, Any]:
     return report
 
 
-def _look(base_url: str, workers: int, *, timeout_s: float) -> tuple[str, dict[str, Any] | None]:
+def _look(
+    ready: Answer, base_url: str, workers: int, *, timeout_s: float
+) -> tuple[str, dict[str, Any] | None]:
     """What is still missing, or the report."""
-    ready = _get(base_url, "/health/ready", timeout_s)
     if ready.status != OK:
         return f"GET /health/ready: {ready}", None
     try:

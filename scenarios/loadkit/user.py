@@ -39,6 +39,9 @@ class LeanUser(User):
 
     abstract = True
     requests: ClassVar[tuple[Request, ...]] = ()
+    beside: ClassVar[Request | None] = None
+    """What a client beside the load sends over and over, neither counted nor measured: a neighbour whose
+    effect on `requests` is to be seen. One for each generator process; none under plain Locust."""
     request_timeout_s: ClassVar[float] = 10.0
     connections: ClassVar[int] = 1
     seed: ClassVar[int] = 1

@@ -19,7 +19,7 @@ def verify(scenario: type[LeanUser], *, base_url: str, variant_id: str | None) -
     try:
         answers = [
             (request, client.fetch(client.request_head(request.path, request.headers) + b"\r\n"))
-            for request in scenario.requests
+            for request in (*scenario.requests, *((scenario.beside,) if scenario.beside else ()))
         ]
     finally:
         client.close()

@@ -15,7 +15,7 @@ import pytest
 
 from harness.adapters.load_process import AgentGenerator, ProcessLoadGenerator, server_facts
 from harness.adapters.process_engine import ProcessEngine
-from harness.errors import GeneratorFailed, NotReady, WrongResponse
+from harness.errors import CannotServe, GeneratorFailed, NotReady, WrongResponse
 from harness.model import (
     ClosedLoad,
     DeploymentSpec,
@@ -161,6 +161,7 @@ def drive(generator: AgentGenerator) -> object:
             NotReady,
             r"tiny\.w1\.hello\.00: not ready within 20 s \(got 503\)",
         ),
+        (error("CannotServe", "only 500"), ready, CannotServe, r"tiny\.w1\.hello\.00: only 500"),
         (error("WrongResponse", "404"), verify, WrongResponse, r"tiny\.w1\.hello\.00: 404"),
         (error("BadRequest", "clients?"), drive, GeneratorFailed, r"\(BadRequest\): clients\?"),
         (error("Internal", "KeyError"), drive, GeneratorFailed, r"\(Internal\): KeyError"),

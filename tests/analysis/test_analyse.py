@@ -354,6 +354,19 @@ def test_names_do_not_matter():
     assert (one.best_set, other.best_set) == ((STANDARD.id,), (TWO_WORKERS.id,))
 
 
+def test_a_variant_that_cannot_serve_the_app_is_called_that_and_never_ranked():
+    records = [
+        replace(r, cannot_serve=True) if r.variant_id == STANDARD.id and r.block == 1 else r
+        for r in throughput_records({**BASE, STANDARD: steady(5000)})
+    ]
+    finding = only_finding(records)
+    cell = next(cell for cell in finding.cells if cell.variant_id == STANDARD.id)
+    assert (cell.word, cell.cannot_serve) == (INVALID, True)
+    assert finding.recommended == PLAIN.id
+    assert any(w.startswith(f"{STANDARD.id} cannot serve this app") for w in finding.warnings)
+    assert not any("cannot serve" in w for w in only_finding(throughput_records(BASE)).warnings)
+
+
 def test_one_oom_kill_makes_a_variant_infeasible_however_well_it_did_otherwise():
     records = throughput_records({**BASE, STANDARD: steady(2000)})
     killed = [

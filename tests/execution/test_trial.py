@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from harness.errors import (
+    CannotServe,
     EngineUnavailable,
     GeneratorFailed,
     HarnessError,
@@ -138,6 +139,14 @@ def test_a_wrong_answer_after_the_load_discards_its_figures() -> None:
     assert outcome.record.validity is Validity.INVALID
     assert outcome.record.metrics is None
     assert outcome.load is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "found"), [(CannotServe("only 500"), True), (NotReady(TRIAL.id, 30, "503"), False)]
+)
+def test_a_server_that_breaks_on_every_request_is_marked(error: HarnessError, found: bool) -> None:
+    record = measure(ready=error)[0].record
+    assert (record.validity, record.metrics, record.cannot_serve) == (Validity.INVALID, None, found)
 
 
 def test_an_oom_kill_is_named_as_the_cause() -> None:

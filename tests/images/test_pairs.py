@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.images.pairs import PAIRS, ImagePair, Side, dockerfile
-from harness.planning.commands import RECIPES
+from harness.planning.recipes import RECIPES
 
 PROJECT = Path(__file__).parent.parent.parent
 SIDES = [pytest.param(side, id=f"{pair.probe}-{side.name}") for pair in PAIRS for side in pair.sides]

@@ -105,6 +105,11 @@ def test_every_generator_keeps_its_own_cpu_shares() -> None:
     assert merged.generator_cpu_share.tolist() == [[0.5, 0.6], [0.7, 0.8]]
 
 
+def test_generators_on_one_core_add_up() -> None:
+    merged = merge([result(shares=(0.2,)), result(shares=(0.3,)), result(shares=(0.4,))], cpus=(0, 0, 1))
+    assert merged.generator_cpu_share.tolist() == [[0.5], [0.4]]
+
+
 @pytest.mark.parametrize(
     "arrays",
     ["%%%", "", "AAAA", encoded(intended_s=[1.0], generator_cpu_share=[0.5])],

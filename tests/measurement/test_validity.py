@@ -395,6 +395,8 @@ def test_i7_a_server_that_ended() -> None:
             {"http": "uvicorn.protocols.http.httptools_impl.X"},
             "I9: HTTP protocol is uvicorn.protocols",
         ),
+        ({"features": ()}, "I9: list of features is none inside the server, where uvicorn-plain"),
+        ({"features": ("reload", "proxy-headers")}, "I9: list of features is proxy-headers, reload"),
     ],
 )
 def test_i9_a_server_that_is_not_the_variant(changes: dict[str, Any], reason: str) -> None:

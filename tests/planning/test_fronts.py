@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from harness.model import Variant
-from harness.planning.commands import lock_of, processes, speaks_tls
+from harness.planning.commands import processes, speaks_tls
 from harness.planning.fronts import CONFIG
 from harness.planning.placeholders import filled
+from harness.planning.recipes import lock_of
 
 
 def config_of(recipe: str, workers: int = 1, keep_alive_s: int = 5) -> str:

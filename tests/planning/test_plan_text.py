@@ -14,9 +14,10 @@ from harness.model import (
     Scenario,
     Variant,
 )
-from harness.planning.commands import GENERATOR_ARGV, RECIPES, processes
+from harness.planning.commands import GENERATOR_ARGV, processes
 from harness.planning.placeholders import PORT
 from harness.planning.plan import cells_of, plan_blocks
+from harness.planning.recipes import RECIPES
 from harness.reporting.plan import plan_text
 
 CLOSED = Scenario(
@@ -57,7 +58,8 @@ def commands(shown: str) -> list[list[str]]:
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize(("network", "port"), [("shared", "8000"), ("bridge", "8000"), ("host", "FREE_PORT")])
 def test_the_command_can_be_read_back_word_for_word(recipe: str, network: NetworkPath, port: str) -> None:
-    variant = Variant(recipe=recipe, workers=2, network=network, rules=("2",))
+    workers = 1 if "workers" in RECIPES[recipe].fixed else 2
+    variant = Variant(recipe=recipe, workers=workers, network=network)
     *servers, generator = commands(text(variant))
     first, *behind = processes(variant)
     assert servers[0] == [word.replace(PORT, port).replace("{tls}", "/opt/tls") for word in first.argv]
@@ -67,6 +69,11 @@ def test_the_command_can_be_read_back_word_for_word(recipe: str, network: Networ
         for n, process in enumerate(behind)
     ]
     assert generator == list(GENERATOR_ARGV)
+
+
+def test_a_caution_is_shown_with_its_recipe() -> None:
+    assert "caution      deprecated: " in text(Variant(recipe="gunicorn-uvicorn-deprecated", workers=1))
+    assert "caution" not in text(Variant(recipe="gunicorn-uvicorn", workers=1))
 
 
 def test_environment_and_limits_are_shown_for_every_variant() -> None:

@@ -99,6 +99,22 @@ def test_a_variant_that_does_not_fit_into_its_memory_is_not_repeated() -> None:
     assert remaining_blocks(records, TWO) == ()
 
 
+def test_a_variant_that_cannot_serve_the_app_is_tried_in_no_later_block() -> None:
+    first = remaining_blocks([], TWO)[0]
+    records = [
+        record(trial, Validity.INVALID, cannot_serve=True)
+        if trial.cell.variant == STANDARD
+        else record(trial)
+        for trial in first
+    ]
+    # A run that is cut within the block still measures the rest of it, as one that is not cut does.
+    cut = remaining_blocks(records[:-1], TWO)
+    assert cut[0] == first[-1:]
+    for blocks in (remaining_blocks(records, TWO), cut[1:]):
+        assert [len(block) for block in blocks] == [4, 4]
+        assert all(trial.cell.variant != STANDARD for block in blocks for trial in block)
+
+
 def test_without_a_working_baseline_there_is_nothing_to_repeat_for() -> None:
     broken = {f"{PLAIN.id}.items.{block:02d}": Validity.INVALID for block in (1, 2, 3)}
     assert len(run(TWO, {**broken, f"{STANDARD.id}.items.01": Validity.NOISY})) == 3

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -126,6 +127,27 @@ def with_reasons(data: ReportData, *reasons: str) -> ReportData:
     records = tuple(replace(r, reasons=reasons) if r.trial_id == INVALID_TRIAL else r for r in data.records)
     invalid = tuple(r for r in records if r.validity is not Validity.VALID)
     return replace(data, records=records, analysis=replace(data.analysis, invalid=invalid))
+
+
+def with_recipe(data: ReportData, variant: Variant, recipe: str) -> ReportData:
+    """The same run, one of its variants being of another recipe."""
+    other = replace(variant, recipe=recipe)
+
+    def renamed(items: Iterable[Any]) -> tuple[Any, ...]:
+        return tuple(replace(i, variant_id=other.id) if i.variant_id == variant.id else i for i in items)
+
+    findings = tuple(
+        replace(finding, cells=renamed(finding.cells), comparisons=renamed(finding.comparisons))
+        for finding in data.analysis.findings
+    )
+    variants = tuple(other if one == variant else one for one in data.matrix.variants)
+    return replace(
+        data,
+        matrix=replace(data.matrix, variants=variants),
+        analysis=replace(data.analysis, findings=findings),
+        records=renamed(data.records),
+        rules=renamed(data.rules),
+    )
 
 
 def many_variants() -> ReportData:

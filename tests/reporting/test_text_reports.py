@@ -179,6 +179,51 @@ def test_a_cell_without_trials_was_not_measured_rather_than_invalid() -> None:
     assert row.verdict == "not measured"
 
 
+def words(text: str) -> str:
+    """Without markup and line breaks."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", text))
+
+
+def test_a_caution_and_its_measured_price_stand_in_every_output() -> None:
+    data = samples.report_data()
+    cautioned = samples.with_recipe(data, samples.GUNICORN_5, "gunicorn-uvicorn-deprecated")
+    for say in (printed, markdown.report, samples.html_page):
+        text, before = words(say(cautioned)).replace("\\", ""), words(say(data))
+        assert "gunicorn-uvicorn-deprecated.w5.mem512 is deprecated: " in text
+        assert "Times uvicorn-plain.w1: peak working set 4.430 [4.381–4.479] on items (worse)" in text
+        # Once in the sentence, and once beside the variant in each of the two tables of verdicts.
+        assert len(re.findall(r"(?<!-)deprecated(?![.-])", text)) == 3
+        assert "deprecated" not in before
+
+
+def test_a_server_that_cannot_serve_the_app_is_called_that_in_every_output() -> None:
+    data = samples.report_data()
+    finding, *others = data.analysis.findings
+    broken = replace(finding.cells[0], metrics={}, valid=0, word=Validity.INVALID, cannot_serve=True)
+    record = replace(data.analysis.invalid[0], cannot_serve=True)
+    finding = replace(finding, cells=(broken, *finding.cells[1:]))
+    analysis = replace(data.analysis, findings=(finding, *others), invalid=(record,))
+    (row,) = [row for row in verdict_rows(data, finding) if row.variant_id == broken.variant_id]
+    assert (row.verdict, row.best) == ("cannot serve this app", False)
+    for say in (printed, markdown.report, samples.html_page):
+        assert words(say(replace(data, analysis=analysis))).count("cannot serve") == 2
+
+
+def test_a_recipe_that_shares_an_image_is_deployed_from_that_image() -> None:
+    mounted = Variant(recipe="uvicorn-mounted", workers=1)
+    data = samples.report_data()
+    data = replace(
+        data,
+        matrix=replace(data.matrix, variants=(mounted,), baseline_id=mounted.id),
+        analysis=replace(data.analysis, recommended=mounted.id),
+    )
+    found = deployment(data)
+    assert found is not None
+    commands = dict(found.steps)
+    assert "--target uvicorn-standard --tag harness/uvicorn-standard" in commands["build"]
+    assert "--env TARGET_MOUNTED=true harness/uvicorn-standard uvicorn" in commands["run"]
+
+
 @pytest.mark.parametrize("limit", [None, 256])
 def test_the_command_to_deploy_is_one_that_serves_from_a_container(limit: int | None) -> None:
     data = samples.report_data()

@@ -28,10 +28,14 @@ class ScriptedServer:
     """Listens on loopback from a thread with an event loop of its own."""
 
     def __init__(
-        self, script: Script = lambda _: "ok", *, stall_s: tuple[float, float] | None = None
+        self,
+        script: Script = lambda _: "ok",
+        *,
+        stall_s: tuple[float, float] | None = None,
+        ready: Callable[[], str] = lambda: "200 OK",
     ) -> None:
         self.ids: list[int] = []
-        self._script, self._stall_s = script, stall_s
+        self._script, self._stall_s, self._ready = script, stall_s, ready
         self._first_s: float | None = None
 
     def __enter__(self) -> Self:
@@ -88,7 +92,7 @@ class ScriptedServer:
         if head.startswith(b"GET /probe "):
             return answer(json.dumps({"variant_id": VARIANT_ID, "workers": [{"pid": os.getpid()}]}).encode())
         if head.startswith(b"GET /health/ready "):
-            return answer(b"{}")
+            return answer(b"{}", status=self._ready())
         return answer(BODY)
 
     async def _wait_for_stall(self) -> None:
@@ -119,6 +123,11 @@ class ScriptedServer:
 
     async def _do_truncated(self, writer: asyncio.StreamWriter) -> None:
         writer.write(answer(BODY)[:-5])
+        writer.close()
+
+    async def _do_last(self, writer: asyncio.StreamWriter) -> None:
+        """Answers, and ends the connection without having said so."""
+        writer.write(answer(BODY))
         writer.close()
 
     async def _do_close(self, writer: asyncio.StreamWriter) -> None:

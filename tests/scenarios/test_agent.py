@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import time
+from itertools import chain
 
 import pytest
 
@@ -92,6 +93,21 @@ def test_a_server_that_accepts_and_never_answers_is_not_waited_for_beyond_the_bo
         base_url = f"http://127.0.0.1:{mute.getsockname()[1]}"
         kind, text = agent.error(op="ready", base_url=base_url, workers=1, timeout_s=0.2)
     assert (kind, "GET /health/ready: no answer in time" in text) == ("NotReady", True)
+
+
+def test_a_server_that_breaks_on_every_request_is_not_waited_for_any_longer(agent: AgentProcess) -> None:
+    with ScriptedServer(ready=lambda: "500 Internal Server Error") as server:
+        kind, text = agent.error(op="ready", base_url=server.base_url, workers=1, timeout_s=60)
+    assert (kind, "answered with status 500" in text) == ("CannotServe", True)
+
+
+def test_a_server_that_breaks_now_and_then_may_still_get_ready(agent: AgentProcess) -> None:
+    """Or says so itself, with status 503: for longer than a broken one is given, then it is ready."""
+    starting = chain.from_iterable(
+        ["503 Service Unavailable", *["500 Internal Server Error"] * 10] for _ in range(10)
+    )
+    with ScriptedServer(ready=lambda: next(starting, "200 OK")) as server:
+        agent.ready(server.base_url)
 
 
 def test_a_wrong_response_is_named(agent: AgentProcess) -> None:

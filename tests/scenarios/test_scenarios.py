@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.agent_process import PROJECT, AgentProcess, assert_conserved
+from tests.scenarios.agent_process import DRIVE, PROJECT, AgentProcess, assert_conserved
+from tests.scenarios.scripted_server import ScriptedServer
 
 SCENARIOS = sorted(path.stem for path in (PROJECT / "scenarios").glob("*.py") if path.stem != "__init__")
 
@@ -62,6 +63,23 @@ def test_all_scenarios_are_here() -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_app_answers_as_the_scenario_expects(ready_agent: AgentProcess, name: str) -> None:
     assert ready_agent.result(op="verify", locustfile=name)["checked"] >= 1
+
+
+def test_what_is_sent_beside_the_load_is_neither_counted_nor_measured(ready_agent: AgentProcess) -> None:
+    load = {"kind": "open", "rate_per_s": 50.0, "arrivals": "constant"}
+    (before,) = ready_agent.result(op="probe")["workers"]
+    totals, arrays = ready_agent.drive(locustfile="beside_thread", load=load)
+    (after,) = ready_agent.result(op="probe")["workers"]
+    assert after["requests"] - before["requests"] == totals["ok"] == totals["scheduled"]
+    assert len(arrays["status"]) <= totals["scheduled"]
+
+
+def test_a_wrong_answer_beside_the_load_spoils_it() -> None:
+    with ScriptedServer() as server, AgentProcess() as agent:
+        agent.ready(server.base_url)
+        kind, message = agent.error(**{**DRIVE, "locustfile": "beside_async"})
+    assert kind == "WrongResponse"
+    assert "beside the load: GET /cpu/async" in message
 
 
 def test_the_app_counts_the_ids_that_the_agent_sent(ready_agent: AgentProcess) -> None:

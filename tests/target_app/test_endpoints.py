@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from target_app.main import create_app
+from target_app.settings import Settings
+
 
 @pytest.mark.parametrize(
     ("url", "body"),
@@ -47,3 +50,23 @@ def test_a_payload_has_the_size_asked_for(client: TestClient, size: int) -> None
 )
 def test_work_is_bounded(client: TestClient, url: str) -> None:
     assert client.get(url).status_code == 422
+
+
+@pytest.mark.parametrize("mounted", [False, True])
+@pytest.mark.parametrize("version", ["/v1", "/v2"])
+def test_versions_answer_alike_as_routes_and_as_mounted_apps(
+    settings: Settings, version: str, mounted: bool
+) -> None:
+    app = create_app(settings.model_copy(update={"mounted": mounted}))
+    with TestClient(app) as client:
+        plain, versioned = client.get("/items/7?q=blue"), client.get(f"{version}/items/7?q=blue")
+        assert versioned.status_code == 200
+        assert versioned.content == plain.content
+        assert versioned.headers["x-variant-id"] == "test.w1"
+        assert client.get(f"{version}/items/seven").status_code == 422
+        assert ("mounted" in client.get("/probe").json()["features"]) is mounted
+
+
+def test_the_app_tells_who_it_takes_its_caller_for(client: TestClient) -> None:
+    assert client.get("/whoami").json() == {"scheme": "http", "client": "testclient"}
+    assert client.get("https://testserver/whoami").json()["scheme"] == "https"

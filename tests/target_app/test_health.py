@@ -5,13 +5,15 @@ import json
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from target_app import health
+from target_app import health, migrate
 from target_app.main import create_app
 from target_app.settings import Settings
 
@@ -22,8 +24,8 @@ def listener() -> Iterator[socket.socket]:
         yield listener
 
 
-def on_dependency(tmp_path: Path, listener: socket.socket) -> FastAPI:
-    address = f"127.0.0.1:{listener.getsockname()[1]}"
+def on_dependency(tmp_path: Path, listener: socket.socket, scheme: str = "") -> FastAPI:
+    address = f"{scheme}127.0.0.1:{listener.getsockname()[1]}"
     return create_app(Settings(variant_id="test.w1", runtime_dir=tmp_path, dependency=address))
 
 
@@ -61,6 +63,69 @@ def test_a_dependency_that_never_accepts_is_given_up(
         response = client.get("/health/ready")
     assert response.status_code == 503
     assert "did not answer within 0.01 s" in response.json()["reason"]
+
+
+@contextmanager
+def answering(listener: socket.socket, answer: bytes) -> Iterator[list[bytes]]:
+    """Answer one connection; what it asked is in the list afterwards."""
+    asked: list[bytes] = []
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            asked.append(connection.recv(100))
+            connection.sendall(answer)
+
+    listener.settimeout(10)
+    thread = Thread(target=serve)
+    thread.start()
+    yield asked
+    thread.join()
+
+
+@pytest.mark.parametrize(("answer", "status"), [(b"+PONG\r\n", 200), (b"-LOADING data\r\n", 503), (b"", 503)])
+def test_a_redis_is_there_when_it_answers_a_ping(
+    tmp_path: Path, listener: socket.socket, answer: bytes, status: int
+) -> None:
+    with (
+        TestClient(on_dependency(tmp_path, listener, "redis://")) as client,
+        answering(listener, answer) as asked,
+    ):
+        assert client.get("/health/ready").status_code == status
+    assert asked == [b"PING\r\n"]
+
+
+@pytest.mark.parametrize(("scheme", "status"), [("redis://", 503), ("", 200)])
+def test_only_a_ping_sees_a_redis_that_hangs_behind_an_open_port(
+    tmp_path: Path, listener: socket.socket, monkeypatch: pytest.MonkeyPatch, scheme: str, status: int
+) -> None:
+    monkeypatch.setattr(health, "DIAL_TIMEOUT_S", 0.05)
+    with TestClient(on_dependency(tmp_path, listener, scheme)) as client:
+        assert client.get("/health/ready").status_code == status
+
+
+@pytest.mark.parametrize("in_lifespan", [True, False])
+def test_a_migration_is_run_by_each_worker_only_where_it_is_told_to(
+    tmp_path: Path, in_lifespan: bool
+) -> None:
+    settings = Settings(variant_id="test.w1", runtime_dir=tmp_path, migrate_in_lifespan=in_lifespan)
+    for _ in range(2):
+        with TestClient(create_app(settings)):
+            pass
+    assert events_in(tmp_path).count("migration") == (2 if in_lifespan else 0)
+
+
+def test_a_migration_as_a_step_of_its_own_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TARGET_VARIANT_ID", "test.w1")
+    monkeypatch.setenv("TARGET_RUNTIME_DIR", str(tmp_path / "run"))
+    migrate.main()
+    assert events_in(tmp_path / "run") == ["migration"]
+
+
+def events_in(directory: Path) -> list[str]:
+    return [json.loads(line)["event"] for line in (directory / "lifespan.jsonl").read_text().splitlines()]
 
 
 def test_the_lifespan_leaves_a_record(client: TestClient, settings: Settings) -> None:

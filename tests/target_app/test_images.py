@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from harness.model import Variant
-from harness.planning.commands import CONTAINER_TLS, RECIPES, lock_of, server_argv
+from harness.planning.commands import CONTAINER_TLS, server_argv
 from harness.planning.placeholders import filled
+from harness.planning.recipes import RECIPES, image_of, lock_of
 
 ROOT = Path(__file__).parents[2]
-IMAGES = (*RECIPES, "generator")
+OWN = tuple(recipe for recipe in RECIPES if image_of(recipe) == recipe)
+IMAGES = (*OWN, "generator")
 STAGES: dict[str, str] = {}
 for parent, stage, steps in re.findall(
     r"^FROM (\S+) AS (\S+)\n(.*?)(?=^FROM |\Z)",
@@ -35,7 +37,12 @@ def lock(name: str) -> dict[str, set[str]]:
     return pins
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_shared_image_is_one_that_has_an_owner() -> None:
+    assert {image_of(recipe) for recipe in RECIPES} == set(OWN)
+    assert set(IMAGES) <= set(STAGES)
+
+
+@pytest.mark.parametrize("recipe", OWN)
 def test_an_image_started_by_hand_runs_the_command_that_is_measured(recipe: str) -> None:
     (command,) = re.findall(r"^CMD (\[.*\])$", STAGES[recipe], re.MULTILINE)
     measured = server_argv(Variant(recipe=recipe, workers=1, network="published"))
@@ -73,11 +80,16 @@ def test_a_lock_file_pins_everything_it_was_asked_for(name: str) -> None:
 
 def test_recipes_share_the_versions_of_what_they_share() -> None:
     seen: dict[str, set[str]] = {}
-    for recipe in RECIPES:
+    for recipe in OWN:
         for package, versions in lock(recipe).items():
             seen[package] = seen.get(package, set()) | versions
     assert {package: versions for package, versions in seen.items() if len(versions) > 1} == {}
-    assert {"fastapi", "pydantic-settings"} <= set.intersection(*(set(lock(recipe)) for recipe in RECIPES))
+    assert {"fastapi", "pydantic-settings"} <= set.intersection(*(set(lock(recipe)) for recipe in OWN))
+
+
+def test_the_pure_parser_shares_an_image_that_cannot_have_the_other() -> None:
+    assert image_of("gunicorn-asgi-pure") != image_of("gunicorn-asgi")
+    assert "gunicorn-h1c" not in lock(image_of("gunicorn-asgi-pure"))
 
 
 def test_plain_uvicorn_has_nothing_that_would_make_it_another_recipe() -> None:

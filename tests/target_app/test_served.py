@@ -199,6 +199,18 @@ def test_plain_uvicorn_with_the_access_log_leaves_its_record(tmp_path: Path) -> 
     assert events == [("startup", probe["pid"]), ("shutdown", probe["pid"])]
 
 
+@pytest.mark.parametrize(("flag", "scheme"), [("--proxy-headers", "https"), ("--no-proxy-headers", "http")])
+def test_proxy_headers_decide_where_a_redirect_leads(tmp_path: Path, flag: str, scheme: str) -> None:
+    """Behind a TLS proxy: without them the app sends its clients from https to http."""
+    with served(tmp_path, flag) as server:
+        until(lambda: len(server.pids()) == 1, server.process, server.log)
+        answer = server.client.get("/health/", headers={"X-Forwarded-Proto": "https"})
+        features = server.probe()["features"]
+    assert answer.status_code == 307
+    assert answer.headers["location"].startswith(f"{scheme}://")
+    assert ("proxy-headers" in features) is (flag == "--proxy-headers")
+
+
 def test_a_start_without_the_variant_fails_loudly(tmp_path: Path) -> None:
     with served(tmp_path, TARGET_VARIANT_ID="") as server:
         assert server.process.wait(WAIT_S) == 3

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from harness.analysis.ladder import ladders
 from harness.analysis.metrics import CAPACITY
 from harness.reporting.data import ReportData
+from harness.reporting.figures.clients import clients
 from harness.reporting.figures.over_time import drift, resources
 from harness.reporting.figures.ranking import ranking
 from harness.reporting.figures.rules import regret
@@ -26,7 +28,8 @@ PER_SCENARIO = {
 def all_figures(data: ReportData) -> dict[str, Figure]:
     """Every figure by a name fit for a file: `<kind>.<scenario>`, and `worker-rules` where rules exist.
 
-    The kind `search` exists only where capacities were searched for.
+    The kind `search` exists only where capacities were searched for, and `clients.<locustfile>` where
+    scenarios differ in their clients only.
     """
     figures = {
         f"{kind}.{finding.scenario}": draw(data, finding)
@@ -38,12 +41,15 @@ def all_figures(data: ReportData) -> dict[str, Figure]:
             figures[f"search.{finding.scenario}"] = search(data, finding)
     if data.rules:
         figures["worker-rules"] = regret(data)
+    for locustfile, rungs in ladders(data.matrix).items():
+        figures[f"clients.{locustfile}"] = clients(data, locustfile, rungs)
     return figures
 
 
 __all__ = [
     "PER_SCENARIO",
     "all_figures",
+    "clients",
     "drift",
     "latency_tail",
     "png",

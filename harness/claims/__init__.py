@@ -1,0 +1,1 @@
+"""The field's advice, claim by claim, held against what was measured."""

@@ -1,0 +1,198 @@
+"""Servers to stop, kill and reload, each in a container of its own, and a client to watch them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Set
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar
+
+from harness.adapters.docker_engine import DockerEngine
+from harness.adapters.docker_subject import DockerSubject, RestartPolicy
+from harness.adapters.raw_client import RawClient
+from harness.errors import NotReady, TrialError
+from harness.model import DeploymentSpec, Variant
+from harness.planning.commands import server_argv, server_env
+
+READY_S = 40.0
+"""How long servers may take to start, several of them side by side on a small machine."""
+POLL_S = 0.02
+PROBE_S = 0.1
+"""Between two probes, which cost the app some milliseconds each."""
+SIDE_BY_SIDE = 4
+ATTEMPTS = 3
+T = TypeVar("T")
+
+
+def variant(subject: str, **levels: Any) -> Variant:
+    """The variant that a subject such as "uvicorn-standard.w2" names, reached on the host's own loopback.
+
+    The userland proxy of a published port would take connections that the server refuses.
+    """
+    recipe, _, workers = subject.rpartition(".w")
+    return Variant(recipe=recipe, workers=int(workers), network="host", **levels)
+
+
+def seconds_until(happened: Callable[[], bool], within_s: float, *, every_s: float = POLL_S) -> float | None:
+    """How long it took until something had happened; None when it has not within the bound."""
+    started_s = time.monotonic()
+    while not happened():
+        if time.monotonic() - started_s > within_s:
+            return None
+        time.sleep(every_s)
+    return time.monotonic() - started_s
+
+
+class Server:
+    """A container under test with a raw client of its own."""
+
+    def __init__(self, container: DockerSubject, workers: int) -> None:
+        self.container, self._workers = container, workers
+        self.client = RawClient(container.port)
+
+    def ready(self) -> bool:
+        """Whether the app serves now, as /health/ready says."""
+        return self.client.look("/health/ready").ok
+
+    def workers(self) -> frozenset[int]:
+        """The pids of all workers that serve, in the container's numbers: started, not shut down, alive.
+
+        Read from the outside: a worker that hangs need not answer, and one that serves is not disturbed.
+        """
+        events = {line["pid"]: line["event"] for line in self.lifespan()}
+        return self.container.pids() & {pid for pid, event in events.items() if event == "startup"}
+
+    def in_flight(self) -> int:
+        """How many numbered requests the workers have in hand."""
+        return sum(int(worker["in_flight"]) for worker in self._probed())
+
+    def replaced(self, pids: Set[int]) -> bool:
+        """Whether all workers serve, and none of `pids` lives."""
+        return len(self.workers()) >= self._workers and not self.container.pids() & pids
+
+    def busiest_worker(self) -> int:
+        """The pid of the worker with the most numbered requests in hand."""
+        workers = self._probed()
+        if not workers:
+            raise TrialError(f"{self.container.name}: no worker answers the probe")
+        return int(max(workers, key=lambda worker: int(worker["in_flight"]))["pid"])
+
+    def wait_ready(self, timeout_s: float = READY_S) -> None:
+        """Until it is ready and all its workers are seen. Raises NotReady, TrialError if it has ended."""
+        if seconds_until(lambda: self._all_up() or not self.container.state().running, timeout_s) is None:
+            raise NotReady(self.container.name, timeout_s, f"workers seen: {sorted(self.workers())}")
+        if not self.container.state().running:
+            raise TrialError(f"{self.container.name} ended. Its log:\n{self.container.log()}")
+
+    def wait_in_flight(self, requests: int, timeout_s: float = 5.0) -> None:
+        """Until the app has that many numbered requests in hand. Raises TrialError if it never has."""
+        arrived_s = seconds_until(lambda: self.in_flight() >= requests, timeout_s, every_s=PROBE_S)
+        if arrived_s is None:
+            raise TrialError(
+                f"{self.container.name}: of {requests} requests sent, {self.in_flight()} had arrived after "
+                f"{timeout_s:g} s. The machine may be too busy: run this probe again."
+            )
+
+    def lifespan(self) -> list[dict[str, Any]]:
+        """What the app's lifespans recorded: events "startup" and "shutdown", with pid and time."""
+        record = self.container.runtime_dir / "lifespan.jsonl"
+        return [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
+
+    def _all_up(self) -> bool:
+        return self.ready() and len(self.workers()) >= self._workers
+
+    def _probed(self) -> list[dict[str, Any]]:
+        reply = self.client.look("/probe")
+        return list(reply.json()["workers"]) if reply.ok else []
+
+
+class Rig:
+    """Starts servers on a Docker engine of this machine."""
+
+    def __init__(
+        self, engine: DockerEngine, *, repeats: int, cpus: tuple[int, ...], say: Callable[[str], None]
+    ) -> None:
+        """`repeats` is how often losses are counted; `cpus` are the cores that all servers share."""
+        self.engine, self.repeats, self.cpus, self.say = engine, repeats, cpus, say
+        self._images: dict[str, str] = {}
+        self._building = Lock()
+
+    @property
+    def few(self) -> int:
+        """How often something is repeated that is timed and not counted."""
+        return min(5, self.repeats)
+
+    def image(self, recipe: str) -> str:
+        """The image of a recipe, built when it is first asked for. Raises BuildFailed."""
+        with self._building:
+            if recipe not in self._images:
+                self.say(f"building {recipe}")
+                self._images[recipe] = self.engine.build(recipe)
+            return self._images[recipe]
+
+    @contextmanager
+    def started(
+        self,
+        variant: Variant,
+        *,
+        argv: tuple[str, ...] | None = None,
+        env: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
+        restart: RestartPolicy = "no",
+        cpus: tuple[int, ...] | None = None,
+    ) -> Iterator[Server]:
+        """A server that has just been started, removed on the way out, however that comes.
+
+        `argv` stands in for the variant's own command, `env` comes on top of its own environment; `files` are
+        texts by name, laid into its runtime directory beforehand.
+        """
+        with tempfile.TemporaryDirectory(prefix="harness-lifecycle-", ignore_cleanup_errors=True) as path:
+            runtime_dir = Path(path)
+            # The app runs as a user of the image.
+            runtime_dir.chmod(0o777)
+            for name, text in (files or {}).items():
+                (runtime_dir / name).write_text(text)
+            spec = DeploymentSpec(
+                name=variant.id,
+                image=self.image(variant.recipe),
+                argv=argv or server_argv(variant),
+                env={**server_env(variant), **(env or {})},
+                cpus=cpus or self.cpus,
+                memory_mib=variant.memory_mib,
+                network=variant.network,
+                # What is to be seen of its end has been seen by then.
+                stop_timeout_s=0,
+            )
+            with self.engine.subject(spec, runtime_dir=runtime_dir, restart=restart) as container:
+                yield Server(container, variant.workers)
+
+    @contextmanager
+    def server(self, variant: Variant, **options: Any) -> Iterator[Server]:
+        """A server as `started` gives, ready and with all its workers."""
+        with self.started(variant, **options) as server:
+            server.wait_ready()
+            yield server
+
+    def repeated(self, story: Callable[[], T], *, times: int, side_by_side: int = SIDE_BY_SIDE) -> list[T]:
+        """Tell a story `times` times, some of them at once: for what is counted, or waits on a clock.
+
+        One that fails is told again, from a fresh start. Raises TrialError when it never succeeds.
+        """
+        pool = ThreadPoolExecutor(side_by_side)
+        try:
+            return [future.result() for future in [pool.submit(_told, story) for _ in range(times)]]
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _told(story: Callable[[], T]) -> T:
+    """Stories fail on the way to what they are to see, as on a busy machine, not by what they see."""
+    for _ in range(ATTEMPTS - 1):
+        with suppress(TrialError):
+            return story()
+    return story()

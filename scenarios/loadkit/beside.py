@@ -1,0 +1,36 @@
+"""A neighbour of the load: requests that are not measured, and make those wait that are."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+import gevent
+
+from scenarios.loadkit.client import SendOnceClient
+from scenarios.loadkit.errors import WrongResponse
+from scenarios.loadkit.session import Session
+from scenarios.loadkit.user import LeanUser
+
+
+def neighbour(session: Session, user: type[LeanUser]) -> gevent.Greenlet:
+    """Starts it, if the scenario has one; `get` then waits for its last answer, and raises what it raised."""
+    return gevent.spawn(_keep_sending, session, user)
+
+
+def _keep_sending(session: Session, user: type[LeanUser]) -> None:
+    """One request after the other for as long as the load lasts, each answer checked.
+
+    They carry no id, so they stay out of the server's count of the load. Raises WrongResponse.
+    """
+    if user.beside is None:
+        return
+    client = SendOnceClient.to(user.host, timeout_s=user.request_timeout_s)
+    data = client.request_head(user.beside.path) + b"\r\n"
+    gevent.sleep(max(0.0, session.window.start_s - monotonic()))
+    try:
+        while monotonic() < session.window.end_s:
+            problem = user.beside.problem(client.fetch(data), user.variant_id)
+            if problem:
+                raise WrongResponse(f"beside the load: {problem}")
+    finally:
+        client.close()

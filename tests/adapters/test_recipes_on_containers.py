@@ -1,0 +1,98 @@
+"""Every recipe once on a real container: start, probe from inside, verify, a short load, stop."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.adapters.config_file import find_project
+from harness.adapters.docker_engine import DockerEngine
+from harness.adapters.host import cpu_split
+from harness.adapters.load_process import ProcessLoadGenerator
+from harness.adapters.system_clock import SystemClock
+from harness.execution.trial import Bench, TrialOutcome, run_trial
+from harness.model import Cell, ClosedLoad, Scenario, Trial, Validity, Variant
+from harness.planning.recipes import RECIPES, image_of
+
+pytestmark = pytest.mark.engine
+
+VERSIONED = Scenario(
+    name="v", locustfile="versioned_items", load=ClosedLoad(clients=4), warmup_s=0, measure_s=1, slo_ms=500
+)
+NO_SERVER = "gunicorn-sync"
+SERVERS = {
+    "uvicorn-plain": "uvicorn 0.",
+    "uvicorn-standard": "uvicorn 0.",
+    "uvicorn-no-proxy-headers": "uvicorn 0.",
+    "uvicorn-mounted": "uvicorn 0.",
+    "uvicorn-zttp": "uvicorn 0.",
+    "uvicorn-rloop": "uvicorn 0.",
+    "uvicorn-reload": "uvicorn 0.",
+    "uvicorn-tls": "uvicorn 0.",
+    "nginx-plain": "uvicorn 0.",
+    "nginx-tls": "uvicorn 0.",
+    "nginx-replicas": "uvicorn 0.",
+    "fastapi-run": "uvicorn 0.",
+    "fastapi-run-no-proxy-headers": "uvicorn 0.",
+    "granian": "granian 2.",
+    "hypercorn": "hypercorn 0.",
+    "gunicorn-asgi": "gunicorn 26",
+    "gunicorn-asgi-pure": "gunicorn 26",
+    "gunicorn-uvicorn": "gunicorn 26",
+    "gunicorn-uvicorn-deprecated": "gunicorn 26",
+}
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    engine = DockerEngine(find_project(Path(__file__)), f"test-{uuid.uuid4().hex[:8]}")
+    server_cpus, generator_cpus = cpu_split()
+    try:
+        stages = {image_of(recipe) for recipe in RECIPES}
+        built = {stage: engine.build(stage) for stage in stages}
+        yield Bench(
+            engine=engine,
+            generators=ProcessLoadGenerator(engine, image=engine.build("generator"), cpus=generator_cpus),
+            clock=SystemClock(),
+            images={recipe: built[image_of(recipe)] for recipe in RECIPES},
+            server_cpus=server_cpus,
+            ready_timeout_s=60,
+            seed=1,
+        )
+    finally:
+        engine.close()
+
+
+def measured(variant: Variant, bench: Bench) -> TrialOutcome:
+    trial = Trial(cell=Cell(variant=variant, scenario=VERSIONED), block=1)
+    return run_trial(trial, bench, progress=lambda _: None)
+
+
+def test_every_recipe_is_tried() -> None:
+    assert {*SERVERS, NO_SERVER} == set(RECIPES)
+
+
+@pytest.mark.parametrize("recipe", SERVERS)
+def test_a_recipe_serves_as_it_is_described(recipe: str, bench: Bench) -> None:
+    # With every level it has an option for away from its default: the probe must see them all.
+    workers = 1 if "workers" in RECIPES[recipe].fixed else 2
+    levels = {} if "keep_alive_s" in RECIPES[recipe].fixed else {"keep_alive_s": 7}
+    record = measured(Variant(recipe=recipe, workers=workers, access_log=True, **levels), bench).record
+    # NOISY and GENERATOR-BOUND speak of the machine, not of the recipe.
+    assert record.validity is not Validity.INVALID, record.reasons
+    assert record.facts is not None
+    assert record.facts.server.startswith(SERVERS[recipe])
+    assert record.facts.keep_alive_s == levels.get("keep_alive_s", 5)
+    assert record.metrics is not None
+    assert record.metrics.requests > 0
+
+
+def test_a_server_that_breaks_on_every_request_is_found_out(bench: Bench) -> None:
+    outcome = measured(Variant(recipe=NO_SERVER, workers=1), bench)
+    assert outcome.record.cannot_serve
+    assert outcome.record.metrics is None
+    assert "cannot serve this app" in outcome.record.reasons[-1]
+    assert "TypeError" in outcome.log

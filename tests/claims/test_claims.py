@@ -1,0 +1,95 @@
+"""No verdict is a constant: every claim turns with what was measured."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.claims.catalogue import CLAIMS, findings
+from harness.claims.claim import Answer, Claim, Part, Word, adjudicate, combined
+from harness.claims.evidence import Evidence
+from tests.claims.both_ways import WORLDS
+from tests.claims.worlds import evidence, seen, speeds
+
+LISTED = [
+    *(f"S{n}" for n in range(1, 13)),
+    *(f"I{n}" for n in range(1, 7)),
+    *(f"W{n}" for n in range(1, 8)),
+    *(f"C{n}" for n in range(1, 5)),
+    *(f"L{n}" for n in range(1, 12)),
+]
+NOTHING = Evidence(runs={})
+
+
+def claim(claim_id: str) -> Claim:
+    return next(claim for claim in CLAIMS if claim.id == claim_id)
+
+
+def test_every_line_of_the_list_is_a_claim() -> None:
+    assert [claim.id for claim in CLAIMS] == LISTED
+
+
+@pytest.mark.parametrize("claim_id", LISTED)
+def test_a_claim_holds_in_a_world_where_it_is_true(claim_id: str) -> None:
+    finding = adjudicate(claim(claim_id), WORLDS[claim_id](True))
+    assert finding.word is Word.HOLDS, finding
+
+
+@pytest.mark.parametrize("claim_id", LISTED)
+def test_a_claim_fails_in_a_world_where_nothing_of_it_is_true(claim_id: str) -> None:
+    finding = adjudicate(claim(claim_id), WORLDS[claim_id](False))
+    assert finding.word is Word.FAILS, finding
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_without_evidence_a_claim_is_undecided_and_says_what_is_missing(claim: Claim) -> None:
+    finding = adjudicate(claim, NOTHING)
+    assert finding.word is Word.UNDECIDED
+    assert finding.why.startswith("not measured: ")
+
+
+def test_a_noisy_run_leaves_a_claim_undecided_and_says_which_effect_it_could_have_told() -> None:
+    noisy = evidence(speeds("servers", uvicorn_standard__w1=1.0, uvicorn_plain__w1=1.05, noise=0.3))
+    finding = adjudicate(claim("S2"), noisy)
+    assert finding.word is Word.UNDECIDED
+    assert "an effect below" in finding.why
+
+
+def test_figures_carry_their_intervals() -> None:
+    finding = adjudicate(claim("S2"), WORLDS["S2"](True))
+    assert all("1.4" in part.figure and "(1.4" in part.figure for part in finding.parts)
+
+
+def test_few_repeats_without_a_loss_do_not_prove_that_nothing_is_lost() -> None:
+    def stopped(of: int) -> Evidence:
+        return evidence(seen("lifecycle", "reload-hup", "gunicorn-asgi.w2", "lost_new", 0, of=of))
+
+    [few] = [p for p in adjudicate(claim("L7"), stopped(5)).parts if p.asked.startswith("new conn")]
+    [many] = [p for p in adjudicate(claim("L7"), stopped(60)).parts if p.asked.startswith("new conn")]
+    assert (few.answer, many.answer) == (Answer.OPEN, Answer.YES)
+    assert "52 %" in few.needed
+
+
+def part(answer: Answer) -> Part:
+    return Part(asked="x", answer=answer, figure="f")
+
+
+@pytest.mark.parametrize(
+    ("answers", "word"),
+    [
+        ("yes", Word.HOLDS),
+        ("no", Word.FAILS),
+        ("yes no", Word.DEPENDS),
+        ("yes no open", Word.DEPENDS),
+        ("yes open", Word.UNDECIDED),
+        ("no open", Word.UNDECIDED),
+        ("open", Word.UNDECIDED),
+        ("", Word.UNDECIDED),
+    ],
+)
+def test_the_verdict_is_the_one_that_no_open_part_could_change(answers: str, word: Word) -> None:
+    parts = [part(Answer(answer)) for answer in answers.split()]
+    assert combined(parts, depends_on="luck").word is word
+
+
+def test_every_claim_is_judged_in_the_order_of_the_list() -> None:
+    assert [claim.id for claim, _ in findings(NOTHING)] == LISTED
