@@ -12,7 +12,7 @@ from harness.measurement.capacity import cpu_ms_per_request, generator_limits, s
 from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import throughput_per_s
 from harness.measurement.pass_rule import judge_step
-from harness.model import CapacityLoad, ClosedLoad, OpenLoad, Scenario
+from harness.model import CapacityLoad, ClosedLoad, OpenLoad, Scenario, ServerFacts
 from harness.search import CapacitySearch, CapacityStep, StepOutcome
 
 LOWEST, HIGHEST = 0.3, 1.1
@@ -39,6 +39,11 @@ class Searched:
     """What that load was, as a scenario of its own."""
     loads: tuple[LoadRecord, ...]
     """Of every step, in order."""
+    before: ServerFacts
+    after: ServerFacts
+    """Probed right before and after the step that stands for the search."""
+    own_load: LoadRecord
+    """That step's load with its own time in flight, not the whole search's."""
 
 
 def find_capacity(peak_per_s: float, *, steps: int, offer: Offer) -> None:
@@ -89,13 +94,17 @@ def search_capacity(
     peak_per_s = rates.pilot(scenario.load)
     find_capacity(peak_per_s, steps=scenario.load.steps, offer=rates.offer)
     search = CapacitySearch(peak_per_s=peak_per_s, steps=tuple(rates.steps))
-    _, *loads = rates.loads
+    pilot, *loads = rates.loads
     place = standing_step(search)
+    earlier = loads[place - 1] if place else pilot
     return Searched(
         search=search,
         load=loads[place].with_totals_of(loads[-1]),
         scenario=_offered(scenario, search.steps[place].rate_per_s, confirmation=True),
         loads=tuple(loads),
+        before=rates.probes[place],
+        after=rates.probes[place + 1],
+        own_load=replace(loads[place], in_flight_s=loads[place].in_flight_s - earlier.in_flight_s),
     )
 
 
@@ -112,6 +121,8 @@ class _Rates:
     steps: list[CapacityStep] = field(default_factory=list)
     loads: list[LoadRecord] = field(default_factory=list)
     """The pilot's, then one of each step."""
+    probes: list[ServerFacts] = field(default_factory=list)
+    """After the pilot, then after each step."""
 
     def pilot(self, load: CapacityLoad) -> float:
         """What `load.clients` reach in a closed loop, in requests/s."""
@@ -145,6 +156,7 @@ class _Rates:
     def _drive(self, scenario: Scenario) -> LoadRecord:
         seed = self.first_seed + len(self.loads)
         self.loads.append(self.generator.drive(scenario, seed=seed, progress=self.progress))
+        self.probes.append(self.generator.probe())
         return self.loads[-1]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from harness.errors import CannotServe, TrialError, VariantError
-from harness.execution.capacity import search_capacity
+from harness.execution.capacity import Searched, search_capacity
 from harness.execution.observer import Observer
 from harness.execution.ports import Clock, Deployment, Engine, Generator, LoadGenerator
 from harness.measurement.capacity import capacity_of, search_findings
@@ -20,7 +20,6 @@ from harness.model import (
     DeploymentSpec,
     DeploymentState,
     ResourceReading,
-    Scenario,
     ServerFacts,
     Trial,
     TrialMetrics,
@@ -173,17 +172,22 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
         notes.lap("verify")
         busy_before_s = bench.busy_s(bench.server_cpus) if bench.busy_s else 0.0
         with Observer(deployment, bench.clock) as observer:
-            judged = _under_load(trial, bench, generator, notes, progress)
+            searched = _under_load(trial, bench, generator, notes, progress)
         busy_s = bench.busy_s(bench.server_cpus) - busy_before_s if bench.busy_s else None
         notes.readings = tuple(observer.readings)
         notes.lap("load")
         after, facts_after = deployment.memory(), generator.probe()
         generator.verify(scenario)
     assert notes.load is not None
+    judged = searched.scenario if searched else scenario
     metrics = trial_metrics(notes.load, notes.readings, scenario=judged, before=before, after=after)
     capacity_per_s = capacity_of(notes.search) if notes.search else None
     notes.metrics = replace(metrics, capacity_per_s=capacity_per_s)
-    notes.signals = trial_signals(notes.facts, facts_after, notes.load, cpu_cores=metrics.cpu_cores)
+    notes.signals = (
+        trial_signals(searched.before, searched.after, searched.own_load, cpu_cores=metrics.cpu_cores)
+        if searched
+        else trial_signals(notes.facts, facts_after, notes.load, cpu_cores=metrics.cpu_cores)
+    )
     notes.validity, notes.reasons = judge(
         Evidence(
             variant=variant,
@@ -206,13 +210,12 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
 
 def _under_load(
     trial: Trial, bench: Bench, generator: Generator, notes: _Notes, progress: Progress
-) -> Scenario:
-    """Put the server under its load and note it. Returns the scenario that the noted load is judged as:
-    of a capacity search that is an open load at the rate it found."""
+) -> Searched | None:
+    """Put the server under its load and note it; the search where it was one."""
     scenario, seed = trial.cell.scenario, bench.seed + trial.block
     if not isinstance(scenario.load, CapacityLoad):
         notes.load = generator.drive(scenario, seed=seed, progress=progress)
-        return scenario
+        return None
     assert notes.deployment is not None
     searched = search_capacity(
         scenario,
@@ -223,7 +226,7 @@ def _under_load(
         progress=progress,
     )
     notes.load, notes.search, notes.steps = searched.load, searched.search, searched.loads
-    return searched.scenario
+    return searched
 
 
 def _cause_of_death(state: DeploymentState | None) -> tuple[str, ...]:

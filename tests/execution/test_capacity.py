@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +18,7 @@ from harness.model import CapacityLoad, Cell, OpenLoad, Trial, Validity
 from harness.records import trial_from_json, trial_to_json
 from harness.search import CapacitySearch, CapacityStep, StepOutcome
 from tests.fake_agent import GREETING, FakeAgent
-from tests.fakes import FakeClock, FakeEngine
+from tests.fakes import FakeClock, FakeDeployment, FakeEngine
 from tests.samples import ITEMS, PLAIN, a_record
 
 PASSED, FAILED, LIMITED = StepOutcome
@@ -147,9 +149,12 @@ def test_passing_steps_must_cost_alike(cost: float, found: list[Validity]) -> No
     assert words(CapacitySearch(peak_per_s=1000.0, steps=steps)) == found
 
 
-def measured(rate: float, *, ceiling_per_s: float | None = None) -> TrialOutcome:
+def measured(
+    rate: float, *, ceiling_per_s: float | None = None, agent: type[FakeAgent] = FakeAgent
+) -> TrialOutcome:
     clock = FakeClock()
-    engine = FakeEngine(clock=clock, answer=FakeAgent(clock, {PLAIN.id: rate}), greeting=GREETING)
+    engine = FakeEngine(clock=clock, answer=agent(clock, {PLAIN.id: rate}), greeting=GREETING)
+
     bench = Bench(
         engine=engine,
         generators=ProcessLoadGenerator(engine, image="generator", cpus=(0,)),
@@ -180,6 +185,35 @@ def test_a_capacity_trial_measures_the_confirmed_rate() -> None:
     assert outcome.load is not None
     assert outcome.load.scheduled == outcome.steps[-1].scheduled > outcome.load.status.size
     assert trial_from_json(trial_to_json(record)) == record
+
+
+class LaggingAgent(FakeAgent):
+    """Of a server whose event loop lags wherever more is asked of it than it can carry."""
+
+    lag_s = at_s = 0.0
+    looks = 0
+
+    def _drive(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
+        overloaded = request["load"].get("rate_per_s", 0.0) > 1000.0
+        self.at_s, self.looks = self.at_s + 10.0, self.looks + 10
+        self.lag_s += 5.0 if overloaded else 0.0
+        return super()._drive(deployment, request)
+
+    def _probe(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
+        facts = super()._probe(deployment, request)
+        facts["workers"][0]["signals"] = {
+            **{"at_s": self.at_s, "samples": self.looks, "lag_s": self.lag_s, "lag_max_s": 0.5},
+            **{"cpu_s": self.at_s, "stalled_s": self.lag_s},
+            **{"thread_limit": 40, "threads_busy": 0, "threads_waiting": 0},
+        }
+        return facts
+
+
+def test_signals_are_of_the_rate_that_stands_not_of_those_that_were_too_much() -> None:
+    outcome = measured(1000.0, agent=LaggingAgent)
+    assert any(step.outcome is FAILED for step in outcome.record.search.steps)
+    (worker,) = outcome.record.signals.workers
+    assert worker.lag_mean_s == 0.0
 
 
 def test_a_generator_near_its_ceiling_is_told_as_a_lower_bound() -> None:
