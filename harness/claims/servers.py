@@ -96,12 +96,12 @@ def smaller_image(evidence: Evidence) -> Iterator[Part]:
 
 
 def cannot_serve(evidence: Evidence) -> Iterator[Part]:
-    """Whether a mismatched server ever gave a VALID trial, on a machine where the baseline did."""
+    """Whether a mismatched server broke on everything asked of it, on a machine where the baseline works."""
     run = evidence.run(MISMATCH)
     sync, base = run.variant("gunicorn-sync"), run.matrix.baseline_id
     for scenario in run.matrix.scenarios:
         cell, control = run.cells[sync, scenario.name], run.cells[base, scenario.name]
-        if not cell.trials or control.word is not Validity.VALID:
+        if not (cell.cannot_serve or cell.valid) or control.word is not Validity.VALID:
             raise NotMeasured(f"{sync} beside a working {base} on {scenario.name}")
         yield Part(
             asked=f"it cannot serve {scenario.name}",

@@ -8,7 +8,7 @@ from harness.claims.catalogue import CLAIMS, findings
 from harness.claims.claim import Answer, Claim, Part, Word, adjudicate, combined
 from harness.claims.evidence import Evidence
 from tests.claims.both_ways import WORLDS
-from tests.claims.worlds import evidence, seen, speeds
+from tests.claims.worlds import a_run, evidence, seen, speeds, variant
 
 LISTED = [
     *(f"S{n}" for n in range(1, 13)),
@@ -67,6 +67,19 @@ def test_few_repeats_without_a_loss_do_not_prove_that_nothing_is_lost() -> None:
     [many] = [p for p in adjudicate(claim("L7"), stopped(60)).parts if p.asked.startswith("new conn")]
     assert (few.answer, many.answer) == (Answer.OPEN, Answer.YES)
     assert "52 %" in few.needed
+
+
+def test_equal_images_refute_nothing_where_pip_could_keep_nothing() -> None:
+    empty = seen("images", "no-cache-dir", "cache-kept", "pip_cache_bytes", 0.0, unit="bytes")
+    finding = adjudicate(claim("I3"), evidence(*WORLDS["I3"](False).observations, empty))
+    assert finding.word is Word.UNDECIDED
+    assert "lets pip keep nothing" in finding.why
+
+
+def test_a_server_that_merely_was_not_ready_is_not_said_to_be_unable() -> None:
+    cells = {variant("gunicorn-uvicorn.w1"): {}, variant("gunicorn-sync.w1"): {}}
+    run = a_run("wsgi-mismatch", cells, invalid=("gunicorn-sync.w1",))
+    assert adjudicate(claim("S7"), evidence(run)).word is Word.UNDECIDED
 
 
 def part(answer: Answer) -> Part:

@@ -34,8 +34,10 @@ def a_run(
     scenarios: Sequence[Scenario] = (scenario("items"), scenario("fan_out")),
     noise: float = 0.004,
     broken: Sequence[str] = (),
+    invalid: Sequence[str] = (),
 ) -> MeasuredRun:
-    """A run whose first variant is the baseline; every variant in `broken` is INVALID all the time.
+    """A run whose first variant is the baseline. Those in `broken` cannot serve the app, those in `invalid`
+    were INVALID all the time for another reason.
 
     The noise is each variant's own, so that it does not cancel in the ratios.
     """
@@ -48,8 +50,9 @@ def a_run(
         figures = cells[replace(one, twin=False)]
         for load in scenarios:
             for block in range(1, BLOCKS + 1):
-                if one.id in broken:
-                    records.append(a_record(one, load, block, Validity.INVALID, metrics=None))
+                if one.id in (*broken, *invalid):
+                    broke = a_record(one, load, block, Validity.INVALID, metrics=None)
+                    records.append(replace(broke, cannot_serve=one.id in broken))
                     continue
                 wobble = 1 + noise * SCATTER[(block + place) % BLOCKS]
                 given = figures.get(load.name, {})

@@ -1,0 +1,46 @@
+"""Arguments and exit codes. Heavy libraries are imported where they are used, so that --help is quick."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any
+
+import typer
+
+from harness.cli import runs, studies
+from harness.cli.console import app
+from harness.errors import ExitCode, HarnessError
+
+__all__ = ["app", "main", "runs", "studies"]
+
+
+def main() -> None:
+    """The `harness` command: every expected failure becomes one message and its exit code."""
+    _install_interrupt_ladder()
+    try:
+        app()
+    except HarnessError as error:
+        from harness.live import printable
+
+        typer.echo(f"harness: {printable(str(error))}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("harness: interrupted", err=True)
+        sys.exit(ExitCode.INTERRUPTED)
+
+
+def _install_interrupt_ladder() -> None:
+    """First SIGINT or SIGTERM: stop, clean up, report what there is. Second: leave at once.
+
+    What a second one leaves standing, the reaper removes.
+    """
+
+    def interrupt(_signal: int, _frame: Any) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: os._exit(ExitCode.INTERRUPTED))
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
