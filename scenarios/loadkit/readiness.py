@@ -20,18 +20,28 @@ BREAKS_FOR_S = 2.0
 def wait_ready(base_url: str, *, workers: int, timeout_s: float) -> dict[str, Any]:
     """The probe's report, once /health/ready gives 200 and the probe lists `workers` workers.
 
+    A worker tells of itself before its server listens. Behind a proxy, which may pass the next request to
+    any of them, each must have answered a probe itself.
+
     Raises NotReady, saying what was still missing; CannotServe for a server that has only broken on
     requests for a while. (The app itself says 503 while it is not ready.)
     """
     deadline_s = monotonic() + timeout_s
     breaks_since_s: float | None = None
+    answered: set[int] = set()
     while True:
         now_s = monotonic()
         patience_s = min(PROBE_TIMEOUT_S, max(POLL_S, deadline_s - now_s))
         ready = _get(base_url, "/health/ready", patience_s)
         missing, report = _look(ready, base_url, workers, timeout_s=patience_s)
         if report is not None:
-            return report
+            if not report.get("front"):
+                return report
+            answered.add(report["pid"])
+            silent = {worker["pid"] for worker in report["workers"]} - answered
+            if not silent:
+                return report
+            missing = f"{len(silent)} of {workers} workers behind {report['front']} have not answered"
         if ready.status != INTERNAL_ERROR:
             breaks_since_s = None
         elif breaks_since_s is None:

@@ -33,9 +33,10 @@ class ScriptedServer:
         *,
         stall_s: tuple[float, float] | None = None,
         ready: Callable[[], str] = lambda: "200 OK",
+        probe: Callable[[], dict[str, object]] = lambda: {"workers": [{"pid": os.getpid()}]},
     ) -> None:
         self.ids: list[int] = []
-        self._script, self._stall_s, self._ready = script, stall_s, ready
+        self._script, self._stall_s, self._ready, self._probe = script, stall_s, ready, probe
         self._first_s: float | None = None
 
     def __enter__(self) -> Self:
@@ -90,7 +91,7 @@ class ScriptedServer:
 
     def _unnumbered(self, head: bytes) -> bytes:
         if head.startswith(b"GET /probe "):
-            return answer(json.dumps({"variant_id": VARIANT_ID, "workers": [{"pid": os.getpid()}]}).encode())
+            return answer(json.dumps({"variant_id": VARIANT_ID, **self._probe()}).encode())
         if head.startswith(b"GET /health/ready "):
             return answer(b"{}", status=self._ready())
         return answer(BODY)

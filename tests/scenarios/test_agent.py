@@ -110,6 +110,17 @@ def test_a_server_that_breaks_now_and_then_may_still_get_ready(agent: AgentProce
         agent.ready(server.base_url)
 
 
+def test_behind_a_proxy_every_worker_has_to_have_answered(agent: AgentProcess) -> None:
+    """A replica tells of itself while its server does not listen yet: the proxy would answer 502."""
+    said = {"front": "nginx/1.26", "workers": [{"pid": 7}, {"pid": 8}]}
+    pids = iter([7, 7, 7, 8])
+    with ScriptedServer(probe=lambda: {**said, "pid": next(pids)}) as server:
+        assert agent.ready(server.base_url, workers=2)["pid"] == 8
+    with ScriptedServer(probe=lambda: {**said, "pid": 7}) as server:
+        kind, text = agent.error(op="ready", base_url=server.base_url, workers=2, timeout_s=0.3)
+    assert (kind, "1 of 2 workers behind nginx/1.26 have not answered" in text) == ("NotReady", True)
+
+
 def test_a_wrong_response_is_named(agent: AgentProcess) -> None:
     with ScriptedServer() as server:
         agent.ready(server.base_url)
