@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.common_rate import with_common_rates
@@ -61,12 +61,22 @@ class MeasuredRun:
             raise NotMeasured(f"{name} in {self.name}")
         return found
 
-    def everywhere(self, upper: str, lower: str, metric: str | None = None) -> tuple[Comparison, ...]:
-        """One variant against another under every scenario, as one family; ranked as the scenario is."""
-        return self.judged(
-            ((upper, scenario.name), (lower, scenario.name), metric or ranking_metric(scenario))
-            for scenario in self.matrix.scenarios
-        )
+    def everywhere(self, upper: str, lower: str, metric: str | None = None) -> Iterator[Comparison]:
+        """One variant against another under every scenario, as one family; ranked as the scenario is.
+
+        Raises NotMeasured after the last comparison where a scenario's cells cannot be ranked.
+        """
+        known: list[Comparison] = []
+        missing: list[str] = []
+        for scenario in self.matrix.scenarios:
+            ranking = metric or ranking_metric(scenario)
+            try:
+                known.append(self._pair((upper, scenario.name), (lower, scenario.name), ranking))
+            except NotMeasured as error:
+                missing.append(str(error))
+        yield from settled(known, self.matrix.margin)
+        if missing:
+            raise NotMeasured(" and ".join(missing))
 
     def judged(self, questions: Iterable[tuple[Place, Place, str]]) -> tuple[Comparison, ...]:
         """Upper / lower on a metric, each by the margin of its own scenarios, with Holm over all of them."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.claims.catalogue import CLAIMS, findings
 from harness.claims.claim import Answer, Claim, Part, Word, adjudicate, combined
-from harness.claims.evidence import Evidence
+from harness.claims.evidence import Evidence, MeasuredRun
+from harness.model import Validity
 from tests.claims.both_ways import WORLDS
 from tests.claims.worlds import a_run, evidence, seen, speeds, variant
 
@@ -80,6 +83,21 @@ def test_a_server_that_merely_was_not_ready_is_not_said_to_be_unable() -> None:
     cells = {variant("gunicorn-uvicorn.w1"): {}, variant("gunicorn-sync.w1"): {}}
     run = a_run("wsgi-mismatch", cells, invalid=("gunicorn-sync.w1",))
     assert adjudicate(claim("S7"), evidence(run)).word is Word.UNDECIDED
+
+
+def test_a_scenario_that_cannot_be_ranked_does_not_take_the_others_along() -> None:
+    run = speeds("tls", uvicorn_tls__w1=1.0, nginx_tls__w1=1.3)
+    bound = [
+        replace(record, validity=Validity.GENERATOR_BOUND)
+        if (record.variant_id, record.scenario) == ("nginx-tls.w1", "fan_out")
+        else record
+        for records in run.samples.cells.values()
+        for record in records
+    ]
+    finding = adjudicate(claim("S10"), evidence(MeasuredRun.of("tls", run.matrix, bound)))
+    assert finding.word is Word.UNDECIDED
+    assert "so for faster with TLS at nginx on items" in finding.why
+    assert "not measured: nginx-tls.w1.fan_out in tls: GENERATOR-BOUND" in finding.why
 
 
 def part(answer: Answer) -> Part:
