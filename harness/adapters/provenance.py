@@ -26,10 +26,15 @@ def provenance(
     images: Mapping[str, str],
     failed_builds: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Facts that a reader needs to repeat the run, and that --resume compares."""
+    """Facts that a reader needs to repeat the run, and that --resume compares.
+
+    The matrix is named as it is from here, where that is below here: a report may be handed on.
+    """
+    here, matrix = Path.cwd(), matrix_path.resolve()
+    named = matrix.relative_to(here) if matrix.is_relative_to(here) else matrix_path
     return {
         "harness": __version__,
-        "command": f"harness run --matrix {matrix_path}",
+        "command": f"harness run --matrix {named}",
         "engine": engine.name,
         "engine_facts": dict(engine.describe()),
         "host": dict(host.facts(results)),
