@@ -28,20 +28,13 @@ def wait_ready(base_url: str, *, workers: int, timeout_s: float) -> dict[str, An
     """
     deadline_s = monotonic() + timeout_s
     breaks_since_s: float | None = None
-    answered: set[int] = set()
     while True:
         now_s = monotonic()
         patience_s = min(PROBE_TIMEOUT_S, max(POLL_S, deadline_s - now_s))
         ready = _get(base_url, "/health/ready", patience_s)
         missing, report = _look(ready, base_url, workers, timeout_s=patience_s)
         if report is not None:
-            if not report.get("front"):
-                return report
-            answered.add(report["pid"])
-            silent = {worker["pid"] for worker in report["workers"]} - answered
-            if not silent:
-                return report
-            missing = f"{len(silent)} of {workers} workers behind {report['front']} have not answered"
+            return report
         if ready.status != INTERNAL_ERROR:
             breaks_since_s = None
         elif breaks_since_s is None:
@@ -89,10 +82,16 @@ def _look(
         return f"GET /health/ready: {ready}", None
     try:
         report = probe(base_url, timeout_s=timeout_s)
+        listed = {worker["pid"] for worker in report["workers"]}
+        if len(listed) < workers:
+            return f"{len(listed)} of {workers} workers seen", None
+        if report.get("front"):
+            # One after the other: a proxy takes the next worker for each new connection.
+            answered = {probe(base_url, timeout_s=timeout_s)["pid"] for _ in listed}
+            if silent := listed - answered:
+                return f"{len(silent)} of {workers} workers behind {report['front']} do not answer", None
     except WrongResponse as error:
         return str(error), None
-    if len(report["workers"]) < workers:
-        return f"{len(report['workers'])} of {workers} workers seen", None
     return "", report
 
 
