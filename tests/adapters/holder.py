@@ -5,6 +5,7 @@ Prints the pid of its reaper once both run.
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from dataclasses import replace
@@ -13,6 +14,8 @@ from pathlib import Path
 from harness.adapters.docker_engine import DockerEngine
 from tests.contract.rig import NEIGHBOUR, RECIPE, SPEC
 
+# Whoever runs the tests may have left it ignored, as a shell does with what it starts in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 engine = DockerEngine(Path(sys.argv[1]), sys.argv[2])
 try:
     two = replace(SPEC, image=engine.build(RECIPE), network="published", beside=(NEIGHBOUR,))

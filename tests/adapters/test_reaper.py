@@ -16,8 +16,9 @@ SLEEPER = [sys.executable, "-c", "import time; time.sleep(120)"]
 GONE_WITHIN_S = 15.0
 
 HARNESS = """
-import subprocess, sys, time
+import signal, subprocess, sys, time
 from harness.adapters.reaper import Reaper
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
 reaper = Reaper.start()
 server = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"], start_new_session=True)
 reaper.adopt(server.pid)

@@ -33,7 +33,7 @@ class ScriptedServer:
         *,
         stall_s: tuple[float, float] | None = None,
         ready: Callable[[], str] = lambda: "200 OK",
-        probe: Callable[[], dict[str, object]] = lambda: {"workers": [{"pid": os.getpid()}]},
+        probe: Callable[[], dict[str, object] | None] = lambda: {"workers": [{"pid": os.getpid()}]},
     ) -> None:
         self.ids: list[int] = []
         self._script, self._stall_s, self._ready, self._probe = script, stall_s, ready, probe
@@ -91,7 +91,10 @@ class ScriptedServer:
 
     def _unnumbered(self, head: bytes) -> bytes:
         if head.startswith(b"GET /probe "):
-            return answer(json.dumps({"variant_id": VARIANT_ID, **self._probe()}).encode())
+            report = self._probe()
+            if report is None:
+                return answer(b"", status="502 Bad Gateway")
+            return answer(json.dumps({"variant_id": VARIANT_ID, **report}).encode())
         if head.startswith(b"GET /health/ready "):
             return answer(b"{}", status=self._ready())
         return answer(BODY)
