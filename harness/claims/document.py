@@ -29,9 +29,12 @@ def tally(judged: Sequence[Judged]) -> str:
 
 
 def best(judged: Sequence[Judged], count: int) -> str:
-    """The most telling lines as a Markdown table: what refutes the advice first, large effects first."""
+    """The most telling lines as a Markdown table: what refutes the advice first, large effects first.
+
+    Of each claim the strongest figure for and against it; the page has them all.
+    """
     ranked = sorted(judged, key=lambda one: (_TELLING_FIRST.index(one[1].word), -one[1].effect))
-    return _table([["claim", "verdict"], *([_text_of(c), _verdict(f)] for c, f in ranked[:count])])
+    return _table([["claim", "verdict"], *([_text_of(c), _in_short(f)] for c, f in ranked[:count])])
 
 
 def markdown(
@@ -159,6 +162,16 @@ def _text_of(claim: Claim) -> str:
 
 def _verdict(finding: Finding) -> str:
     return f"**{finding.word}**: {finding.why}"
+
+
+def _in_short(finding: Finding) -> str:
+    clauses = []
+    for answer, word in ((Answer.NO, "not so"), (Answer.YES, "so")):
+        parts = [part for part in finding.parts if part.answer is answer]
+        if parts:
+            strongest = max(parts, key=lambda part: part.effect)
+            clauses.append(f"{word}: {strongest.asked} ({strongest.figure})")
+    return f"**{finding.word}**; {'; '.join(clauses)}"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
