@@ -58,6 +58,8 @@ class DockerImages:
     several layers made alike the classic builder's cache looks below the newest only, and would miss.
     """
 
+    name = "docker"
+
     def __init__(self, project: Path, run_id: str) -> None:
         """Raises EngineUnavailable when no engine answers, EnvironmentProblem when it has no base image."""
         self._logs = project / ".harness" / "builds"

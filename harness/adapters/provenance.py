@@ -18,6 +18,16 @@ class DescribesItself(Protocol):
     def describe(self) -> Mapping[str, str]: ...
 
 
+def made_with(engine: DescribesItself, results: Path) -> dict[str, Any]:
+    """Machine, engine and version: what every manifest says, a run's and an experiment's alike."""
+    return {
+        "harness": __version__,
+        "engine": engine.name,
+        "engine_facts": dict(engine.describe()),
+        "host": dict(host.facts(results)),
+    }
+
+
 def provenance(
     matrix_path: Path,
     results: Path,
@@ -33,11 +43,8 @@ def provenance(
     here, matrix = Path.cwd(), matrix_path.resolve()
     named = matrix.relative_to(here) if matrix.is_relative_to(here) else matrix_path
     return {
-        "harness": __version__,
+        **made_with(engine, results),
         "command": f"harness run --matrix {named}",
-        "engine": engine.name,
-        "engine_facts": dict(engine.describe()),
-        "host": dict(host.facts(results)),
         "images": dict(images),
         "failed_builds": dict(failed_builds),
     }

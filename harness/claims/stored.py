@@ -54,12 +54,11 @@ def _experiments(directory: Path) -> Iterator[ExperimentStore]:
 
 
 def _machine(manifest: Mapping[str, Any]) -> dict[str, str]:
-    host, engine = manifest.get("host", {}), manifest.get("engine_facts", manifest.get("engine", {}))
-    facts = engine if isinstance(engine, Mapping) else {"engine": engine}
+    host, facts = manifest.get("host", {}), manifest.get("engine_facts", {})
     return {
         "cpu": f"{host.get('cpus_host', '?')} x {host.get('cpu_model', '?')}",
         "memory": f"{host.get('memory_bytes', 0) / 2**30:.0f} GiB",
         "kernel": str(host.get("kernel", "?")),
-        "engine": f"{facts.get('engine', '?')} {facts.get('engine_version', '')}".strip(),
+        "engine": f"{manifest.get('engine', '?')} {facts.get('engine_version', '')}".strip(),
         "date": str(manifest.get("started_at", "?"))[:10],
     }

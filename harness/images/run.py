@@ -8,12 +8,11 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import __version__
-from harness.adapters import host
 from harness.adapters.build_context import BuildContext
 from harness.adapters.config_file import find_project
 from harness.adapters.docker_images import DockerImages
 from harness.adapters.experiment_store import ExperimentStore
+from harness.adapters.provenance import made_with
 from harness.adapters.run_lock import run_lock
 from harness.errors import ConfigurationError
 from harness.experiments import Observation
@@ -39,11 +38,8 @@ def compare_images(
     with run_lock(run_id, wait=wait, say=say), closing(DockerImages(project, run_id)) as builder:
         facts = {
             "experiment": EXPERIMENT,
-            "harness": __version__,
             "started_at": began.isoformat(timespec="seconds"),
-            "engine": "docker",
-            "engine_facts": dict(builder.describe()),
-            "host": dict(host.facts(into)),
+            **made_with(builder, into),
         }
         store = ExperimentStore.open(into, facts)
         measure(missing, store, builder, contexts_of(project), say)

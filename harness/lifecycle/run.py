@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import __version__
-from harness.adapters import host
 from harness.adapters.config_file import find_project
 from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.experiment_store import ExperimentStore
+from harness.adapters.provenance import made_with
 from harness.adapters.run_lock import run_lock
 from harness.errors import ConfigurationError, TrialError, VariantError
 from harness.experiments import Observation
@@ -160,8 +159,6 @@ def _manifest(rig: Rig) -> dict[str, Any]:
     return {
         "experiment": EXPERIMENT,
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "harness_version": __version__,
         "repeats": rig.repeats,
-        "host": host.facts(Path.cwd()),
-        "engine": dict(rig.engine.describe()),
+        **made_with(rig.engine, Path.cwd()),
     }
