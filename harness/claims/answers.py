@@ -126,13 +126,13 @@ def within(seen: Summary, target: float, tolerance: float, asked: str, unit: str
         answer = Answer.YES
     else:
         answer = Answer.NO if seen.hi < bottom or top < seen.lo else Answer.OPEN
-    spread = f" ({seen.lo:.3g}-{seen.hi:.3g})" if seen.lo is not None and seen.hi is not None else ""
+    spread = f" ({seen.lo:#.3g}-{seen.hi:#.3g})" if seen.lo is not None and seen.hi is not None else ""
     return Part(
         asked=asked,
         answer=answer,
-        figure=f"{seen.center:.3g}{unit}{spread}, predicted {target:.3g}",
+        figure=f"{seen.center:#.3g}{unit}{spread}, predicted {target:g}",
         effect=relative_difference(seen.center / target) if seen.center > 0 else 0.0,
-        needed=f"an interval inside {bottom:.3g} to {top:.3g}; it is {seen.center:.3g}{spread}",
+        needed=f"an interval inside {bottom:.3g} to {top:.3g}; it is {seen.center:#.3g}{spread}",
     )
 
 

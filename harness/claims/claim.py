@@ -71,6 +71,11 @@ class Finding:
     details: tuple[str, ...] = ()
 
     @property
+    def measured(self) -> bool:
+        """Whether anything of it was."""
+        return any(part.figure != NOT_MEASURED for part in self.parts)
+
+    @property
     def effect(self) -> float:
         """The largest effect among the parts that were decided."""
         return max((part.effect for part in self.parts if part.answer is not Answer.OPEN), default=0.0)

@@ -17,10 +17,13 @@ _TELLING_FIRST = (Word.FAILS, Word.DEPENDS, Word.HOLDS, Word.UNDECIDED)
 
 
 def text(judged: Sequence[Judged], rules: Sequence[RuleCell], machines: Sequence[Machine]) -> str:
-    """One paragraph a claim, the worker rules, the machine of each preset, and the counts."""
+    """One paragraph a claim that was measured, the worker rules, the machine of each preset, the counts."""
+    claims = [_line(claim, finding) for claim, finding in judged if finding.measured]
+    others = sum(not finding.measured for _, finding in judged)
+    workers = ["", "How many workers?", worker_rules(rules)] if rules else []
     made = (f"{name}: {', '.join(facts.values())}" for name, facts in machines)
-    claims = (_line(claim, finding) for claim, finding in judged)
-    return "\n".join([*claims, "", "How many workers?", worker_rules(rules), "", *made, "", tally(judged)])
+    missing = [f"{others} others were not measured; harness catalogue measures them."] if others else []
+    return "\n".join([*claims, *workers, "", *made, "", *missing, tally(judged)])
 
 
 def tally(judged: Sequence[Judged]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.metrics import WORKING_SET
+from harness.analysis.metrics import CPU_PER_REQUEST, WORKING_SET
 from harness.claims.answers import BETTER, NO_WORSE, WORSE, Judge, compared, fewer, happened
 from harness.claims.claim import Answer, Claim, Part, Question
 from harness.claims.evidence import Evidence, NotMeasured
@@ -15,13 +15,19 @@ STANDARD = "uvicorn-standard"
 
 
 def against(
-    recipe: str, other: str, judge: Judge, asked: str, *, preset: str = SERVERS, workers: int = 1
+    recipe: str,
+    other: str,
+    judge: Judge,
+    asked: str,
+    *,
+    preset: str = SERVERS,
+    metric: str | None = None,
 ) -> Question:
-    """One recipe against another under every scenario of a preset, as its scenarios rank."""
+    """One recipe against another under every scenario of a preset, by a metric or as its scenarios rank."""
 
     def ask(evidence: Evidence) -> Iterator[Part]:
         run = evidence.run(preset)
-        pairs = run.everywhere(run.variant(recipe, workers), run.variant(other, workers))
+        pairs = run.everywhere(run.variant(recipe), run.variant(other), metric)
         yield from (compared(pair, judge, f"{asked} on {pair.scenario}") for pair in pairs)
 
     return ask
@@ -52,15 +58,6 @@ def all_against_baseline(preset: str, asked: str) -> Question:
                 pairs = run.everywhere(variant.id, base)
                 names = f"{variant.id} {asked} {base}"
                 yield from (compared(pair, WORSE, f"{names} on {pair.scenario}") for pair in pairs)
-
-    return ask
-
-
-def takes_more_memory(recipe: str, other: str, *, preset: str) -> Question:
-    def ask(evidence: Evidence) -> Iterator[Part]:
-        run = evidence.run(preset)
-        pairs = run.everywhere(run.variant(recipe), run.variant(other), WORKING_SET)
-        yield from (compared(pair, WORSE, f"more memory on {pair.scenario}") for pair in pairs)
 
     return ask
 
@@ -216,7 +213,7 @@ CLAIMS = (
         depends_on="the resource and the workload",
         questions=(
             against("uvicorn-reload", STANDARD, WORSE, "fewer requests", preset="reload"),
-            takes_more_memory("uvicorn-reload", STANDARD, preset="reload"),
+            against("uvicorn-reload", STANDARD, WORSE, "more memory", preset="reload", metric=WORKING_SET),
         ),
     ),
     Claim(
@@ -224,8 +221,13 @@ CLAIMS = (
         text="TLS is better terminated at nginx than in uvicorn",
         said_by='guides: "don\'t terminate TLS in Uvicorn"',
         sources=("tls",),
-        depends_on="the workload",
-        questions=(against("nginx-tls", "uvicorn-tls", BETTER, "faster with TLS at nginx", preset="tls"),),
+        depends_on="the connections and the measure",
+        questions=(
+            against("nginx-tls", "uvicorn-tls", BETTER, "faster with TLS at nginx", preset="tls"),
+            against(
+                "nginx-tls", "uvicorn-tls", BETTER, "less CPU a request", preset="tls", metric=CPU_PER_REQUEST
+            ),
+        ),
     ),
     Claim(
         id="S11",

@@ -98,6 +98,12 @@ def s9(true: bool) -> Evidence:
     return evidence(a_run("reload", cells))
 
 
+def s10(true: bool) -> Evidence:
+    changed = {"throughput_per_s": 1300.0, "cpu_ms_per_request": 0.1} if true else {"throughput_per_s": 700.0}
+    cells = {variant("uvicorn-tls"): {}, variant("nginx-tls"): {"items": changed, "fan_out": changed}}
+    return evidence(a_run("tls", cells))
+
+
 def pair(preset: str, first: str, second: str, when_true: float, when_false: float) -> World:
     return lambda true: evidence(speeds(preset, **{first: 1.0, second: when_true if true else when_false}))
 
@@ -307,7 +313,7 @@ WORLDS: dict[str, World] = {
     "S7": s7,
     "S8": s8,
     "S9": s9,
-    "S10": pair("tls", "uvicorn_tls__w1", "nginx_tls__w1", 1.3, 0.8),
+    "S10": s10,
     "S11": pair("mounting", "uvicorn_standard__w1", "uvicorn_mounted__w1", 0.8, 1.0),
     "S12": lambda true: servers(**dict.fromkeys((f"{name}__w1" for name in NEWCOMERS), 1.4 if true else 0.8)),
     "I1": both_sizes("multi-stage", "multi-stage", "single-stage"),
