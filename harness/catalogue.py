@@ -54,12 +54,13 @@ class MatrixStep:
 
     @property
     def expected_s(self) -> float:
-        """Raises ConfigurationError when the matrix or what is stored of it is damaged."""
+        """Raises ConfigurationError when the matrix or what is stored of it is damaged, or of another matrix."""
         _, matrix = pipeline.resolved(self.path)
         plan = plan_blocks(cells_of(matrix), blocks=matrix.blocks, seed=matrix.seed)
         left = 1.0
         if (self.into / self.name).exists():
             store = RunStore(self.into / self.name)
+            pipeline.refuse_another_matrix(store, matrix)
             if store.manifest()["end"] in FINISHED:
                 return 0.0
             left = max(0.0, 1 - len(store.records()) / len(plan.trials))

@@ -110,15 +110,23 @@ def _earlier(options: RunOptions, matrix: Matrix, watcher: Watcher) -> RunStore 
     if wanted is None:
         return None
     earlier = find_run(options.results, wanted or None, of_matrix=matrix.name)
-    _refuse(earlier, matrix_changes(earlier.manifest()["matrix"], matrix_to_json(matrix)))
+    refuse_another_matrix(earlier, matrix)
     if earlier.torn_tail():
         watcher.said("the journal's last record was cut short: that trial is measured again")
     return earlier
 
 
+def refuse_another_matrix(earlier: RunStore, matrix: Matrix) -> None:
+    """Raises ConfigurationError, with what differs, where a stored run was not of this matrix."""
+    _refuse(earlier, matrix_changes(earlier.manifest()["matrix"], matrix_to_json(matrix)))
+
+
 def _refuse(earlier: RunStore, changes: list[str]) -> None:
     if changes:
-        advice = "start a new run without --resume: figures from before and after would not be comparable"
+        advice = (
+            f"start a new run without --resume, or move {earlier.path} away: "
+            "figures from before and after would not be comparable"
+        )
         raise ConfigurationError(f"run {earlier.path.name} cannot go on", [*changes, advice])
 
 

@@ -130,6 +130,16 @@ def test_an_interrupted_matrix_is_gone_on_with(machine: Machine, tmp_path: Path)
     assert step.expected_s == 0
 
 
+def test_what_was_measured_of_another_matrix_is_not_taken_for_finished(
+    machine: Machine, tmp_path: Path
+) -> None:
+    step = MatrixStep(name="tiny", path=machine.matrix, into=tmp_path / "claims")
+    assert step.measure(machine.listener)
+    machine.matrix.write_text(machine.matrix.read_text().replace("blocks = 4", "blocks = 5"))
+    with pytest.raises(ConfigurationError, match=r"matrix.blocks: was 4, is 5(.|\n)*move .*tiny away"):
+        _ = step.expected_s
+
+
 def test_every_preset_of_the_project_is_named_by_a_claim() -> None:
     project = find_project(Path(__file__))
     names = {step.name for step in catalogue.matrix_steps(project, project)}

@@ -12,6 +12,7 @@ from harness.cli.console import RESULTS, ResultsOption, app, console, say
 from harness.errors import ExitCode
 
 EVIDENCE = RESULTS / "claims"
+MEASURED = RESULTS / "catalogue"
 
 
 @app.command()
@@ -129,7 +130,7 @@ def claims(
 
 @app.command()
 def catalogue(
-    into: Annotated[Path, typer.Option(help="Where each preset has its directory.")] = EVIDENCE,
+    into: Annotated[Path, typer.Option(help="Where each preset has its directory.")] = MEASURED,
     only: Annotated[list[str] | None, typer.Option(help="A preset; may be repeated.")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Say how long it takes, and start nothing.")] = False,
     budget_min: Annotated[float, typer.Option(min=1, help="Begin nothing that would end later.")] = 180.0,
