@@ -54,7 +54,7 @@ class MatrixStep:
 
     @property
     def expected_s(self) -> float:
-        """Raises ConfigurationError when the matrix or what is stored of it is damaged, or of another matrix."""
+        """Raises ConfigurationError when the matrix or what is stored of it is damaged or of another one."""
         _, matrix = pipeline.resolved(self.path)
         plan = plan_blocks(cells_of(matrix), blocks=matrix.blocks, seed=matrix.seed)
         left = 1.0
