@@ -26,12 +26,13 @@ from harness.adapters.load_process import AgentGenerator, ProcessLoadGenerator
 from harness.adapters.system_clock import SystemClock
 from harness.analysis.intervals import paired_ratio
 from harness.analysis.verdicts import reach, relative_difference
+from harness.deployment import DeploymentSpec
 from harness.execution.observer import Observer
 from harness.execution.ports import Deployment
 from harness.findings import Summary
 from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import latencies, throughput_per_s
-from harness.model import ClosedLoad, DeploymentSpec, Scenario, Variant
+from harness.model import ClosedLoad, Scenario, Variant
 from harness.planning.commands import server_argv, server_env
 
 BLOCKS = 12

@@ -21,9 +21,9 @@ from harness.adapters.cgroup_files import CgroupFiles
 from harness.adapters.docker_build import base_image
 from harness.adapters.docker_client import connect
 from harness.adapters.system_clock import SystemClock
+from harness.deployment import DeploymentState, MemorySnapshot, ResourceReading
 from harness.errors import EnvironmentProblem
 from harness.execution.observer import Observer
-from harness.model import DeploymentState, MemorySnapshot, ResourceReading
 
 OBSERVED_S = 20.0
 LIMIT = 0.01

@@ -24,19 +24,10 @@ from numpy.random import Generator
 
 from harness.adapters import host
 from harness.adapters.result_store import RunStore
+from harness.deployment import ResourceReading
 from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import trial_metrics
-from harness.model import (
-    ClosedLoad,
-    Matrix,
-    OpenLoad,
-    ResourceReading,
-    Scenario,
-    Trial,
-    TrialRecord,
-    Validity,
-    Variant,
-)
+from harness.model import ClosedLoad, Matrix, OpenLoad, Scenario, Trial, TrialRecord, Validity, Variant
 from harness.planning.plan import cells_of, plan_blocks
 
 LIMIT_S, LIMIT_BYTES = 10.0, 2**30

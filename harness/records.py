@@ -6,9 +6,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from harness.deployment import ResourceReading
 from harness.errors import ConfigurationError
 from harness.experiments import Observation
-from harness.model import Matrix, ResourceReading, TrialRecord
+from harness.model import Matrix, TrialRecord
 
 SCHEMA_VERSION = 1
 

@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from harness.adapters.together import Together, first_of
+from harness.deployment import DeploymentSpec, DeploymentState, MemorySnapshot, ResourceReading
 from harness.errors import BuildFailed, DeploymentDied, GeneratorFailed
-from harness.model import DeploymentSpec, DeploymentState, MemorySnapshot, ResourceReading
 
 MIB = 1 << 20
 

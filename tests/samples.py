@@ -6,20 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from harness.deployment import CpuCounts, ResourceReading, ServerFacts, WorkerFacts
 from harness.measurement.load import LoadRecord
-from harness.model import (
-    ClosedLoad,
-    CpuCounts,
-    Matrix,
-    ResourceReading,
-    Scenario,
-    ServerFacts,
-    TrialMetrics,
-    TrialRecord,
-    Validity,
-    Variant,
-    WorkerFacts,
-)
+from harness.model import ClosedLoad, Matrix, Scenario, TrialMetrics, TrialRecord, Validity, Variant
 
 PLAIN = Variant(recipe="uvicorn-plain", workers=1)
 STANDARD = Variant(recipe="uvicorn-standard", workers=1)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.adapters import proc
+from harness.deployment import ResourceReading
 from harness.errors import DeploymentDied
 from harness.measurement.cgroup import Location, locate, reading_v1, reading_v2
-from harness.model import ResourceReading
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from harness.adapters.cgroup_files import CgroupFiles
 from harness.adapters.docker_client import engine_errors
 from harness.adapters.docker_network import Route
 from harness.adapters.ownership import already_gone_is_fine
+from harness.deployment import DeploymentState, MemorySnapshot, ResourceReading
 from harness.errors import DeploymentDied, EngineUnavailable, EnvironmentProblem, TrialError
-from harness.model import DeploymentState, MemorySnapshot, ResourceReading
 
 LOG_LINES = 20_000
 """How much of a log is kept: enough for any traceback, bounded where the access log is on."""

@@ -23,8 +23,8 @@ from harness.adapters.docker_network import LOOPBACK, Route, needs_own_network
 from harness.adapters.docker_subject import RUNTIME_DIR, DockerSubject, RestartPolicy
 from harness.adapters.reaper import Reaper
 from harness.adapters.together import Together, first_of
+from harness.deployment import DeploymentSpec, ProcessSpec
 from harness.errors import EnvironmentProblem
-from harness.model import DeploymentSpec, ProcessSpec
 from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS
 from harness.planning.placeholders import filled
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.deployment import NetworkPath
 from harness.errors import DeploymentDied
-from harness.model import NetworkPath
 from harness.planning.commands import CONTAINER_PORT
 
 LOOPBACK = "127.0.0.1"

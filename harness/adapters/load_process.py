@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from harness.deployment import ServerFacts
 from harness.errors import CannotServe, GeneratorFailed, NotReady, TrialError, WrongResponse
 from harness.measurement.load import LoadRecord
 from harness.measurement.load_shares import (
@@ -22,7 +23,7 @@ from harness.measurement.load_shares import (
     stagger_s,
     total_progress,
 )
-from harness.model import CapacityLoad, ClosedLoad, OpenLoad, Scenario, ServerFacts
+from harness.model import CapacityLoad, ClosedLoad, OpenLoad, Scenario
 from harness.planning.commands import GENERATOR_ARGV
 
 START_TIMEOUT_S = 30.0

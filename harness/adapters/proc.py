@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from harness.deployment import MemorySnapshot, ResourceReading
 from harness.errors import DeploymentDied, EnvironmentProblem
 from harness.measurement import proc_stat
 from harness.measurement.smaps import memory_snapshot
-from harness.model import MemorySnapshot, ResourceReading
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 

@@ -21,8 +21,8 @@ from harness.adapters.reaper import Reaper
 from harness.adapters.system_programs import SYSTEM_PATH, provide_programs, tls_directory
 from harness.adapters.together import Together, first_of
 from harness.adapters.virtual_env import virtual_env
+from harness.deployment import DeploymentSpec, DeploymentState, MemorySnapshot, ProcessSpec, ResourceReading
 from harness.errors import EnvironmentProblem, VariantError
-from harness.model import DeploymentSpec, DeploymentState, MemorySnapshot, ProcessSpec, ResourceReading
 from harness.planning.placeholders import filled
 from harness.planning.recipes import lock_of
 

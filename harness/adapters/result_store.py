@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from harness.adapters.durable import Journal, disk_errors, write_whole
+from harness.deployment import ResourceReading
 from harness.errors import ConfigurationError
 from harness.measurement.load import LoadRecord
-from harness.model import Matrix, ResourceReading, TrialRecord
+from harness.model import Matrix, TrialRecord
 from harness.records import (
     SCHEMA_VERSION,
     matrix_from_json,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from harness.model import DeploymentState, MemorySnapshot, ResourceReading
+from harness.deployment import DeploymentState, MemorySnapshot, ResourceReading
 
 
 class Part(Protocol):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.deployment import DeploymentSpec
 from harness.errors import EnvironmentProblem, TrialError
 from harness.execution.ports import Engine, LoadGenerator
 from harness.measurement.metrics import lateness_p99_s, throughput_per_s
-from harness.model import ClosedLoad, DeploymentSpec, OpenLoad, Scenario
+from harness.model import ClosedLoad, OpenLoad, Scenario
 
 MAX_LATENESS_S = 0.002
 STATIC_SERVER = ("python", "-m", "scenarios.loadkit.static_server", "--port", "{port}")

@@ -7,9 +7,9 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
+from harness.deployment import ResourceReading
 from harness.errors import DeploymentDied
 from harness.execution.ports import Clock, Deployment
-from harness.model import ResourceReading
 
 
 def next_tick(tick: int, elapsed_s: float, *, period_s: float) -> tuple[int, float]:

@@ -6,15 +6,9 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from harness.deployment import DeploymentSpec, DeploymentState, MemorySnapshot, ResourceReading, ServerFacts
 from harness.measurement.load import LoadRecord
-from harness.model import (
-    DeploymentSpec,
-    DeploymentState,
-    MemorySnapshot,
-    ResourceReading,
-    Scenario,
-    ServerFacts,
-)
+from harness.model import Scenario
 
 
 class Clock(Protocol):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from harness.deployment import DeploymentSpec, DeploymentState, ResourceReading, ServerFacts
 from harness.errors import CannotServe, TrialError, VariantError
 from harness.execution.capacity import Searched, search_capacity
 from harness.execution.observer import Observer
@@ -15,17 +16,7 @@ from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import trial_metrics
 from harness.measurement.signals import trial_signals
 from harness.measurement.validity import Evidence, judge
-from harness.model import (
-    CapacityLoad,
-    DeploymentSpec,
-    DeploymentState,
-    ResourceReading,
-    ServerFacts,
-    Trial,
-    TrialMetrics,
-    TrialRecord,
-    Validity,
-)
+from harness.model import CapacityLoad, Trial, TrialMetrics, TrialRecord, Validity
 from harness.planning.commands import processes, speaks_tls
 from harness.planning.recipes import EXPECTED_STACK
 from harness.search import CapacitySearch

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.docker_subject import DockerSubject, RestartPolicy
 from harness.adapters.raw_client import RawClient
+from harness.deployment import DeploymentSpec
 from harness.errors import NotReady, TrialError
-from harness.model import DeploymentSpec, Variant
+from harness.model import Variant
 from harness.planning.commands import server_argv, server_env
 
 READY_S = 40.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
+from harness.deployment import ResourceReading
 from harness.errors import EnvironmentProblem
-from harness.model import ResourceReading
 
 V1_FILES = (
     "cpuacct/cpuacct.usage",

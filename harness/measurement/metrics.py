@@ -8,16 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.deployment import MemorySnapshot, ResourceReading
 from harness.errors import TrialError
 from harness.measurement.accounting import RIGHT
 from harness.measurement.load import LoadRecord
-from harness.model import (
-    MemorySnapshot,
-    OpenLoad,
-    ResourceReading,
-    Scenario,
-    TrialMetrics,
-)
+from harness.model import OpenLoad, Scenario, TrialMetrics
 
 Floats = NDArray[np.float64]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isnan
 
+from harness.deployment import ServerFacts, WorkerFacts
 from harness.measurement.accounting import served, unanswered, worker_pids
 from harness.measurement.load import LoadRecord
-from harness.model import ServerFacts, WorkerFacts
 from harness.signals import TrialSignals, WorkerSignals, WorkerUse
 
 STALL_S = 0.05

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from harness.model import MemorySnapshot
+from harness.deployment import MemorySnapshot
 
 _BYTES_PER_KB = 1024
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Protocol
 
-from harness.model import ServerFacts
+from harness.deployment import ServerFacts
 
 NONE = "none"
 

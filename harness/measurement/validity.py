@@ -7,21 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.deployment import DeploymentState, ResourceReading, ServerFacts
 from harness.measurement.accounting import RIGHT, served, served_ids, unanswered, worker_pids, wrong_by_kind
 from harness.measurement.littles_law import one_clock
 from harness.measurement.load import DROPPED, WRONG_BODY, LoadRecord
 from harness.measurement.metrics import in_window
 from harness.measurement.stack import Stack, differences
-from harness.model import (
-    DeploymentState,
-    OpenLoad,
-    ResourceReading,
-    Scenario,
-    ServerFacts,
-    TrialMetrics,
-    Validity,
-    Variant,
-)
+from harness.model import OpenLoad, Scenario, TrialMetrics, Validity, Variant
 from harness.signals import TrialSignals
 
 MAX_ERROR_SHARE = 0.001

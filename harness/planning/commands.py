@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.model import ProcessSpec, Variant
+from harness.deployment import ProcessSpec
+from harness.model import Variant
 from harness.planning import fronts, servers
 from harness.planning.recipes import RECIPES
 

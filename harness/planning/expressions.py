@@ -7,7 +7,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
 
-from harness.model import CpuCounts
+from harness.deployment import CpuCounts
 from harness.planning.suggestions import unknown
 
 MAX_LENGTH = 200

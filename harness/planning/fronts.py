@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from harness.model import ProcessSpec, Variant
+from harness.deployment import ProcessSpec
+from harness.model import Variant
 from harness.planning.placeholders import PORT, TLS_DIRECTORY, port
 
 LOOPBACK = "127.0.0.1"

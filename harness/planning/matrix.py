@@ -7,14 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
+from harness.deployment import CpuCounts
 from harness.errors import ConfigurationError
-from harness.model import (
-    KEEP_ALIVE_S,
-    CpuCounts,
-    Matrix,
-    Scenario,
-    Variant,
-)
+from harness.model import KEEP_ALIVE_S, Matrix, Scenario, Variant
 from harness.planning.commands import impossible
 from harness.planning.expressions import ExpressionError, worker_count
 from harness.planning.schema import Factors, MatrixFile, Open, Pattern, Point, ScenarioTable, WorkerRule

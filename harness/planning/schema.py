@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from harness.model import KEEP_ALIVE_S, CapacityLoad, ClosedLoad, NetworkPath, OpenLoad, common_rate_name
+from harness.deployment import NetworkPath
+from harness.model import KEEP_ALIVE_S, CapacityLoad, ClosedLoad, OpenLoad, common_rate_name
 from harness.planning.expressions import MAX_LENGTH, MAX_WORKERS, check_expression
 from harness.planning.recipes import RECIPES
 from harness.planning.suggestions import unknown

@@ -9,14 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.samples import last_attempts, twin_of_baseline
+from harness.deployment import ResourceReading
 from harness.findings import RunAnalysis
-from harness.model import (
-    Matrix,
-    ResourceReading,
-    Scenario,
-    TrialRecord,
-    Variant,
-)
+from harness.model import Matrix, Scenario, TrialRecord, Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

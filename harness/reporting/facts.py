@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.analysis.bottleneck import RULES as BOTTLENECK_RULES
+from harness.deployment import ProcessSpec
 from harness.findings import ScenarioFinding
-from harness.model import CapacityLoad, ClosedLoad, OpenLoad, ProcessSpec, Scenario, Variant
+from harness.model import CapacityLoad, ClosedLoad, OpenLoad, Scenario, Variant
 from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS, processes, server_env
 from harness.planning.placeholders import filled
 from harness.planning.recipes import image_of

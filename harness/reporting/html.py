@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from harness.analysis.wording import objective
 from harness.findings import ScenarioFinding
-from harness.reporting import facts, tables
+from harness.reporting import facts, run_tables, tables
 from harness.reporting.cautions import cautions
 from harness.reporting.data import ReportData
 from harness.reporting.figures import svg
@@ -91,9 +91,9 @@ def report(data: ReportData, figures: Mapping[str, Figure]) -> str:
             for name, figure in figures.items()
             if name.startswith("clients.")
         ],
-        rule_lines=tables.rule_lines(data),
+        rule_lines=run_tables.rule_lines(data),
         rules_note=facts.rules_note(data),
-        invalid=tables.invalid_rows(data),
+        invalid=run_tables.invalid_rows(data),
         method=facts.method_rows(data),
         trials_line=facts.trials_line(data),
         glossary=facts.GLOSSARY,

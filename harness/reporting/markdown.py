@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness.analysis.wording import objective
 from harness.findings import ScenarioFinding
-from harness.reporting import facts, tables
+from harness.reporting import facts, run_tables, tables
 from harness.reporting.cautions import cautions
 from harness.reporting.data import ReportData
 from harness.reporting.wording import plain, quantity
@@ -120,13 +120,13 @@ def _rules(data: ReportData) -> Iterator[str]:
             *(line.scenario, line.rule, line.workers, line.variant_id, line.memory.text),
             ("★ " if line.best else "") + line.lost.text,
         )
-        for line in tables.rule_lines(data)
+        for line in run_tables.rule_lines(data)
     ]
     yield from _table(("scenario", "rule", "workers", "variant", "memory MiB", "lost to the best"), rows)
 
 
 def _invalid(data: ReportData) -> Iterator[str]:
-    rows = [(row.trial_id, row.word, row.reasons) for row in tables.invalid_rows(data)]
+    rows = [(row.trial_id, row.word, row.reasons) for row in run_tables.invalid_rows(data)]
     if rows:
         yield from ("## Trials that are not ranked", "")
         yield from _table(("trial", "word", "reasons"), rows)

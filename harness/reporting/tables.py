@@ -1,26 +1,21 @@
-"""The verdict tables and findings in plain words. Terminal, Markdown and HTML only dress them."""
+"""The tables and lines of one scenario in plain words. Terminal, Markdown and HTML only dress them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.analysis.doubts import usable_cpus
 from harness.analysis.metrics import CAPACITY, CAPACITY_PER_GIB, RATES, THROUGHPUT
-from harness.findings import (
-    CellSummary,
-    Comparison,
-    ScenarioFinding,
-    Verdict,
-)
-from harness.model import TrialRecord, Validity
+from harness.findings import CellSummary, Comparison, ScenarioFinding, Verdict
+from harness.model import Validity
 from harness.reporting.cautions import caution_of
 from harness.reporting.data import ReportData
-from harness.reporting.wording import ABSENT, Estimate, estimate, number, percent, plain, quantity, ratio
+from harness.reporting.wording import ABSENT, Estimate, estimate, percent, plain, quantity, ratio
 
 BASELINE, TWIN, NOT_COMPARED = "baseline", "A/A twin", "not compared"
-NOT_BUILT, NOT_MEASURED, CANNOT_SERVE = "NOT BUILT", "not measured", "cannot serve this app"
+NOT_MEASURED, CANNOT_SERVE = "not measured", "cannot serve this app"
 _RULE = re.compile(r"(I\d+):")
 """How a reason begins that names a rule."""
 
@@ -80,28 +75,6 @@ class CapacityRow:
     """Of the cores that it may use."""
     per_gib: Estimate
     """Of its peak working set."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleLine:
-    """A worker rule under one scenario, as shown."""
-
-    scenario: str
-    rule: str
-    workers: str
-    variant_id: str
-    memory: Estimate
-    lost: Estimate
-    best: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InvalidRow:
-    """A trial, or a recipe's every trial, that is not ranked, and why."""
-
-    trial_id: str
-    word: str
-    reasons: str
 
 
 def verdict_rows(data: ReportData, finding: ScenarioFinding) -> tuple[VerdictRow, ...]:
@@ -284,44 +257,3 @@ def _summaries(finding: ScenarioFinding) -> Iterable[tuple[str, tuple[str, ...]]
             yield cell.variant_id, summary.warnings
     for comparison in finding.comparisons:
         yield comparison.variant_id, comparison.ratio.warnings
-
-
-def rule_lines(data: ReportData) -> tuple[RuleLine, ...]:
-    """Where a variant was not ranked, its word stands in place of what following the rule loses."""
-    words = {(f.scenario, cell.variant_id): cell.word for f in data.analysis.findings for cell in f.cells}
-    return tuple(
-        RuleLine(
-            scenario=row.scenario,
-            rule=row.rule,
-            workers=str(row.workers),
-            variant_id=row.variant_id,
-            memory=_single(row.working_set_mib, number),
-            lost=_single(row.regret, percent)
-            if row.regret is not None
-            else Estimate(text=str(words.get((row.scenario, row.variant_id), ABSENT))),
-            best=row.in_best_set,
-        )
-        for row in data.rules
-    )
-
-
-def _single(value: float | None, shown: Callable[[float], str]) -> Estimate:
-    return Estimate() if value is None else Estimate(text=shown(value), value=value)
-
-
-def invalid_rows(data: ReportData) -> tuple[InvalidRow, ...]:
-    """What was not built first, then INVALID trials: there something broke, elsewhere a limit was reached."""
-    broken_first = sorted(data.analysis.invalid, key=lambda record: record.validity is not Validity.INVALID)
-    unbuilt = (
-        InvalidRow(trial_id=f"all of {recipe}", word=NOT_BUILT, reasons=plain(reason))
-        for recipe, reason in data.failed_builds.items()
-    )
-    return (*unbuilt, *(_invalid_row(record) for record in broken_first))
-
-
-def _invalid_row(record: TrialRecord) -> InvalidRow:
-    return InvalidRow(
-        trial_id=record.trial_id,
-        word=CANNOT_SERVE if record.cannot_serve else str(record.validity),
-        reasons=plain("; ".join(record.reasons)) or "no reason recorded",
-    )

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from harness.analysis.wording import objective
 from harness.findings import ScenarioFinding
-from harness.reporting import facts, tables
+from harness.reporting import facts, run_tables, tables
 from harness.reporting.cautions import cautions
 from harness.reporting.data import ReportData
 from harness.reporting.wording import ABSENT, Estimate, plain
@@ -155,7 +155,7 @@ def _rules(data: ReportData) -> Iterator[RenderableType]:
     for heading in ("scenario", "rule", "workers", "variant", "memory\nMiB", "lost to\nthe best"):
         numeric = heading in ("workers", "memory\nMiB")
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
-    for row in tables.rule_lines(data):
+    for row in run_tables.rule_lines(data):
         lost = ("★ " if row.best else "") + row.lost.text
         cells = (row.scenario, row.rule, row.workers, row.variant_id, row.memory.text, lost)
         table.add_row(*(Text(plain(cell)) for cell in cells))
@@ -163,7 +163,7 @@ def _rules(data: ReportData) -> Iterator[RenderableType]:
 
 
 def _invalid(data: ReportData) -> Iterator[RenderableType]:
-    rows = tables.invalid_rows(data)
+    rows = run_tables.invalid_rows(data)
     if not rows:
         return
     yield Text("\nTrials that are not ranked", style="bold")

@@ -12,6 +12,7 @@ from typing import Literal
 
 from harness.adapters.host import cpu_split
 from harness.adapters.proc import running_under
+from harness.deployment import DeploymentSpec, MemorySnapshot
 from harness.errors import TrialError
 from harness.execution.ports import Deployment
 from harness.execution.trial import Bench, TrialOutcome, run_trial
@@ -19,9 +20,7 @@ from harness.model import (
     CapacityLoad,
     Cell,
     ClosedLoad,
-    DeploymentSpec,
     Matrix,
-    MemorySnapshot,
     OpenLoad,
     Scenario,
     Trial,

@@ -15,8 +15,8 @@ from harness.adapters import docker_deployment, ownership
 from harness.adapters.docker_build import base_image
 from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.docker_network import Route
+from harness.deployment import NetworkPath
 from harness.errors import BuildFailed, EnvironmentProblem, TrialError
-from harness.model import NetworkPath
 from tests.adapters.containers import by_role, companion, container_of, eventually, of_run, server
 from tests.contract.rig import CPUS, DOCKERFILE, RECIPE, SPEC
 

@@ -15,14 +15,9 @@ import pytest
 
 from harness.adapters.load_process import AgentGenerator, ProcessLoadGenerator, server_facts
 from harness.adapters.process_engine import ProcessEngine
+from harness.deployment import DeploymentSpec
 from harness.errors import CannotServe, GeneratorFailed, NotReady, WrongResponse
-from harness.model import (
-    ClosedLoad,
-    DeploymentSpec,
-    OpenLoad,
-    Scenario,
-    Variant,
-)
+from harness.model import ClosedLoad, OpenLoad, Scenario, Variant
 from harness.planning.commands import GENERATOR_ARGV, server_argv, server_env
 from tests.measurement.test_load_shares import result
 

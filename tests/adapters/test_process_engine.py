@@ -17,8 +17,8 @@ import pytest
 
 from harness.adapters import ownership
 from harness.adapters.process_engine import LOG_BYTES, ProcessEngine, reserved_port
+from harness.deployment import DeploymentSpec, DeploymentState
 from harness.errors import EnvironmentProblem, VariantError
-from harness.model import DeploymentSpec, DeploymentState
 
 CPU = max(os.sched_getaffinity(0))
 TELL = """

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from harness.adapters.together import Together, first_of
-from harness.model import DeploymentSpec, DeploymentState, MemorySnapshot
+from harness.deployment import DeploymentSpec, DeploymentState, MemorySnapshot
 from tests.fakes import MIB, FakeClock, FakeDeployment, Faults
 
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
+from harness.deployment import DeploymentState
 from harness.errors import BuildFailed, DeploymentDied, GeneratorFailed
-from harness.model import DeploymentState
 from tests.contract.rig import NEIGHBOUR, RECIPE, Rig
 from tests.fakes import FakeEngine
 

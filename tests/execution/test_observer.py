@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.deployment import DeploymentState, MemorySnapshot, ResourceReading
 from harness.errors import DeploymentDied, EngineUnavailable
 from harness.execution.observer import Observer, next_tick
-from harness.model import DeploymentState, MemorySnapshot, ResourceReading
 
 PATIENCE_S = 30.0
 HOUR_S = 3600.0

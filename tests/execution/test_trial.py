@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from harness.deployment import DeploymentSpec, ServerFacts, WorkerFacts
 from harness.errors import (
     CannotServe,
     EngineUnavailable,
@@ -16,15 +17,7 @@ from harness.errors import (
 )
 from harness.execution.trial import Bench, TrialOutcome, deployment_spec, run_trial
 from harness.measurement.load import LoadRecord
-from harness.model import (
-    Cell,
-    DeploymentSpec,
-    Scenario,
-    ServerFacts,
-    Trial,
-    Validity,
-    WorkerFacts,
-)
+from harness.model import Cell, Scenario, Trial, Validity
 from tests.fakes import FakeClock, FakeDeployment, FakeEngine, Faults
 from tests.samples import ITEMS, PLAIN, a_load, some_facts
 

@@ -10,11 +10,12 @@ from typing import Any, cast
 
 import pytest
 
+from harness.deployment import DeploymentState
 from harness.errors import DeploymentDied
 from harness.lifecycle import memory
 from harness.lifecycle.memory import LIMITS_MIB, MIB, Line, first_killed, first_too_many, line_through
 from harness.lifecycle.rig import Rig
-from harness.model import DeploymentState, Variant
+from harness.model import Variant
 
 LINE = Line(base_bytes=20.0, per_worker_bytes=10.0)
 

@@ -8,16 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 
+from harness.deployment import MemorySnapshot, ResourceReading
 from harness.errors import TrialError
 from harness.measurement.load import DROPPED, TIMED_OUT, WRONG_BODY, LoadRecord
 from harness.measurement.metrics import in_window, trial_metrics
-from harness.model import (
-    MemorySnapshot,
-    OpenLoad,
-    ResourceReading,
-    Scenario,
-    TrialMetrics,
-)
+from harness.model import OpenLoad, Scenario, TrialMetrics
 from tests.samples import ITEMS, a_load, some_readings
 
 OPEN = replace(ITEMS, load=OpenLoad(rate_per_s=100.0))

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from harness.deployment import ServerFacts, WorkerFacts
 from harness.measurement.load import TIMED_OUT, LoadRecord
 from harness.measurement.signals import trial_signals
 from harness.measurement.validity import judge
-from harness.model import ServerFacts, Validity, WorkerFacts
+from harness.model import Validity
 from harness.records import trial_from_json, trial_to_json
 from harness.signals import TrialSignals, WorkerSignals
 from tests.measurement.test_validity import evidence

@@ -6,17 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.deployment import DeploymentState, ResourceReading, ServerFacts, WorkerFacts
 from harness.measurement.load import DISCONNECTED, DROPPED, TIMED_OUT, UNDRAINED, WRONG_BODY, LoadRecord
 from harness.measurement.metrics import trial_metrics
 from harness.measurement.validity import RULES, Evidence, judge
-from harness.model import (
-    DeploymentState,
-    OpenLoad,
-    ResourceReading,
-    ServerFacts,
-    Validity,
-    WorkerFacts,
-)
+from harness.model import OpenLoad, Validity
 from tests.samples import ITEMS, PLAIN, a_load, some_facts, some_readings
 
 OPEN = replace(ITEMS, load=OpenLoad(rate_per_s=100.0))

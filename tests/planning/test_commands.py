@@ -4,7 +4,8 @@ import click
 import pytest
 import uvicorn
 
-from harness.model import NetworkPath, Variant
+from harness.deployment import NetworkPath
+from harness.model import Variant
 from harness.planning.commands import impossible, processes, server_argv, server_env
 from harness.planning.recipes import EXPECTED_STACK, RECIPES
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model import CpuCounts
+from harness.deployment import CpuCounts
 from harness.planning.expressions import MAX_WORKERS, ExpressionError, check_expression, worker_count
 
 COUNTS = CpuCounts(host=16, affinity=4, quota=1.5)

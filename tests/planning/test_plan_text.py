@@ -5,15 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.model import (
-    CapacityLoad,
-    ClosedLoad,
-    Matrix,
-    NetworkPath,
-    OpenLoad,
-    Scenario,
-    Variant,
-)
+from harness.deployment import NetworkPath
+from harness.model import CapacityLoad, ClosedLoad, Matrix, OpenLoad, Scenario, Variant
 from harness.planning.commands import GENERATOR_ARGV, processes
 from harness.planning.placeholders import PORT
 from harness.planning.plan import cells_of, plan_blocks

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.deployment import ResourceReading
 from harness.findings import (
     Bottleneck,
     CellSummary,
@@ -19,17 +20,7 @@ from harness.findings import (
     Summary,
     Verdict,
 )
-from harness.model import (
-    ClosedLoad,
-    Matrix,
-    OpenLoad,
-    ResourceReading,
-    Scenario,
-    TrialMetrics,
-    TrialRecord,
-    Validity,
-    Variant,
-)
+from harness.model import ClosedLoad, Matrix, OpenLoad, Scenario, TrialMetrics, TrialRecord, Validity, Variant
 from harness.reporting import html
 from harness.reporting.data import ReportData, ResourceSeries, RuleRow
 from harness.reporting.figures import all_figures

@@ -15,7 +15,8 @@ from harness.model import Validity, Variant
 from harness.reporting import markdown, terminal
 from harness.reporting.data import ReportData
 from harness.reporting.facts import deployment
-from harness.reporting.tables import limit_headings, limit_rows, rule_lines, verdict_rows
+from harness.reporting.run_tables import rule_lines
+from harness.reporting.tables import limit_headings, limit_rows, verdict_rows
 from tests.reporting import samples
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "report.md"

@@ -1,0 +1,76 @@
+"""The tables of a run as a whole, over all its scenarios: worker rules, and what could not be ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.model import TrialRecord, Validity
+from harness.reporting.data import ReportData
+from harness.reporting.tables import CANNOT_SERVE
+from harness.reporting.wording import ABSENT, Estimate, number, percent, plain
+
+NOT_BUILT = "NOT BUILT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleLine:
+    """A worker rule under one scenario, as shown."""
+
+    scenario: str
+    rule: str
+    workers: str
+    variant_id: str
+    memory: Estimate
+    lost: Estimate
+    best: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvalidRow:
+    """A trial, or a recipe's every trial, that is not ranked, and why."""
+
+    trial_id: str
+    word: str
+    reasons: str
+
+
+def rule_lines(data: ReportData) -> tuple[RuleLine, ...]:
+    """Where a variant was not ranked, its word stands in place of what following the rule loses."""
+    words = {(f.scenario, cell.variant_id): cell.word for f in data.analysis.findings for cell in f.cells}
+    return tuple(
+        RuleLine(
+            scenario=row.scenario,
+            rule=row.rule,
+            workers=str(row.workers),
+            variant_id=row.variant_id,
+            memory=_single(row.working_set_mib, number),
+            lost=_single(row.regret, percent)
+            if row.regret is not None
+            else Estimate(text=str(words.get((row.scenario, row.variant_id), ABSENT))),
+            best=row.in_best_set,
+        )
+        for row in data.rules
+    )
+
+
+def _single(value: float | None, shown: Callable[[float], str]) -> Estimate:
+    return Estimate() if value is None else Estimate(text=shown(value), value=value)
+
+
+def invalid_rows(data: ReportData) -> tuple[InvalidRow, ...]:
+    """What was not built first, then INVALID trials: there something broke, elsewhere a limit was reached."""
+    broken_first = sorted(data.analysis.invalid, key=lambda record: record.validity is not Validity.INVALID)
+    unbuilt = (
+        InvalidRow(trial_id=f"all of {recipe}", word=NOT_BUILT, reasons=plain(reason))
+        for recipe, reason in data.failed_builds.items()
+    )
+    return (*unbuilt, *(_invalid_row(record) for record in broken_first))
+
+
+def _invalid_row(record: TrialRecord) -> InvalidRow:
+    return InvalidRow(
+        trial_id=record.trial_id,
+        word=CANNOT_SERVE if record.cannot_serve else str(record.validity),
+        reasons=plain("; ".join(record.reasons)) or "no reason recorded",
+    )
