@@ -43,6 +43,7 @@ class Bottleneck(StrEnum):
     MEMORY = "memory"
     CPU_QUOTA = "CPU quota"
     SERVER_CPU = "server CPU"
+    SHARED_CORES = "shared cores"
     ACCEPT_SKEW = "accept skew"
     THREAD_POOL = "thread pool full"
     EVENT_LOOP = "event loop blocked"

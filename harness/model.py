@@ -189,6 +189,11 @@ class Matrix:
     def baseline(self) -> Variant:
         return next(variant for variant in self.variants if variant.id == self.baseline_id)
 
+    @property
+    def shared_cpus(self) -> frozenset[int]:
+        """The server's CPUs that the load generator runs on too."""
+        return frozenset(self.server_cpus).intersection(self.generator_cpus)
+
 
 class Validity(StrEnum):
     """The verdict word on a trial's numbers. Only VALID trials are ranked."""

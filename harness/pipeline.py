@@ -174,7 +174,7 @@ def _bench(engine: Engine, images: Mapping[str, str], matrix: Matrix, watcher: W
         seed=matrix.seed,
         # One static server cannot keep several generators busy: what it gives is not their limit then.
         ceiling_per_s=ceiling_per_s if len(matrix.generator_cpus) == 1 else None,
-        busy_s=None if set(matrix.server_cpus) & set(matrix.generator_cpus) else busy_s,
+        busy_s=None if matrix.shared_cpus else busy_s,
     )
 
 

@@ -35,7 +35,6 @@ time: from here on, more than half of it is a wait."""
 MOSTLY = 0.5
 """Of the latency."""
 
-
 BELIEVED = (Validity.VALID, Validity.GENERATOR_BOUND)
 
 
@@ -74,10 +73,16 @@ RULES = (
         lambda signs: signs.cpu_share >= SATURATED,
         f"At least {percent(SATURATED)} of the CPU that the cores and the workers allow is used.",
     ),
+    # The same, of cores that the load generator also uses: nothing but it holds the server back.
+    Rule(
+        Bottleneck.SHARED_CORES,
+        lambda signs: signs.cpu_cores >= SATURATED * signs.left_cores,
+        f"At least {percent(SATURATED)} of what the load generator leaves of the cores they share is used.",
+    ),
     # Some workers are at a limit of their own while others are not, and have more than their share.
     Rule(
         Bottleneck.ACCEPT_SKEW,
-        lambda signs: signs.uneven >= UNEVEN and signs.some_worker_limited and not signs.all_workers_limited,
+        lambda signs: signs.uneven >= UNEVEN and 0 < sum(map(limited, signs.workers)) < len(signs.workers),
         f"A worker at its limit (CPU, threads or event loop) with {UNEVEN:g} times its share of the "
         f"requests or more, beside workers with room.",
     ),
@@ -137,6 +142,8 @@ class Signs:
     closed: bool
     cpu_cores: float = 0.0
     usable_cores: float
+    server_cpus: int
+    shared_cpus: int
     throttled_share: float = 0.0
     generator_cpu_share: float = 0.0
     memory_bytes: float = 0.0
@@ -160,6 +167,15 @@ class Signs:
         return self.cpu_cores / self.usable_cores
 
     @property
+    def taken_cores(self) -> float:
+        """By the load generator, of the server's; its load is split evenly, so the busiest stands for all."""
+        return self.shared_cpus * self.generator_cpu_share
+
+    @property
+    def left_cores(self) -> float:
+        return min(self.usable_cores, self.server_cpus - self.taken_cores)
+
+    @property
     def memory_share(self) -> float:
         return self.memory_bytes / self.memory_limit_bytes if self.memory_limit_bytes else 0.0
 
@@ -171,14 +187,6 @@ class Signs:
         return max(shares, default=0.0) * len(shares)
 
     @property
-    def some_worker_limited(self) -> bool:
-        return any(map(limited, self.workers))
-
-    @property
-    def all_workers_limited(self) -> bool:
-        return all(map(limited, self.workers))
-
-    @property
     def waits(self) -> bool:
         """Inside the app, that is: what waits before it waits for the app, the network or the generator."""
         mostly_inside = (self.inside_share or 0.0) >= MOSTLY
@@ -186,39 +194,45 @@ class Signs:
 
 
 def limit_of(
-    records: Sequence[TrialRecord], variant: Variant, scenario: Scenario, *, word: Validity, server_cpus: int
+    records: Sequence[TrialRecord],
+    variant: Variant,
+    scenario: Scenario,
+    *,
+    word: Validity,
+    server_cpus: int,
+    shared_cpus: int = 0,
 ) -> Limit:
     """What limits a cell, by the trials of it that carry its word, if that is VALID or GENERATOR-BOUND.
 
-    `server_cpus` is the number of cores that the server is pinned to.
+    `server_cpus` counts the cores the server is pinned to, `shared_cpus` those that the generator uses too.
     """
-    signs = _signs(records, variant, scenario, word=word, server_cpus=server_cpus)
+    quota = server_cpus if variant.cpu_quota is None else min(server_cpus, variant.cpu_quota)
+    unmeasured = Signs(
+        word=word,
+        oom_killed=any(record.oom_killed for record in records),
+        closed=isinstance(scenario.load, ClosedLoad),
+        # A worker is one Python process: one core, whatever its threads do.
+        usable_cores=min(quota, variant.workers),
+        server_cpus=server_cpus,
+        shared_cpus=shared_cpus,
+        memory_limit_bytes=variant.memory_mib * 2**20 if variant.memory_mib else None,
+    )
+    signs = _measured(unmeasured, records)
     return Limit(
         bottleneck=next(rule.limit for rule in RULES if rule.holds(signs)),
         signals=dict(_shown(signs)) if signs.measured else {},
     )
 
 
-def _signs(
-    records: Sequence[TrialRecord], variant: Variant, scenario: Scenario, *, word: Validity, server_cpus: int
-) -> Signs:
-    quota = server_cpus if variant.cpu_quota is None else min(server_cpus, variant.cpu_quota)
-    empty = Signs(
-        word=word,
-        oom_killed=any(record.oom_killed for record in records),
-        closed=isinstance(scenario.load, ClosedLoad),
-        # A worker is one Python process: one core, whatever its threads do.
-        usable_cores=min(quota, variant.workers),
-        memory_limit_bytes=variant.memory_mib * 2**20 if variant.memory_mib else None,
-    )
+def _measured(unmeasured: Signs, records: Sequence[TrialRecord]) -> Signs:
     # In a disturbed trial every signal of the server is also one of the disturbance.
-    chosen = [record for record in records if record.validity is word and word in BELIEVED]
+    chosen = [one for one in records if one.validity is unmeasured.word and one.validity in BELIEVED]
     metrics = [record.metrics for record in chosen if record.metrics is not None]
     if not metrics:
-        return empty
+        return unmeasured
     signals = [record.signals for record in chosen if record.signals is not None]
     return replace(
-        empty,
+        unmeasured,
         cpu_cores=median(one.cpu_cores for one in metrics),
         throttled_share=median(one.throttled_share for one in metrics),
         generator_cpu_share=median(one.generator_cpu_share for one in metrics),
@@ -250,10 +264,9 @@ def _median(values: Sequence[float | None]) -> float | None:
 
 def _shown(signs: Signs) -> Iterator[tuple[str, str]]:
     """Every signal under its name, in words."""
-    yield (
-        "CPU",
-        f"{signs.cpu_cores:.2f} of {signs.usable_cores:g} core{'' if signs.usable_cores <= 1 else 's'}",
-    )
+    used = f"{signs.cpu_cores:.2f} of {signs.usable_cores:g} core{'' if signs.usable_cores <= 1 else 's'}"
+    beside = f", the generator {signs.taken_cores:.2f}" if signs.left_cores < signs.usable_cores else ""
+    yield "CPU", used + beside
     yield "throttled", percent(signs.throttled_share)
     yield "generator", f"{percent(signs.generator_cpu_share)} of its core"
     yield "memory", _memory(signs)

@@ -12,6 +12,7 @@ from harness.analysis.samples import Samples
 from harness.analysis.verdicts import regret, relative_difference
 from harness.analysis.wording import percent
 from harness.findings import (
+    Bottleneck,
     CellSummary,
     Comparison,
     Direction,
@@ -76,12 +77,11 @@ def overcommit_warnings(matrix: Matrix) -> tuple[str, ...]:
 
 def sharing_warnings(matrix: Matrix) -> tuple[str, ...]:
     """A load generator on the server's cores takes time from it, and more from the faster variant."""
-    shared = set(matrix.server_cpus) & set(matrix.generator_cpus)
-    if not shared:
+    if not matrix.shared_cpus:
         return ()
     return (
-        f"The server shares {len(shared)} of its {len(matrix.server_cpus)} cores with the load generator: "
-        f"figures are what both reach together, and other programs on these cores go unseen.",
+        f"The server shares {len(matrix.shared_cpus)} of its {len(matrix.server_cpus)} cores with the load "
+        f"generator: figures are what both reach together, and other programs on these cores go unseen.",
     )
 
 
@@ -131,10 +131,10 @@ def _of_the_cells(finding: ScenarioFinding, samples: Samples, twin_id: str) -> I
 
 
 def _of_the_load(finding: ScenarioFinding, matrix: Matrix) -> Iterator[str]:
-    """A closed loop finds a server's peak only where the server, and not the wait, is used up."""
+    """A closed loop finds a server's peak only where the CPU, and not the wait, is used up."""
     if finding.metric != THROUGHPUT:
         return
-    ranked = [cell for cell in finding.cells if rankable(cell, finding.metric)]
+    ranked = [cell for cell in finding.cells if rankable(cell, finding.metric) and not _shares_all(cell)]
     cores = {cell.variant_id: cell.metrics["cpu_cores"].center for cell in ranked}
     usable = {v.id: min(usable_cpus(v, matrix), v.workers) for v in matrix.variants if v.id in cores}
     used = {variant_id: cores[variant_id] / cpus for variant_id, cpus in usable.items()}
@@ -144,6 +144,11 @@ def _of_the_load(finding: ScenarioFinding, matrix: Matrix) -> Iterator[str]:
             f"not saturated on {finding.scenario}, by share of CPU used: {', '.join(idle)}. Their throughput "
             f"is bounded by waiting (or by too few clients), not by CPU"
         )
+
+
+def _shares_all(cell: CellSummary) -> bool:
+    """The CPU that the server left unused is what the load generator used."""
+    return cell.limited_by is not None and cell.limited_by.bottleneck is Bottleneck.SHARED_CORES
 
 
 def _of_the_recommendation(finding: ScenarioFinding) -> Iterator[str]:

@@ -69,6 +69,7 @@ def _limit(cell: CellSummary, samples: Samples, matrix: Matrix) -> Limit:
         next(scenario for scenario in matrix.scenarios if scenario.name == cell.scenario),
         word=cell.word,
         server_cpus=len(matrix.server_cpus),
+        shared_cpus=len(matrix.shared_cpus),
     )
 
 

@@ -55,8 +55,8 @@ def rule_cells(evidence: Evidence) -> Iterator[RuleCell]:
 def budget_of(run: MeasuredRun, variant: Variant) -> str:
     """The CPUs that a server had, in words."""
     cores = len(run.matrix.server_cpus)
-    shared = bool(set(run.matrix.server_cpus) & set(run.matrix.generator_cpus))
-    pinned = f"{cores} core{'' if cores == 1 else 's'}{' shared with the generator' if shared else ''}"
+    shared = " shared with the generator" if run.matrix.shared_cpus else ""
+    pinned = f"{cores} core{'' if cores == 1 else 's'}{shared}"
     return pinned if variant.cpu_quota is None else f"quota {variant.cpu_quota:g} on {pinned}"
 
 

@@ -385,6 +385,13 @@ def test_a_closed_loop_that_leaves_the_server_idle_is_named():
     assert PLAIN.id not in doubt
 
 
+@pytest.mark.parametrize(("generator", "doubted"), [(0.5, False), (0.1, True)])
+def test_a_server_that_takes_all_that_the_generator_leaves_it_is_saturated(generator, doubted):
+    matrix = a_matrix(server_cpus=(0,), generator_cpus=(0,))
+    records = throughput_records(BASE, cpu_cores=0.45, generator_cpu_share=generator)
+    assert any("not saturated" in w for w in only_finding(records, matrix).warnings) is doubted
+
+
 def test_a_variant_without_a_common_block_with_the_best_is_not_called_one_of_the_best():
     best = throughput_records({STANDARD: steady(1500)})
     slower = [replace(r, block=r.block + 100) for r in throughput_records({STANDARD_TWO: steady(1499)})]

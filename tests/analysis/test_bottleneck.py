@@ -15,7 +15,7 @@ from harness.signals import TrialSignals, WorkerUse
 from tests.samples import ITEMS, PLAIN, a_matrix, a_record, some_metrics
 
 OPEN = replace(ITEMS, name="open", load=OpenLoad(rate_per_s=100.0))
-TWO, FOUR = replace(PLAIN, workers=2), replace(PLAIN, workers=4)
+TWO, FOUR, EIGHT = (replace(PLAIN, workers=count) for count in (2, 4, 8))
 QUOTA = replace(PLAIN, cpu_quota=0.5)
 SMALL = replace(PLAIN, memory_mib=64)
 
@@ -50,8 +50,9 @@ def limit(
     scenario: Scenario = ITEMS,
     word: Validity = Validity.VALID,
     server_cpus: int = 1,
+    shared_cpus: int = 0,
 ) -> Limit:
-    return limit_of(records, variant, scenario, word=word, server_cpus=server_cpus)
+    return limit_of(records, variant, scenario, word=word, server_cpus=server_cpus, shared_cpus=shared_cpus)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +125,41 @@ def test_skew_is_a_worker_at_its_limit_beside_others_with_room(
     workers: tuple[WorkerUse, ...], name: Bottleneck
 ) -> None:
     assert limit(trial(*workers), variant=TWO, server_cpus=2).bottleneck is name
+
+
+@pytest.mark.parametrize(
+    ("cores", "generator", "where", "name"),
+    [
+        (1.30, 0.52, {"shared_cpus": 1}, Bottleneck.SHARED_CORES),
+        (1.30, 0.52, {"shared_cpus": 0}, Bottleneck.DOWNSTREAM),
+        (0.40, 0.20, {"shared_cpus": 1}, Bottleneck.DOWNSTREAM),
+        (1.70, 0.20, {"shared_cpus": 1}, Bottleneck.SERVER_CPU),
+        (0.70, 0.50, {"shared_cpus": 1, "variant": PLAIN}, Bottleneck.DOWNSTREAM),
+        (0.60, 0.35, {"shared_cpus": 1, "server_cpus": 1}, Bottleneck.SHARED_CORES),
+        (5.00, 0.90, {"shared_cpus": 2, "server_cpus": 8, "variant": EIGHT}, Bottleneck.SHARED_CORES),
+    ],
+    ids=[
+        "the generator takes the rest of two cores",
+        "the generator has a core of its own",
+        "shared, but both idle",
+        "the server alone uses up the cores",
+        "one worker has a core's worth left, whatever the generator takes",
+        "both on one core",
+        "two generators on eight cores",
+    ],
+)
+def test_of_shared_cores_the_server_can_use_what_the_generator_leaves(
+    cores: float, generator: float, where: dict[str, Any], name: Bottleneck
+) -> None:
+    record = trial(use(cores=0.5), inside=39, under_way=40, cpu_cores=cores, generator_cpu_share=generator)
+    assert limit(record, **{"variant": TWO, "server_cpus": 2, **where}).bottleneck is name
+
+
+def test_shared_cores_tell_what_each_side_used() -> None:
+    record = trial(use(0.5, 0.65), use(0.5, 0.65), generator_cpu_share=0.52)
+    shared = limit(record, variant=TWO, server_cpus=2, shared_cpus=1)
+    assert shared.signals["CPU"] == "1.30 of 2 cores, the generator 0.52"
+    assert limit(record, variant=TWO, server_cpus=2).signals["CPU"] == "1.30 of 2 cores"
 
 
 def test_behind_a_generator_at_its_limit_nothing_is_said_of_the_server() -> None:
