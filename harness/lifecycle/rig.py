@@ -83,6 +83,13 @@ class Server:
             raise TrialError(f"{self.container.name}: no worker answers the probe")
         return int(max(workers, key=lambda worker: int(worker["in_flight"]))["pid"])
 
+    def answering_worker(self) -> int:
+        """The pid of the worker that takes the next request: one whose start is behind it."""
+        reply = self.client.look("/probe")
+        if not reply.ok:
+            raise TrialError(f"{self.container.name}: no worker answers the probe")
+        return int(reply.json()["pid"])
+
     def wait_ready(self, timeout_s: float = READY_S) -> None:
         """Until it is ready and all its workers are seen. Raises NotReady, TrialError if it has ended."""
         if seconds_until(lambda: self._all_up() or not self.container.state().running, timeout_s) is None:

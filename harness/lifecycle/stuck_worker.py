@@ -52,7 +52,9 @@ def observe(kind: str, rig: Rig, subject: str) -> Iterator[Observation]:
 def _stuck_worker(server: Server, victim: Connection, path: str | None, *, for_s: float) -> int:
     """Make one worker hang; its pid."""
     if path is None:
-        pid = min(server.workers())
+        # gunicorn never times a worker out before its first heartbeat (until then it compares the monotonic
+        # clock with a file's wall-clock time), and the app is started before that.
+        pid = server.answering_worker()
         server.container.signal_process(pid, SIGSTOP)
         return pid
     server.client.send(victim, f"{path}?ms={for_s * 1000:.0f}")
