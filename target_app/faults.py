@@ -18,6 +18,8 @@ Milliseconds = Annotated[int, Query(alias="ms", ge=0, le=60_000)]
 
 RELEASE_FILE = "release"
 """In the runtime directory: what stands for the code there is to load."""
+HANG_FILE = "hang"
+"""In the runtime directory: the first worker to find it never finishes its start."""
 
 
 class Done(BaseModel):
@@ -31,6 +33,15 @@ class Release(BaseModel):
 def deployed_release(directory: Path) -> str:
     file = directory / RELEASE_FILE
     return file.read_text() if file.exists() else ""
+
+
+async def hang_if_told(directory: Path) -> None:
+    """As a start does that waits for a store which never answers."""
+    try:
+        (directory / HANG_FILE).unlink()
+    except FileNotFoundError:
+        return
+    await asyncio.Event().wait()
 
 
 @router.post("/wait")

@@ -15,6 +15,7 @@ from typing import Literal
 from fastapi import FastAPI
 
 from target_app.counters import WorkerCounters
+from target_app.faults import hang_if_told
 from target_app.settings import Settings
 from target_app.vitals import watch
 
@@ -34,6 +35,8 @@ def lifespan_of(
         counters.publish(settings.runtime_dir)
         if settings.migrate_in_lifespan:
             record(settings.runtime_dir, "migration")
+        if settings.faults:
+            await hang_if_told(settings.runtime_dir)
         watcher = asyncio.create_task(watch(counters))
         record(settings.runtime_dir, "startup")
         app.state.started = True

@@ -14,7 +14,7 @@ from harness.experiments import Observation
 LIFECYCLE = "lifecycle"
 KILLED = 137
 """The exit code of what was killed with SIGKILL: 128 + 9."""
-STUCK = ("stuck-blocked-loop", "stuck-held-gil", "stuck-sigstop")
+STUCK = ("stuck-blocked-loop", "stuck-held-gil", "stuck-sigstop", "stuck-starting")
 
 Answering = Callable[[Observation, str], Part]
 

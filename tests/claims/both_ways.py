@@ -201,7 +201,7 @@ def l2(true: bool) -> Evidence:
 
 
 def l4(true: bool) -> Evidence:
-    probes = ("stuck-blocked-loop", "stuck-held-gil", "stuck-sigstop")
+    probes = ("stuck-blocked-loop", "stuck-held-gil", "stuck-sigstop", "stuck-starting")
     return evidence(*(LIFE(probe, GUNICORN, "replaced_s", 3.0 if true else None) for probe in probes))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness.adapters.docker_engine import DockerEngine
 from harness.experiments import Observation
-from harness.lifecycle import missing_setting, proxy, readiness, start_up
+from harness.lifecycle import missing_setting, proxy, readiness, start_up, stuck_worker
 from harness.lifecycle.probe import Probe
 from harness.lifecycle.rig import Rig
 from tests.conftest import PROJECT
@@ -56,6 +56,15 @@ def test_a_previous_step_runs_once_or_in_every_worker(rig: Rig, place: str, runs
     seen = observed(rig, start_up.PROBES, "previous-step", f"{place}/uvicorn-standard.w2")
     assert seen["runs"].values == (runs,)
     assert seen["workers"].values == (2,)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(("kind", "replaced"), [("stuck-sigstop", True), ("stuck-starting", False)])
+def test_a_stopped_worker_is_replaced_and_one_that_never_finishes_its_start_is_not(
+    rig: Rig, kind: str, replaced: bool
+) -> None:
+    seen = observed(rig, stuck_worker.PROBES, kind, "gunicorn-uvicorn.w2")
+    assert (seen["replaced_s"].values != (None,)) is replaced
 
 
 @pytest.mark.timeout(240)

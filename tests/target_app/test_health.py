@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from target_app import health, migrate
+from target_app import faults, health, migrate
 from target_app.main import create_app
 from target_app.settings import Settings
 
@@ -126,6 +126,23 @@ def test_a_migration_as_a_step_of_its_own_is_recorded(
 
 def events_in(directory: Path) -> list[str]:
     return [json.loads(line)["event"] for line in (directory / "lifespan.jsonl").read_text().splitlines()]
+
+
+def test_only_the_first_worker_told_to_hang_does(tmp_path: Path) -> None:
+    async def served(app: FastAPI) -> None:
+        async with app.router.lifespan_context(app):
+            pass
+
+    async def both() -> bool:
+        settings = Settings(variant_id="test.w2", runtime_dir=tmp_path, faults=True)
+        hanging = asyncio.ensure_future(served(create_app(settings)))
+        await asyncio.sleep(0)  # it begins, and takes the file
+        await served(create_app(settings))
+        return hanging.done()
+
+    (tmp_path / faults.HANG_FILE).touch()
+    assert not asyncio.run(both())
+    assert events_in(tmp_path) == ["startup", "shutdown"]
 
 
 def test_the_lifespan_leaves_a_record(client: TestClient, settings: Settings) -> None:
