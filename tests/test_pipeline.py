@@ -16,6 +16,7 @@ from harness.execution.run import RunEnd
 from harness.findings import Verdict
 from harness.model import Validity
 from harness.planning.plan import STOP_AND_START_S
+from harness.reporting import markdown
 from tests.execution.test_run import Listener
 from tests.fake_agent import GREETING, FakeAgent
 from tests.fakes import FakeClock, FakeEngine, Faults
@@ -182,8 +183,7 @@ def test_a_precise_run_stops_before_its_last_block_and_stays_complete(machine: M
     # At first, what all the blocks would take.
     assert machine.listener.heard[-18].startswith("1/36 ")
     assert machine.listener.left_s[0] == 36 * (1.0 + 5.0 + STOP_AND_START_S)
-    (document,) = [p for p in rebuild.write_report(done.store) if p.name == "report.md"]
-    assert "of at most 12 blocks" in document.read_text()
+    assert "of at most 12 blocks" in markdown.report(rebuild.report_data(done.store))
     engines = len(machine.engines)
     machine.run(resume=done.store.path.name)
     assert "nothing to do" in machine.listener.heard[-1]
@@ -281,5 +281,4 @@ def test_a_budget_that_ends_before_the_common_rate_is_told(machine: Machine) -> 
     outcome = machine.run()
     assert outcome.end is RunEnd.BUDGET
     assert {record.scenario for record in outcome.store.records()} == {"items"}
-    (document,) = [p for p in rebuild.write_report(outcome.store) if p.name == "report.md"]
-    assert "common rate was not measured" in document.read_text()
+    assert "common rate was not measured" in markdown.report(rebuild.report_data(outcome.store))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from harness.deployment import ResourceReading
 from harness.findings import (
@@ -111,6 +114,17 @@ def report_data() -> ReportData:
 
 def html_page(data: ReportData) -> str:
     return html.report(data, all_figures(data))
+
+
+@cache
+def clean_page() -> str:
+    """The page of `report_data` as it stands."""
+    return html_page(report_data())
+
+
+def html_words(data: ReportData) -> str:
+    """The page with blank figures, for tests of what it says: drawing is nearly all of its cost."""
+    return html.report(data, defaultdict(Figure))
 
 
 def with_reasons(data: ReportData, *reasons: str) -> ReportData:

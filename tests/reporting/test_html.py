@@ -39,7 +39,7 @@ class Outline(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return samples.html_page(samples.report_data())
+    return samples.clean_page()
 
 
 def test_nothing_is_loaded(page: str) -> None:
@@ -78,7 +78,7 @@ def test_recommends_with_the_exact_command_and_links_every_section(page: str) ->
 def test_limits_of_a_variant_become_docker_options() -> None:
     data = samples.report_data()
     limited = replace(data, analysis=replace(data.analysis, recommended=samples.GUNICORN_5.id))
-    assert "--memory 512m" in re.sub(r"<[^>]+>", "", samples.html_page(limited))
+    assert "--memory 512m" in re.sub(r"<[^>]+>", "", samples.html_words(limited))
 
 
 def test_same_data_same_bytes(page: str) -> None:

@@ -73,7 +73,7 @@ def test_invalid_trials_come_with_reasons_and_are_cut_after_ten() -> None:
     assert "3 more in the report" in text
 
 
-@pytest.mark.parametrize("say", [printed, markdown.report, samples.html_page])
+@pytest.mark.parametrize("say", [printed, markdown.report, samples.html_words])
 def test_every_report_names_what_limits_each_variant_and_shows_the_signals(
     say: Callable[[ReportData], str],
 ) -> None:
@@ -125,8 +125,8 @@ def test_hostile_text_is_inert_in_markdown(hostile: str) -> None:
 
 
 def test_hostile_text_is_inert_in_html() -> None:
-    data = samples.report_data()
-    page, clean = samples.html_page(samples.with_reasons(data, *HOSTILE)), samples.html_page(data)
+    page = samples.html_page(samples.with_reasons(samples.report_data(), *HOSTILE))
+    clean = samples.clean_page()
     assert re.findall(r"<[a-z/]+", page) == re.findall(r"<[a-z/]+", clean), "no tag more or less"
     assert "\x1b" not in page
     assert "{{ 7 * 7 }}" in page
@@ -139,7 +139,7 @@ def test_markup_is_shown_not_read() -> None:
 def test_a_run_on_local_processes_says_so_in_every_output() -> None:
     data = samples.report_data()
     on_processes = replace(data, provenance={**data.provenance, "engine": "process"})
-    for say in (printed, markdown.report, samples.html_page):
+    for say in (printed, markdown.report, samples.html_words):
         text = say(on_processes)
         assert "not containers: not comparable" in text
         assert "docker run" not in text
@@ -160,12 +160,12 @@ def test_an_empty_run_still_makes_a_report() -> None:
     )
     assert printed(empty).startswith("Nothing was measured.")
     assert "no trials" in markdown.report(empty)
-    assert "No single variant" in samples.html_page(empty)
+    assert "No single variant" in samples.html_words(empty)
 
 
 def test_a_recipe_that_did_not_build_is_named_in_every_output() -> None:
     data = replace(samples.report_data(), failed_builds={"gunicorn-asgi": "no gcc\x1b[31m here"})
-    for shown in (markdown.report(data), samples.html_page(data), printed(data)):
+    for shown in (markdown.report(data), samples.html_words(data), printed(data)):
         assert "all of gunicorn-asgi" in shown
         assert "no gcc here" in re.sub(r"\s+", " ", shown)
 
@@ -188,7 +188,7 @@ def words(text: str) -> str:
 def test_a_caution_and_its_measured_price_stand_in_every_output() -> None:
     data = samples.report_data()
     cautioned = samples.with_recipe(data, samples.GUNICORN_5, "gunicorn-uvicorn-deprecated")
-    for say in (printed, markdown.report, samples.html_page):
+    for say in (printed, markdown.report, samples.html_words):
         text, before = words(say(cautioned)).replace("\\", ""), words(say(data))
         assert "gunicorn-uvicorn-deprecated.w5.mem512 is deprecated: " in text
         assert "Times uvicorn-plain.w1: peak working set 4.430 [4.381–4.479] on items (worse)" in text
@@ -206,7 +206,7 @@ def test_a_server_that_cannot_serve_the_app_is_called_that_in_every_output() -> 
     analysis = replace(data.analysis, findings=(finding, *others), invalid=(record,))
     (row,) = [row for row in verdict_rows(data, finding) if row.variant_id == broken.variant_id]
     assert (row.verdict, row.best) == ("cannot serve this app", False)
-    for say in (printed, markdown.report, samples.html_page):
+    for say in (printed, markdown.report, samples.html_words):
         assert words(say(replace(data, analysis=analysis))).count("cannot serve") == 2
 
 
