@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.adapters.config_file import find_project
 from harness.adapters.result_store import RunStore
+from harness.cli import main
 from tests.samples import ITEMS, PLAIN, STANDARD, a_load, a_matrix, a_record, some_metrics, some_readings
 
 PROJECT = find_project(Path(__file__))
@@ -65,6 +68,18 @@ def test_a_report_is_rebuilt_and_its_files_are_named(stored: RunStore) -> None:
     assert all(path.stat().st_size > 0 for path in paths)
 
 
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The command's surroundings, and its signal handlers gone afterwards."""
+    monkeypatch.chdir(PROJECT)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -78,11 +93,21 @@ def test_a_report_is_rebuilt_and_its_files_are_named(stored: RunStore) -> None:
         (("nonsense",), 2, "No such command"),
     ],
 )
-def test_bad_input_is_explained_with_exit_code_2(arguments: tuple[str, ...], code: int, says: str) -> None:
-    refused = harness(*arguments)
-    assert refused.returncode == code
-    assert says in refused.stderr
-    assert "Traceback" not in refused.stderr
+def test_bad_input_is_explained_with_exit_code_2(
+    in_this_process: None,
+    arguments: tuple[str, ...],
+    code: int,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["harness", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err
+    assert ended.value.code == code
+    assert says in said
+    assert "Traceback" not in said
 
 
 def test_an_engine_that_is_not_there_is_exit_code_3(tmp_path: Path) -> None:
@@ -93,6 +118,7 @@ def test_an_engine_that_is_not_there_is_exit_code_3(tmp_path: Path) -> None:
     )
     assert refused.returncode == 3
     assert "setup-engine.sh" in refused.stderr
+    assert "Traceback" not in refused.stderr
     assert list(tmp_path.glob("*quick*")) == []
 
 
