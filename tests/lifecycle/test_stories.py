@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from harness.lifecycle import command_form, graceful_stop, reload, worker_killed
 from tests.lifecycle.fakes import FakeRig
 
@@ -11,6 +13,12 @@ IDLE, IN_FLIGHT = graceful_stop.IDLE, graceful_stop.IN_FLIGHT
 NEW = len(graceful_stop.NEWCOMERS_AT_S)
 FIRST_NEW = IDLE + IN_FLIGHT + 1
 LIVED = ["startup", "startup", "shutdown", "shutdown"]
+
+
+@pytest.fixture(autouse=True)
+def _newcomers_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All as soon as the stop has surely begun: the scripted server has no time in which to change."""
+    monkeypatch.setattr(graceful_stop, "NEWCOMERS_AT_S", graceful_stop.NEWCOMERS_AT_S[:1] * NEW)
 
 
 def seen_in(rig: FakeRig, module: object, subject: str) -> dict[str, object]:

@@ -113,11 +113,11 @@ def test_a_second_load_continues_the_ids(agent: AgentProcess) -> None:
 
 
 def test_warm_up_counts_in_the_totals_and_not_in_the_window(agent: AgentProcess) -> None:
-    load = {"kind": "open", "rate_per_s": 100.0, "arrivals": "constant"}
+    load = {"kind": "open", "rate_per_s": 200.0, "arrivals": "constant"}
     with ScriptedServer() as server:
         agent.ready(server.base_url)
-        totals, arrays = agent.drive(load=load, warmup_s=0.5, measure_s=0.5)
+        totals, arrays = agent.drive(load=load, warmup_s=0.25, measure_s=0.25)
     assert totals["scheduled"] == totals["ok"] == len(server.ids) == 100
     assert len(arrays["status"]) == 50
-    assert arrays["intended_s"][0] == totals["window_start_s"] == pytest.approx(totals["window_end_s"] - 0.5)
+    assert arrays["intended_s"][0] == totals["window_start_s"] == pytest.approx(totals["window_end_s"] - 0.25)
     assert (arrays["sent_s"] >= arrays["intended_s"]).all()

@@ -15,10 +15,10 @@ DOCKER = '[ -e "$ROOT/up" ] && echo 20.10'
 DOCKERD = """
 echo $$ >>"$ROOT/started"
 echo $$ >"$HARNESS_VAR_DIR/run/docker.pid"
-sleep 0.5
 touch "$ROOT/up"
 exec -a dockerd sleep 60
 """
+SLOW_DOCKERD = DOCKERD.replace("touch", "sleep 0.5\ntouch")
 ROOT, USER = "echo 0", "echo 1000"
 
 
@@ -77,6 +77,7 @@ def test_a_dead_engines_pid_file_is_removed(stopped: Machine, file: str, pid: st
 
 
 def test_an_engine_that_someone_else_is_starting_is_waited_for(stopped: Machine) -> None:
+    stopped.has("dockerd", SLOW_DOCKERD)
     pid_file = stopped.var / "run/docker.pid"
     stopped.has("docker", f'[ -s "{pid_file}" ] && {DOCKER}')
     env = {"PATH": str(stopped.root / "bin"), "ROOT": str(stopped.root), "HARNESS_VAR_DIR": str(stopped.var)}
@@ -90,6 +91,7 @@ def test_an_engine_that_someone_else_is_starting_is_waited_for(stopped: Machine)
 
 
 def test_two_set_ups_at_once_start_one_engine(stopped: Machine) -> None:
+    stopped.has("dockerd", SLOW_DOCKERD)
     first, second = (stopped.start("setup-engine.sh") for _ in range(2))
     said = [process.communicate(timeout=60)[0] for process in (first, second)]
     assert (first.returncode, second.returncode, starts(stopped)) == (0, 0, 1), said
