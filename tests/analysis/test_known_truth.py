@@ -54,7 +54,7 @@ def test_equal_variants_are_told_apart_in_no_more_than_5_percent_of_runs(noise):
         verdict = standard_against_plain(drawn(FIVE_BLOCKS, EQUAL, rng, noise=noise, drift=0.02)).verdict
         return verdict in (Verdict.BETTER, Verdict.WORSE)
 
-    assert share_of(claims, 300, seed=3) <= 0.05
+    assert share_of(claims, 150, seed=3) <= 0.05
 
 
 def test_equal_variants_on_a_quiet_machine_are_called_equivalent():
@@ -62,7 +62,7 @@ def test_equal_variants_on_a_quiet_machine_are_called_equivalent():
         records = drawn(FIVE_BLOCKS, EQUAL, rng, noise=0.005)
         return standard_against_plain(records).verdict is Verdict.EQUIVALENT
 
-    assert share_of(equivalent, 200, seed=4) >= 0.90
+    assert share_of(equivalent, 100, seed=4) >= 0.90
 
 
 def test_a_loss_of_5_percent_is_detected_in_80_percent_of_runs():
@@ -70,7 +70,7 @@ def test_a_loss_of_5_percent_is_detected_in_80_percent_of_runs():
         records = drawn(FIVE_BLOCKS, {PLAIN: 1000.0, STANDARD: 1000 / 1.05}, rng, noise=0.008)
         return standard_against_plain(records).verdict is Verdict.WORSE
 
-    assert share_of(detected, 200, seed=5) >= 0.80
+    assert share_of(detected, 100, seed=5) >= 0.80
 
 
 def test_a_real_difference_beyond_the_margin_is_hardly_ever_called_equivalent():
@@ -78,7 +78,7 @@ def test_a_real_difference_beyond_the_margin_is_hardly_ever_called_equivalent():
         records = drawn(FIVE_BLOCKS, {PLAIN: 1000.0, STANDARD: 1040.0}, rng, noise=0.01)
         return standard_against_plain(records).verdict is Verdict.EQUIVALENT
 
-    assert share_of(wrong, 300, seed=6) <= 0.025
+    assert share_of(wrong, 200, seed=6) <= 0.025
 
 
 def test_five_equal_variants_all_stay_in_the_best_set():
@@ -102,7 +102,7 @@ def test_five_equal_variants_all_stay_in_the_best_set():
         )
         return PLAIN.id not in found.members
 
-    assert share_of(loses_the_first, 600, seed=7) <= 0.05
+    assert share_of(loses_the_first, 400, seed=7) <= 0.05
 
 
 def test_a_clearly_slower_variant_leaves_the_best_set():
@@ -117,7 +117,7 @@ def test_a_clearly_slower_variant_leaves_the_best_set():
 @pytest.mark.parametrize("drift", [0.0, 0.03])
 def test_the_interval_holds_the_true_ratio_in_95_percent_of_drifting_runs(blocks, drift):
     """Two cells of four in randomised blocks; `drift` is the machine's random walk per trial."""
-    rng, runs, cells, true_ratio = np.random.default_rng(blocks), 4000, 4, 1.3
+    rng, runs, cells, true_ratio = np.random.default_rng(blocks), 2000, 4, 1.3
     shape = (runs, blocks, cells)
     wander = np.cumsum(rng.normal(0.0, drift, (runs, blocks * cells)), axis=1).reshape(shape)
     place = rng.permuted(np.broadcast_to(np.arange(cells), shape), axis=-1)
