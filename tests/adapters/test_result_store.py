@@ -29,7 +29,7 @@ def test_a_run_comes_back_as_it_was_stored(store: RunStore) -> None:
 
 
 def test_the_journal_survives_a_cut_at_every_byte(store: RunStore) -> None:
-    records = tuple(a_record(block=block) for block in (1, 2, 3))
+    records = tuple(a_record(block=block) for block in (1, 2))
     for record in records:
         store.append(record)
     journal = store.path / JOURNAL
@@ -39,8 +39,8 @@ def test_the_journal_survives_a_cut_at_every_byte(store: RunStore) -> None:
         journal.write_bytes(whole[:cut])
         complete = sum(end <= cut for end in ends)
         assert store.records() == records[:complete]
-        store.append(records[complete % 3])
-        assert store.records() == (*records[:complete], records[complete % 3])
+        store.append(records[complete % 2])
+        assert store.records() == (*records[:complete], records[complete % 2])
 
 
 def test_garbage_at_the_end_is_dropped_and_damage_in_the_middle_is_an_error(store: RunStore) -> None:
