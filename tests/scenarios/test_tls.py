@@ -79,7 +79,7 @@ def test_a_load_over_tls_keeps_its_connections_unless_told_otherwise(
     agent.ready(server.base_url)
     agent.result(op="verify", locustfile=scenario)
     before = server.connections()
-    totals, _ = agent.drive(locustfile=scenario)
+    totals, _ = agent.drive(locustfile=scenario, measure_s=0.4)
     made = server.connections() - before
     assert_conserved(totals)
     assert totals["ok"] == totals["scheduled"] > 20
