@@ -72,7 +72,7 @@ wait_for_engine() {
     while [ "$SECONDS" -lt "$deadline" ]; do
         stop_here_if_it_answers
         if has_died; then break; fi
-        sleep 0.3
+        sleep 0.1
     done
     tail -n 20 "$LOG" >&2 2>/dev/null || true
     give_up "the Docker engine does not come up (its last log lines are above);" \

@@ -7,7 +7,7 @@ import pytest
 from tests.scenarios.agent_process import AgentProcess
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def agent() -> Iterator[AgentProcess]:
     with AgentProcess() as process:
         yield process

@@ -49,7 +49,7 @@ def sums(ids: list[int]) -> tuple[int, int]:
 def test_every_fault_is_counted_as_what_it_is(agent: AgentProcess, load: dict[str, Any]) -> None:
     with ScriptedServer(lambda request_id: FAULTS.get(request_id, "ok")) as server:
         agent.ready(server.base_url)
-        totals, arrays = agent.drive(load=load, warmup_s=0.0, request_timeout_s=0.5)
+        totals, arrays = agent.drive(load=load, warmup_s=0.0, measure_s=0.6, request_timeout_s=0.5)
     assert_conserved(totals)
     # The server saw each id once: a request on a connection that broke was not sent again behind our back.
     assert sorted(server.ids) == list(range(1, totals["scheduled"] + 1))

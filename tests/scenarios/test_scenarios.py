@@ -85,7 +85,7 @@ def test_a_wrong_answer_beside_the_load_spoils_it() -> None:
 def test_the_app_counts_the_ids_that_the_agent_sent(ready_agent: AgentProcess) -> None:
     load = {"kind": "open", "rate_per_s": 200.0, "arrivals": "poisson"}
     (before,) = ready_agent.result(op="probe")["workers"]
-    totals, _ = ready_agent.drive(locustfile="mixed", load=load)
+    totals, _ = ready_agent.drive(locustfile="mixed", load=load, measure_s=0.4)
     (after,) = ready_agent.result(op="probe")["workers"]
     assert_conserved(totals)
     assert totals["ok"] == totals["scheduled"] == after["requests"] - before["requests"]
