@@ -81,7 +81,7 @@ def _cells_of(run: MeasuredRun) -> Iterator[RuleCell]:
 def _standing(
     run: MeasuredRun, finding: ScenarioFinding, variant_id: str
 ) -> tuple[Answer, Summary | None, str]:
-    """Best, or told from the best by less than matters: yes. WORSE than it: no. Else open."""
+    """Best, or surely not far behind it: yes. WORSE than it: no. Else open: noise makes nothing good."""
     cell = run.cells[variant_id, finding.scenario]
     if finding.floor is None or not finding.best_set:
         return Answer.OPEN, None, "no A/A floor to judge by, or the fastest could not be ranked"
@@ -95,7 +95,7 @@ def _standing(
     lost = _regret(pair.ratio, DIRECTIONS[finding.metric])
     if pair.verdict is Verdict.WORSE:
         return Answer.NO, lost, ""
-    if lost.hi is not None and lost.hi <= max(TOLERABLE, finding.margin):
+    if lost.hi is not None and lost.hi <= TOLERABLE:
         return Answer.YES, lost, ""
     return (
         Answer.OPEN,

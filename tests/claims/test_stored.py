@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,13 @@ from harness.adapters.experiment_store import ExperimentStore
 from harness.adapters.result_store import JOURNAL, RunStore
 from harness.claims import document
 from harness.claims.catalogue import findings
-from harness.claims.claim import Word
+from harness.claims.claim import Answer, Word
 from harness.claims.evidence import MeasuredRun
 from harness.claims.stored import stored_evidence, stored_machines
 from harness.claims.workers import rule_cells
 from harness.records import trial_to_json
 from tests.claims.both_ways import WORLDS
-from tests.claims.worlds import seen, speeds
+from tests.claims.worlds import a_run, evidence, scenario, seen, speeds, variant
 
 MACHINE = {
     "engine": "docker",
@@ -73,6 +74,20 @@ def test_a_rule_that_is_told_from_the_best_everywhere_is_never_to_be_chosen() ->
 def test_a_rule_that_is_best_somewhere_can_be_right() -> None:
     [line] = document.never_to_be_chosen(rule_cells(WORLDS["W1"](True)))
     assert "can be right" in line
+
+
+def test_a_noisy_run_makes_no_rule_good() -> None:
+    """Behind the best by less than the A/A floor is not told from it, and not as good either."""
+    cells = {
+        variant("uvicorn-standard.w1"): {},
+        variant("uvicorn-standard.w2", rules=("W1 a rule",)): {"items": {"throughput_per_s": 850.0}},
+    }
+    run = a_run("worker-heuristics", cells, scenarios=[scenario("items")], noise=0.2)
+    [finding] = run.analysis.findings
+    noisy = replace(run.analysis, findings=(replace(finding, floor=0.5, margin=0.5),))
+    [cell] = rule_cells(evidence(replace(run, analysis=noisy)))
+    assert cell.answer is Answer.OPEN
+    assert cell.why == "that it loses up to 36 % is not ruled out"
 
 
 def test_the_best_lines_begin_with_what_refutes_the_advice() -> None:
