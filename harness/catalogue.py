@@ -156,6 +156,9 @@ def told_beforehand(steps: Sequence[Step], *, budget_s: float) -> Iterator[str]:
         seconds = step.expected_s
         yield f"{step.name:<22} {f'about {duration(seconds)}' if seconds else 'finished'}"
     total = sum(step.expected_s for step in steps)
+    if not total:
+        yield "nothing is left to measure"
+        return
     yield f"about {duration(total)} in all, and the first builds; the budget is {duration(budget_s)}"
 
 

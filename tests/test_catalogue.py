@@ -83,6 +83,11 @@ def test_the_times_are_told_beforehand_with_their_sum() -> None:
     ]
 
 
+def test_when_all_is_finished_no_time_is_told() -> None:
+    *_, last = catalogue.told_beforehand([Walk().step("a", 0)], budget_s=3600)
+    assert last == "nothing is left to measure"
+
+
 def test_an_unknown_preset_is_refused_with_those_there_are() -> None:
     it = Walk()
     with pytest.raises(ConfigurationError, match="there are a"):
