@@ -69,8 +69,10 @@ class Server:
         return self.container.pids() & {pid for pid, event in events.items() if event == "startup"}
 
     def in_flight(self) -> int:
-        """How many numbered requests the workers have in hand."""
-        return sum(int(worker["in_flight"]) for worker in self._probed())
+        """How many numbered requests the workers have in hand; 0 where none answers."""
+        with suppress(TrialError):
+            return sum(int(worker["in_flight"]) for worker in self._probed()["workers"])
+        return 0
 
     def replaced(self, pids: Set[int]) -> bool:
         """Whether all workers serve, and none of `pids` lives."""
@@ -78,17 +80,16 @@ class Server:
 
     def busiest_worker(self) -> int:
         """The pid of the worker with the most numbered requests in hand."""
-        workers = self._probed()
-        if not workers:
-            raise TrialError(f"{self.container.name}: no worker answers the probe")
-        return int(max(workers, key=lambda worker: int(worker["in_flight"]))["pid"])
+        return int(max(self._probed()["workers"], key=lambda worker: int(worker["in_flight"]))["pid"])
 
     def answering_worker(self) -> int:
         """The pid of the worker that takes the next request: one whose start is behind it."""
-        reply = self.client.look("/probe")
-        if not reply.ok:
-            raise TrialError(f"{self.container.name}: no worker answers the probe")
-        return int(reply.json()["pid"])
+        return int(self._probed()["pid"])
+
+    def wait_first_answer(self, timeout_s: float = READY_S) -> None:
+        """Until one of its workers serves. Raises NotReady."""
+        if seconds_until(self.ready, timeout_s) is None:
+            raise NotReady(self.container.name, timeout_s, "no 200 from /health/ready")
 
     def wait_ready(self, timeout_s: float = READY_S) -> None:
         """Until it is ready and all its workers are seen. Raises NotReady, TrialError if it has ended."""
@@ -114,9 +115,13 @@ class Server:
     def _all_up(self) -> bool:
         return self.ready() and len(self.workers()) >= self._workers
 
-    def _probed(self) -> list[dict[str, Any]]:
+    def _probed(self) -> dict[str, Any]:
+        """What the probe says, with one worker at least. Raises TrialError when none answers."""
         reply = self.client.look("/probe")
-        return list(reply.json()["workers"]) if reply.ok else []
+        report: dict[str, Any] = reply.json() if reply.ok else {}
+        if not report.get("workers"):
+            raise TrialError(f"{self.container.name}: no worker answers the probe")
+        return report
 
 
 class Rig:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from harness.errors import NotReady
 from harness.experiments import Observation
 from harness.lifecycle.probe import Probe, observation
-from harness.lifecycle.rig import READY_S, Rig, seconds_until, variant
+from harness.lifecycle.rig import Rig, variant
 from harness.planning.commands import server_argv
 
 START_UP, PREVIOUS_STEP = "start-up", "previous-step"
@@ -24,8 +23,7 @@ def _cold_start(rig: Rig, subject: str) -> tuple[float, float]:
     """Seconds from asking the engine for a container to the first 200, and to all workers serving."""
     started_s = time.monotonic()
     with rig.started(variant(subject)) as server:
-        if seconds_until(server.ready, READY_S) is None:
-            raise NotReady(subject, READY_S, "no 200 from /health/ready")
+        server.wait_first_answer()
         first_200_s = time.monotonic() - started_s
         server.wait_ready()
         return first_200_s, time.monotonic() - started_s
