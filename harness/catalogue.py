@@ -152,10 +152,12 @@ def chosen(steps: Sequence[Step], only: Sequence[str]) -> list[Step]:
 
 def told_beforehand(steps: Sequence[Step], *, budget_s: float) -> Iterator[str]:
     """How long each step still takes, and all of them."""
+    total = 0.0
     for step in steps:
+        # Asked once: it reads the matrix and all that is stored of it.
         seconds = step.expected_s
+        total += seconds
         yield f"{step.name:<22} {f'about {duration(seconds)}' if seconds else 'finished'}"
-    total = sum(step.expected_s for step in steps)
     if not total:
         yield "nothing is left to measure"
         return

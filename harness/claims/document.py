@@ -163,10 +163,6 @@ def _text_of(claim: Claim) -> str:
     return f"{claim.text} ({claim.id})"
 
 
-def _verdict(finding: Finding) -> str:
-    return f"**{finding.word}**: {finding.why}"
-
-
 def _in_short(finding: Finding) -> str:
     clauses = []
     for answer, word in ((Answer.NO, "not so"), (Answer.YES, "so")):
