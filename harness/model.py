@@ -10,9 +10,15 @@ from typing import Literal
 from harness.deployment import NetworkPath, ServerFacts
 from harness.search import CapacitySearch
 from harness.signals import TrialSignals
+from harness.target import Target
+from harness.workload import RequestSpec
 
 KEEP_ALIVE_S = 5
 """Default idle keep-alive: uvicorn's own, and the only one `fastapi run` offers, so every server gets it."""
+
+
+OWN_COMMAND = "own-command"
+"""The recipe that is none of ours: the target's image with its own command, a black box."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +36,15 @@ class Variant:
     network: NetworkPath = "shared"
     twin: bool = False
     """The A/A twin of the baseline: same image, same levels, another name."""
+    bare: bool = False
+    """Without the wrapper around the app: nothing but a black box, to find out what the wrapper costs."""
     rules: tuple[str, ...] = field(default=(), compare=False)
     """The worker rules of the matrix that come to this worker count here, for example "2 * host + 1"."""
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether the harness can look inside the app; otherwise it is a black box."""
+        return self.recipe != OWN_COMMAND and not self.bare
 
     @property
     def id(self) -> str:
@@ -47,6 +60,8 @@ class Variant:
             parts.append(f"mem{self.memory_mib}")
         if self.network != "shared":
             parts.append(self.network)
+        if self.bare:
+            parts.append("bare")
         if self.twin:
             parts.append("twin")
         return ".".join(parts)
@@ -94,7 +109,11 @@ USUAL_CONFIRMATIONS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A named workload. `locustfile` is the stem of a file in scenarios/."""
+    """A named workload: a Locust file, or requests of the matrix.
+
+    `locustfile` is the stem of a file in scenarios/, or a path that ends in ".py", relative to the matrix;
+    it is empty where there are `requests`.
+    """
 
     name: str
     locustfile: str
@@ -105,6 +124,11 @@ class Scenario:
     slo_share: float = 0.05
     """The share of requests that may be slower than `slo_ms` (0.05: the objective is on p95)."""
     request_timeout_s: float = 10.0
+    requests: tuple[RequestSpec, ...] = ()
+    before: tuple[RequestSpec, ...] = ()
+    """Steps that each client takes once, before its first request."""
+    files_sha256: Mapping[str, str] = field(default_factory=dict)
+    """Every file that the workload reads, by its path relative to the matrix."""
 
     @property
     def step_warmup_s(self) -> float:
@@ -184,6 +208,8 @@ class Matrix:
     """One for each process of the load generator; a CPU stands there once for every process on it."""
     precision: float | None = None
     """Half-width, a fraction, at which a scenario's ratios are known well enough; None runs every block."""
+    target: Target | None = None
+    """What is measured; None is the example app that ships."""
 
     @property
     def baseline(self) -> Variant:
@@ -269,3 +295,5 @@ class TrialRecord:
     """Capacity scenarios only."""
     cannot_serve: bool = False
     """The server runs and breaks on every request of this app: a finding, not an accident."""
+    not_checked: tuple[str, ...] = ()
+    """Validity rules that need a look inside, which a black box does not give, such as "I2"."""
