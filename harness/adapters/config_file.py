@@ -19,22 +19,6 @@ from harness.planning.suggestions import unknown
 
 MAX_BYTES = 100_000
 """tomllib takes time quadratic in the depth of a dotted key: this bounds it to about a minute."""
-MARKER = "Dockerfile.variants"
-
-
-def find_project(*starts: Path) -> Path:
-    """The checkout that holds one of `starts`, the first that is in one.
-
-    A checkout is the nearest directory above with a Dockerfile.variants. Raises ConfigurationError.
-    """
-    for start in starts:
-        for directory in (start.resolve(), *start.resolve().parents):
-            if (directory / MARKER).is_file():
-                return directory
-    raise ConfigurationError(
-        " and ".join(map(str, starts)),
-        [f"no {MARKER} here or above; run harness inside a checkout of the project"],
-    )
 
 
 def load_matrix(
