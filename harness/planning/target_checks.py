@@ -146,8 +146,8 @@ def _app_problems(file: MatrixFile, table: TargetTable, around: Surroundings) ->
         )
     elif not around.apps and not around.problems:
         yield (
-            f"target.app: {wrapped} needs it, and none was found: looked at {around.looked_at} Python files in "
-            f"{around.context} ({', '.join(USUAL_FILES)}, the same below src/, then all others) "
+            f"target.app: {wrapped} needs it, and none was found: looked at {around.looked_at} Python files "
+            f"in {around.context} ({', '.join(USUAL_FILES)}, the same below src/, then all others) "
             f"for {', '.join(FRAMEWORKS)}. "
             f'Fix: add app = "package.module:app" below [target]'
         )
