@@ -114,7 +114,7 @@ def _variants(file: MatrixFile, machine: _Machine, problems: list[str]) -> dict[
         except ExpressionError as error:
             problems.append(f"factors.workers: {error}")
             continue
-        if problem := impossible(variant):
+        if variant.recipe != OWN_COMMAND and (problem := impossible(variant)):
             problems.append(f"{variant.id}: {problem}")
             continue
         known = merged.setdefault(variant.id, variant)
@@ -172,6 +172,8 @@ class _Machine:
 
 def _points(file: MatrixFile, machine: _Machine, problems: list[str]) -> Iterator[Point]:
     names = tuple(Factors.model_fields)
+    if not recipes_of(file):
+        return
     levels = [getattr(file.factors, name) or list(recipes_of(file)[:1]) for name in names]
     size = math.prod(map(len, levels)) + len(file.include)
     if size > MAX_VARIANTS:
