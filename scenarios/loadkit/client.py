@@ -59,7 +59,7 @@ class SendOnceClient(HTTPClient):
             raise BadRequest(f"headers that HTTP does not allow: {error}") from error
         return head.partition("\r\n")[2].removesuffix("\r\n").encode("latin-1")
 
-    def get(self, path: str) -> Answer:
+    def ask(self, path: str) -> Answer:
         """The answer to a GET request without anything special."""
         return self.fetch(b"GET %b HTTP/1.1\r\n%b\r\n" % (path.encode("ascii"), self.header_lines({})))
 

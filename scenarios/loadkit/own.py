@@ -10,7 +10,7 @@ from typing import Any
 from scenarios.loadkit.body import Body, Form, Json, Multipart, Part, Raw, Text
 from scenarios.loadkit.errors import BadRequest
 from scenarios.loadkit.expectation import Expected, checked_schema
-from scenarios.loadkit.request import Request
+from scenarios.loadkit.request import NO_BODY, Request
 from scenarios.loadkit.spec import Fields
 from scenarios.loadkit.user import LeanUser
 
@@ -66,7 +66,7 @@ def _body(message: Mapping[str, Any], fields: Fields, where: str) -> Body:
         return Text(fields.text("body"))
     if message.get("content_b64") is not None:
         return Raw(_decoded(fields))
-    return Raw(b"")
+    return NO_BODY
 
 
 def _part(fields: Fields) -> Part:

@@ -74,7 +74,7 @@ def probe(base_url: str, *, timeout_s: float = PROBE_TIMEOUT_S) -> dict[str, Any
     """
     client = SendOnceClient.to(base_url, timeout_s=timeout_s)
     try:
-        answer = client.get(PROBE_PATH)
+        answer = client.ask(PROBE_PATH)
         if answer.status != OK:
             raise WrongResponse(f"GET {PROBE_PATH}: {answer} instead of status {OK}")
         return {**_report(answer), "tls": client.agreed_tls()}
@@ -99,7 +99,7 @@ def _look(base_url: str, ready: str | None, workload: _Workload | None, *, left_
         return workload.first_problem(base_url, timeout_s=min(FIRST_ANSWER_S, left_s)) or "", False
     client = SendOnceClient.to(base_url, timeout_s=min(PROBE_TIMEOUT_S, left_s))
     try:
-        answer = client.get(ready)
+        answer = client.ask(ready)
     finally:
         client.close()
     if 200 <= answer.status < 300:

@@ -13,6 +13,7 @@ from scenarios.loadkit.expectation import Expected, quoted, status_problem
 from scenarios.loadkit.template import Values, fill_path
 
 NO_VALUES: Values = {}
+NO_BODY = Raw(b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,7 @@ class Request:
     weight: int = 1
     headers: tuple[tuple[str, str], ...] = ()
     """Sent beside those that every request has, and instead of them."""
-    body: Body = Raw(b"")
+    body: Body = NO_BODY
     rows: tuple[Values, ...] = ()
     """Variables, taken in turn, from the start again."""
     keep: Mapping[str, str] = field(default_factory=dict)
