@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -234,15 +235,10 @@ class AgentGenerator:
         """The result in an answer; raises the error in it."""
         if message.get("ok") is True:
             return message.get("result")
-        error = json.loads(self._without_secrets(json.dumps(message.get("error"))))
+        error = message.get("error")
+        if isinstance(error, dict):
+            error = {**error, "message": without_secrets(str(error.get("message")), self._secrets)}
         raise failure(error, name=self._name, within_s=within_s)
-
-    def _without_secrets(self, text: str) -> str:
-        """Servers like to repeat what was sent to them, and errors are stored."""
-        for name, value in self._secrets.items():
-            if len(value) >= SHORTEST_SECRET:
-                text = text.replace(json.dumps(value)[1:-1], f"{{env:{name}}}")
-        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +252,17 @@ class _Workload:
     @classmethod
     def of(cls, scenario: Scenario) -> _Workload:
         return cls(scenario.locustfile, scenario.requests, scenario.before)
+
+
+def without_secrets(text: str, secrets: Mapping[str, str]) -> str:
+    """Servers like to repeat what was sent to them, in JSON too, and errors are stored."""
+    for name, value in secrets.items():
+        if len(value) < SHORTEST_SECRET:
+            continue
+        in_json = json.dumps(value)[1:-1]
+        for form in (in_json.replace("\\", "\\\\"), in_json, quote(value, safe=""), value):
+            text = text.replace(form, f"{{env:{name}}}")
+    return text
 
 
 def drain_s(scenario: Scenario) -> float:

@@ -8,6 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from harness.deployment import DeploymentSpec, ServerFacts
 from harness.errors import CannotServe, GeneratorFailed, NotReady, WrongResponse
 from harness.model import ClosedLoad, OpenLoad, Scenario, Variant
 from harness.planning.commands import GENERATOR_ARGV, server_argv, server_env
+from harness.workload import RequestSpec
 from tests.measurement.test_load_shares import result
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -277,6 +279,90 @@ def test_progress_of_all_agents_is_told_as_one() -> None:
     with attached(*agents) as generator:
         generator.drive(SCENARIO, seed=1, progress=heard.append)
     assert [(each["elapsed_s"], each["requests"]) for each in heard] == [(1.0, 150), (2.0, 300)]
+
+
+OWN = replace(
+    SCENARIO,
+    locustfile="",
+    requests=(RequestSpec(path="/{sku}", data="s.csv"), RequestSpec(path="/", method="POST")),
+    before=(RequestSpec(path="/login", method="POST", form={"p": "{env:PASSWORD}"}, keep={"t": "json:t"}),),
+    request_timeout_s=25.0,
+)
+FILES, SECRETS = {"s.csv": b"sku\na\n"}, {"PASSWORD": 'hun"ter2', "SHORT": "hun"}
+
+
+def test_agents_are_told_a_workload_once_and_another_one_again() -> None:
+    agents = ScriptedAgent(ok(FACTS), ok({}), drive_result(), drive_result()), ScriptedAgent(ok(FACTS))
+    with attached(*agents) as generator:
+        wait_ready(generator)
+        verify(generator)
+        one = replace(SCENARIO, load=ClosedLoad(clients=1), measure_s=1.0)
+        generator.drive(one, seed=1, progress=lambda _: None)
+        generator.drive(replace(one, locustfile="items"), seed=1, progress=lambda _: None)
+    root, items = ({"kind": "bundled", "locustfile": name} for name in ("root", "items"))
+    assert (agents[0].workloads, agents[1].workloads) == ([root, items], [root])
+
+
+def test_own_requests_are_told_with_files_and_secrets() -> None:
+    agent = ScriptedAgent(ok({}))
+    with attached(agent, files=FILES, secrets=SECRETS) as generator:
+        generator.verify(OWN)
+    (workload,) = agent.workloads
+    assert workload["requests"][0]["rows"] == [{"sku": "a"}]
+    assert workload["before"][0]["form"] == {"p": 'hun"ter2'}
+    assert agent.told == [{"op": "verify", "timeout_s": 25.0}]
+
+
+def test_all_clients_take_their_steps_before_any_agent_is_told_to_start() -> None:
+    agents = [ScriptedAgent(ok({}), drive_result()) for _ in range(2)]
+    with attached(*agents, files=FILES, secrets=SECRETS) as generator:
+        generator.drive(OWN, seed=1, progress=lambda _: None)
+    assert [agent.told[0]["op"] for agent in agents] == ["prepare", "prepare"]
+    assert [agent.told[0]["clients"] for agent in agents] == [3, 2]
+    assert [agent.told[1]["op"] for agent in agents] == ["drive", "drive"]
+
+
+def test_waits_follow_the_scenario_s_time_out() -> None:
+    agent = ScriptedAgent(ok({}), ok({}), drive_result(), ok(FACTS))
+    with attached(agent, files=FILES, secrets=SECRETS) as generator:
+        generator.verify(OWN)
+        generator.drive(OWN, seed=1, progress=lambda _: None)
+        generator.probe()
+    _, _, verify_s, prepare_s, drive_s, probe_s = agent.given_s
+    assert verify_s > 3 * 25.0
+    assert prepare_s > 25.0
+    assert drive_s > 0.5 + 2.0 + 25.0
+    assert probe_s > 25.0
+    assert agent.told[2]["drain_s"] == 25.0
+
+
+def test_a_black_box_tells_no_facts() -> None:
+    agent = ScriptedAgent(ok({}))
+    with attached(agent) as generator:
+        facts = generator.wait_ready(workers=2, timeout_s=20.0, scenario=SCENARIO, ready=None, inside=False)
+    assert facts is None
+    assert (agent.told[0]["ready"], agent.told[0]["inside"]) == (None, False)
+
+
+def test_secrets_that_a_server_repeats_are_not_told_on() -> None:
+    agent = ScriptedAgent(error("WrongResponse", "step 1: 422 and " + repr(b'{"input":"hun\\"ter2"}')))
+    with (
+        attached(agent, files=FILES, secrets=SECRETS) as generator,
+        pytest.raises(WrongResponse) as raised,
+    ):
+        generator.verify(OWN)
+    assert "ter2" not in str(raised.value)
+    assert '"input":"{env:PASSWORD}"' in str(raised.value)
+
+
+def test_an_agent_of_another_version_is_refused() -> None:
+    agent = ScriptedAgent()
+    agent.lines[0] = ok({"agent": 1})
+    with (
+        attached(agent) as generator,
+        pytest.raises(GeneratorFailed, match="speaks protocol 1"),
+    ):
+        generator.verify(SCENARIO)
 
 
 def fields(scenario: Scenario) -> dict[str, Any]:
