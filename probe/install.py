@@ -126,9 +126,7 @@ def link_programs(recipe):
     PROGRAMS.mkdir(exist_ok=True)
     for name, _ in requirements((RECIPES / f"{recipe}.in").read_text(encoding="utf-8")):
         distribution = metadata.distribution(name)
-        scripts = {
-            point.name for point in distribution.entry_points if point.group == "console_scripts"
-        }
+        scripts = {point.name for point in distribution.entry_points if point.group == "console_scripts"}
         for file in distribution.files or ():
             link = PROGRAMS / file.name
             if file.name in scripts and not link.exists():
@@ -138,7 +136,7 @@ def link_programs(recipe):
 def make_readable():
     """The server runs as another user than the one who copied these files."""
     for directory, _, files in os.walk(HOME):
-        os.chmod(directory, 0o755)
+        Path(directory).chmod(0o755)
         for file in files:
             path = Path(directory, file)
             if not path.is_symlink():

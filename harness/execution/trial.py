@@ -91,9 +91,10 @@ def deployment_spec(trial: Trial, bench: Bench) -> DeploymentSpec:
     """How the engine is to start this trial's server."""
     variant = trial.cell.variant
     first, *beside = processes(variant)
+    image = bench.images[variant.recipe]
     return DeploymentSpec(
         name=trial.id,
-        image=bench.images[variant.recipe],
+        image=first.image or image,
         argv=first.argv,
         env=first.env,
         cpus=bench.server_cpus,
@@ -101,7 +102,7 @@ def deployment_spec(trial: Trial, bench: Bench) -> DeploymentSpec:
         memory_mib=variant.memory_mib,
         network=variant.network,
         stop_timeout_s=variant.graceful_timeout_s + 2.0,
-        beside=tuple(beside),
+        beside=tuple(replace(process, image=process.image or image) for process in beside),
         tls=speaks_tls(variant),
     )
 

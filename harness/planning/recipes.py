@@ -55,6 +55,8 @@ class Recipe:
     """The stage of Dockerfile.variants and file in requirements/ that it shares; None for its own."""
     lock: str | None = None
     """Stem of the file in requirements/ that it shares, where the stage is its own."""
+    parts: tuple[str, ...] = ()
+    """Further stages whose images its processes run in."""
     programs: tuple[str, ...] = ()
     """What it runs that is not Python's: in its image, and without images to be found on the machine."""
     env: tuple[tuple[str, str], ...] = ()
@@ -220,6 +222,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             command=fronts.nginx,
             behind=fronts.one_server(servers.uvicorn_standard),
             lock="uvicorn-standard",
+            parts=("nginx",),
             programs=("nginx",),
         ),
         "nginx-tls": Recipe(
@@ -229,6 +232,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             command=fronts.nginx,
             behind=fronts.one_server(servers.uvicorn_standard),
             lock="uvicorn-standard",
+            parts=("nginx",),
             programs=("nginx", "openssl"),
         ),
         "nginx-replicas": Recipe(
@@ -238,6 +242,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             command=fronts.nginx,
             behind=fronts.replicas(servers.uvicorn_standard),
             lock="uvicorn-standard",
+            parts=("nginx",),
             programs=("nginx",),
         ),
     }
