@@ -50,13 +50,22 @@ def server_options(
         **as_entry_point([filled(part, ports=ports, tls=CONTAINER_TLS) for part in process.argv]),
         "user": runtime_user(None if part else spec.user, facts),
         "environment": {
-            key: filled(value, ports=ports, tls=CONTAINER_TLS) for key, value in process.env.items()
+            key: filled(value, ports=ports, tls=CONTAINER_TLS)
+            for key, value in with_harness(process.env, layer=facts.ours and not part).items()
         },
         "nano_cpus": round(spec.cpu_quota * 1e9) if spec.cpu_quota else None,
         "mem_limit": memory,
         "memswap_limit": memory,
         "log_config": LOG,
     }
+
+
+def with_harness(env: Mapping[str, str], *, layer: bool) -> dict[str, str]:
+    """An environment that does not hide the wrapper and the server of a recipe's `layer`."""
+    if not layer:
+        return dict(env)
+    added = {"PYTHONPATH": "{value}:/opt/harness", "PATH": "/opt/harness/bin:{value}"}
+    return {name: added.get(name, "{value}").replace("{value}", value) for name, value in env.items()}
 
 
 def set_up_options(

@@ -12,6 +12,7 @@ from harness.adapters.docker_client import engine_errors
 from harness.adapters.image_python import ImageFacts, files_of, find_python, runtime_user
 from harness.errors import AppImageFailed, VariantError
 from harness.model import OWN_COMMAND
+from harness.planning.example import is_example
 from harness.planning.recipes import RECIPES
 from harness.target import Target
 
@@ -36,6 +37,8 @@ class RecipeImages:
         for part in RECIPES[recipe].parts if recipe in RECIPES else ():
             if part not in self._parts:
                 self._parts[part] = self._stage(part, None)
+        if target is not None and is_example(target, self._project):
+            target = None
         if recipe == OWN_COMMAND:
             return self._stage(APP_STAGE, None) if target is None else self.app(target)
         return self._stage(recipe, None if target is None else self._team_app(target))

@@ -16,11 +16,13 @@ from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import trial_metrics
 from harness.measurement.signals import trial_signals
 from harness.measurement.validity import Evidence, judge
-from harness.model import CapacityLoad, Trial, TrialMetrics, TrialRecord, Validity
+from harness.model import OWN_COMMAND, CapacityLoad, Trial, TrialMetrics, TrialRecord, Validity
 from harness.planning.commands import processes, speaks_tls
+from harness.planning.example import EXAMPLE
 from harness.planning.recipes import EXPECTED_STACK
 from harness.search import CapacitySearch
 from harness.signals import TrialSignals
+from harness.target import Target
 
 Progress = Callable[[Mapping[str, float]], None]
 
@@ -39,6 +41,9 @@ class Bench:
     seed: int
     ceiling_per_s: float | None = None
     """Highest closed-loop rate the generator reached on the static server."""
+    target: Target = EXAMPLE
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Values of the target's `secret_env`, by name."""
     busy_s: Callable[[tuple[int, ...]], float] | None = None
     """Busy time of cores since boot, in seconds; None where others may use the server's cores."""
 
@@ -90,7 +95,7 @@ class _Notes:
 def deployment_spec(trial: Trial, bench: Bench) -> DeploymentSpec:
     """How the engine is to start this trial's server."""
     variant = trial.cell.variant
-    first, *beside = processes(variant)
+    first, *beside = processes(variant, bench.target, {**bench.target.env, **bench.secrets})
     image = bench.images[variant.recipe]
     return DeploymentSpec(
         name=trial.id,
@@ -104,6 +109,9 @@ def deployment_spec(trial: Trial, bench: Bench) -> DeploymentSpec:
         stop_timeout_s=variant.graceful_timeout_s + 2.0,
         beside=tuple(replace(process, image=process.image or image) for process in beside),
         tls=speaks_tls(variant),
+        user=bench.target.user,
+        writable=bench.target.writable,
+        port=bench.target.port if variant.recipe == OWN_COMMAND else None,
     )
 
 

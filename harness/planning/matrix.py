@@ -11,9 +11,11 @@ from harness.deployment import CpuCounts
 from harness.errors import ConfigurationError
 from harness.model import KEEP_ALIVE_S, Matrix, Scenario, Variant
 from harness.planning.commands import impossible
+from harness.planning.example import EXAMPLE
 from harness.planning.expressions import ExpressionError, worker_count
 from harness.planning.schema import Factors, MatrixFile, Open, Pattern, Point, ScenarioTable, WorkerRule
 from harness.planning.suggestions import unknown
+from harness.target import Target
 
 MAX_VARIANTS = 256
 
@@ -32,6 +34,7 @@ def resolve(
     host_cpus: int,
     server_cpus: tuple[int, ...],
     generator_cpus: tuple[int, ...],
+    target: Target = EXAMPLE,
 ) -> Matrix:
     """The matrix for this machine.
 
@@ -49,7 +52,7 @@ def resolve(
         except ExpressionError as error:
             problems.append(f"factors.workers: {error}")
             continue
-        if problem := impossible(variant):
+        if problem := impossible(variant, target):
             problems.append(f"{variant.id}: {problem}")
             continue
         known = merged.setdefault(variant.id, variant)

@@ -29,7 +29,7 @@ def _keep_sending(session: Session, user: type[LeanUser]) -> None:
     gevent.sleep(max(0.0, session.window.start_s - monotonic()))
     try:
         while monotonic() < session.window.end_s:
-            problem = user.beside.problem(client.fetch(data), user.variant_id)
+            problem = user.beside.problem(client.fetch(data))
             if problem:
                 raise WrongResponse(f"beside the load: {problem}")
     finally:

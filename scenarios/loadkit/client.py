@@ -28,7 +28,6 @@ class Answer:
 
     status: int
     body: bytes
-    variant_id: str | None
 
     def __str__(self) -> str:
         failures = {TIMED_OUT: "no answer in time", DISCONNECTED: "connection refused or broken"}
@@ -111,11 +110,10 @@ class SendOnceClient(HTTPClient):
         return self._exchange(request, StatusOnly())
 
     def fetch(self, request: bytes) -> Answer:
-        """Like `send`, and keeps the body and the x-variant-id header."""
+        """Like `send`, and keeps the body."""
         response = HTTPResponse()
         status = self._exchange(request, response)
-        variant_id = response.get("x-variant-id")
-        return Answer(status, bytes(response._body_buffer), None if variant_id is None else str(variant_id))
+        return Answer(status, bytes(response._body_buffer))
 
     def _exchange(self, request: bytes, response: StatusOnly | HTTPResponse) -> int:
         """Write once, read one whole answer, within the time-out once connected.

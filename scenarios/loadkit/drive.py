@@ -43,14 +43,13 @@ def drive(
     spec: DriveSpec,
     *,
     base_url: str,
-    variant_id: str | None,
     progress: Progress,
 ) -> LoadResult:
     """Run one load to its end: at most warm-up + window + drain after its start."""
     with _no_gc_pauses():
         window = _window(spec, now_s=monotonic())
         session = Session(_recorder(spec, window), window, first_id=spec.id_base + 1)
-        user_class = _driven(scenario, spec, session, base_url=base_url, variant_id=variant_id)
+        user_class = _driven(scenario, spec, session, base_url=base_url)
         users = spec.load.clients if isinstance(spec.load, ClosedLoad) else 1
         runner = Environment(user_classes=[user_class], catch_exceptions=False).create_local_runner()
         try:
@@ -91,9 +90,7 @@ def _recorder(spec: DriveSpec, window: Window) -> Recorder:
     return Recorder(window.start_s + offsets_s)
 
 
-def _driven(
-    scenario: type[LeanUser], spec: DriveSpec, session: Session, *, base_url: str, variant_id: str | None
-) -> type[LeanUser]:
+def _driven(scenario: type[LeanUser], spec: DriveSpec, session: Session, *, base_url: str) -> type[LeanUser]:
     """The scenario's user with a loop in place of its task."""
     closed = isinstance(spec.load, ClosedLoad)
     attributes = {
@@ -101,7 +98,6 @@ def _driven(
         "request_timeout_s": spec.request_timeout_s,
         "connections": 1 if closed else MAX_IN_FLIGHT,
         "seed": spec.seed,
-        "variant_id": variant_id,
     }
     driven: type[LeanUser] = type(scenario.__name__, (scenario,), attributes)
     # Set afterwards: Locust's metaclass would add the loop to the inherited task, not replace it.

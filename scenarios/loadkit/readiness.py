@@ -11,6 +11,7 @@ import gevent
 from scenarios.loadkit.client import OK, Answer, SendOnceClient
 from scenarios.loadkit.errors import CannotServe, NotReady, WrongResponse
 
+PROBE_PATH = "/.harness/probe"
 POLL_S = 0.02
 PROBE_TIMEOUT_S = 2.0
 INTERNAL_ERROR = 500
@@ -56,9 +57,9 @@ def probe(base_url: str, *, timeout_s: float = PROBE_TIMEOUT_S) -> dict[str, Any
     """
     client = SendOnceClient.to(base_url, timeout_s=timeout_s)
     try:
-        answer = client.fetch(client.request_head("/probe") + b"\r\n")
+        answer = client.fetch(client.request_head(PROBE_PATH) + b"\r\n")
         if answer.status != OK:
-            raise WrongResponse(f"GET /probe: {answer} instead of status {OK}")
+            raise WrongResponse(f"GET {PROBE_PATH}: {answer} instead of status {OK}")
         return {**_report(answer), "tls": client.agreed_tls()}
     finally:
         client.close()
@@ -70,7 +71,7 @@ def _report(answer: Answer) -> dict[str, Any]:
     except ValueError:
         report = None
     if not isinstance(report, dict) or not isinstance(report.get("workers"), list):
-        raise WrongResponse(f"GET /probe: no list of workers in {answer.body[:200]!r}")
+        raise WrongResponse(f"GET {PROBE_PATH}: no list of workers in {answer.body[:200]!r}")
     return report
 
 

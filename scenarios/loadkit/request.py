@@ -21,15 +21,13 @@ class Request:
     headers: tuple[tuple[str, str], ...] = ()
     """Sent beside those that every request has."""
 
-    def problem(self, answer: Answer, variant_id: str | None) -> str | None:
-        """What is wrong with the answer in a sentence, or None. Without a variant_id any variant will do."""
+    def problem(self, answer: Answer) -> str | None:
+        """What is wrong with the answer in a sentence, or None."""
         if answer.status != OK:
             return f"GET {self.path}: {answer} instead of status {OK}"
         right = self.expect(answer.body) if callable(self.expect) else answer.body == self.expect
         if not right:
             return f"GET {self.path}: unexpected body {answer.body[:200]!r} ({len(answer.body)} bytes)"
-        if variant_id is not None and answer.variant_id != variant_id:
-            return f"GET {self.path}: answered by variant {answer.variant_id!r} instead of {variant_id!r}"
         return None
 
 

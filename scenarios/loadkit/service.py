@@ -26,7 +26,6 @@ class Service:
     def __init__(self, write: Callable[[Message], None]) -> None:
         self._write = write
         self._base_url: str | None = None
-        self._variant_id: str | None = None
 
     def answer(self, message: Message) -> Message:
         """The result of an operation. Raises AgentError."""
@@ -47,7 +46,7 @@ class Service:
         workers = fields.whole("workers", 1, 4096)
         timeout_s = fields.number("timeout_s", 0, 3600)
         report = wait_ready(base_url, workers=workers, timeout_s=timeout_s)
-        self._base_url, self._variant_id = base_url, report.get("variant_id")
+        self._base_url = base_url
         return report
 
     def _probe(self, _: Message) -> Message:
@@ -55,7 +54,7 @@ class Service:
 
     def _verify(self, message: Message) -> Message:
         scenario = load_scenario(Fields(message, "verify").text("locustfile"))
-        return {"checked": verify(scenario, base_url=self._server(), variant_id=self._variant_id)}
+        return {"checked": verify(scenario, base_url=self._server())}
 
     def _drive(self, message: Message) -> Message:
         spec = drive_spec(message)
@@ -63,7 +62,6 @@ class Service:
             load_scenario(spec.locustfile),
             spec,
             base_url=self._server(),
-            variant_id=self._variant_id,
             progress=lambda figures: self._write({"progress": figures}),
         )
         return _encoded(result)

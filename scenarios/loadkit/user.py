@@ -13,7 +13,7 @@ from scenarios.loadkit.client import OK, WRONG_BODY, SendOnceClient
 from scenarios.loadkit.request import Request
 
 CHECK_EVERY = 64
-"""Body and variant are checked on the first request and on every 64th: enough to see a server that starts
+"""The body is checked on the first request and on every 64th: enough to see a server that starts
 to answer wrongly, and too few to slow the generator."""
 
 MIX_LENGTH = 4093
@@ -45,7 +45,6 @@ class LeanUser(User):
     request_timeout_s: ClassVar[float] = 10.0
     connections: ClassVar[int] = 1
     seed: ClassVar[int] = 1
-    variant_id: ClassVar[str | None] = None
     _ids = count(1)
 
     def __init__(self, environment: object) -> None:
@@ -56,7 +55,7 @@ class LeanUser(User):
             self.host, timeout_s=self.request_timeout_s, connections=self.connections
         )
         heads = {
-            request: self.client.request_head(request.path, request.headers) + b"x-request-id: "
+            request: self.client.request_head(request.path, request.headers) + b"x-harness-id: "
             for request in self.requests
         }
         self._mix = [(heads[request], request) for request in mix(self.requests, seed=self.seed)]
@@ -68,7 +67,7 @@ class LeanUser(User):
         if not checked:
             return self.client.send(data)
         answer = self.client.fetch(data)
-        wrong = answer.status == OK and request.problem(answer, self.variant_id)
+        wrong = answer.status == OK and request.problem(answer)
         return WRONG_BODY if wrong else answer.status
 
     @task
@@ -79,7 +78,7 @@ class LeanUser(User):
         started_s = perf_counter()
         answer = self.client.fetch(b"%b%d\r\n\r\n" % (head, request_id))
         elapsed_ms = (perf_counter() - started_s) * 1e3
-        problem = request.problem(answer, self.variant_id)
+        problem = request.problem(answer)
         self.environment.events.request.fire(
             request_type="GET",
             name=request.path,

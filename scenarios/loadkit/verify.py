@@ -10,10 +10,10 @@ TIMEOUT_S = 5.0
 """For each kind of request. Nothing else is under way, so a longer wait would only hide a hang."""
 
 
-def verify(scenario: type[LeanUser], *, base_url: str, variant_id: str | None) -> int:
+def verify(scenario: type[LeanUser], *, base_url: str) -> int:
     """How many kinds of requests were answered as expected. Raises WrongResponse naming all that were not.
 
-    These requests carry no x-request-id, so they stay out of the server's count of the load.
+    These requests carry no x-harness-id, so they stay out of the server's count of the load.
     """
     client = SendOnceClient.to(base_url, timeout_s=TIMEOUT_S)
     try:
@@ -23,7 +23,7 @@ def verify(scenario: type[LeanUser], *, base_url: str, variant_id: str | None) -
         ]
     finally:
         client.close()
-    problems = [problem for request, answer in answers if (problem := request.problem(answer, variant_id))]
+    problems = [problem for request, answer in answers if (problem := request.problem(answer))]
     if problems:
         raise WrongResponse("; ".join(problems))
     return len(answers)

@@ -1,4 +1,4 @@
-"""Apps of a team on real containers: their image made in every way, recipes on it, and a database beside it."""
+"""Apps of a team on real containers: their image made in every way, recipes on it, a database beside it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ app = FastAPI()
 
 @app.get("/who")
 def who():
-    return {"uid": os.getuid(), "cwd": os.getcwd(), "word": os.environ.get("WORD"), "git": Path(".git").exists()}
+    word = os.environ.get("WORD")
+    return {"uid": os.getuid(), "cwd": os.getcwd(), "word": word, "git": Path(".git").exists()}
 
 @app.get("/write")
 def write(path: str):
