@@ -16,7 +16,7 @@ from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import trial_metrics
 from harness.measurement.signals import trial_signals
 from harness.measurement.validity import Evidence, judge
-from harness.model import CapacityLoad, Trial, TrialMetrics, TrialRecord, Validity
+from harness.model import OWN_COMMAND, CapacityLoad, Trial, TrialMetrics, TrialRecord, Validity
 from harness.planning.commands import processes, speaks_tls
 from harness.planning.example import EXAMPLE
 from harness.planning.recipes import EXPECTED_STACK
@@ -98,9 +98,10 @@ def deployment_spec(trial: Trial, bench: Bench) -> DeploymentSpec:
     """How the engine is to start this trial's server."""
     variant = trial.cell.variant
     first, *beside = processes(variant, bench.target, {**bench.target.env, **bench.secrets})
+    image = bench.images[variant.recipe]
     return DeploymentSpec(
         name=trial.id,
-        image=bench.images[variant.recipe],
+        image=first.image or image,
         argv=first.argv,
         env=first.env,
         cpus=bench.server_cpus,
@@ -108,8 +109,11 @@ def deployment_spec(trial: Trial, bench: Bench) -> DeploymentSpec:
         memory_mib=variant.memory_mib,
         network=variant.network,
         stop_timeout_s=variant.graceful_timeout_s + 2.0,
-        beside=tuple(beside),
+        beside=tuple(replace(process, image=process.image or image) for process in beside),
         tls=speaks_tls(variant),
+        user=bench.target.user,
+        writable=bench.target.writable,
+        port=bench.target.port if variant.recipe == OWN_COMMAND else None,
     )
 
 
