@@ -1,0 +1,74 @@
+"""Locust itself around the users of a file: its environment, its runner and its events, without its clock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import locust
+from locust import FastHttpUser, User
+from locust.argument_parser import get_parser
+from locust.env import Environment
+
+from scenarios.loadkit.exchanges import requests_time_out_after
+from scenarios.loadkit.locust_file import LocustFile, said_by
+from scenarios.loadkit.locust_users import Crowd, shares
+
+LISTENERS_S = 5.0
+"""For the listeners of a test's start, and for those of its end."""
+
+
+@contextmanager
+def started(
+    file: LocustFile, users: tuple[type[User], ...], *, base_url: str, timeout_s: float
+) -> Iterator[Any]:
+    """An environment as Locust's command line makes it, arguments at their defaults; the host is ours.
+
+    A time-out that the file gives stays; where it gives none, `timeout_s` holds for each request. Raises
+    BadRequest for what the file's listeners do.
+    """
+    own_timeout_s, FastHttpUser.network_timeout = FastHttpUser.network_timeout, timeout_s
+    if trusted := os.environ.get("SSL_CERT_FILE"):
+        os.environ.setdefault("REQUESTS_CA_BUNDLE", trusted)
+    with said_by(file, within_s=LISTENERS_S):
+        environment = _environment(file, users, base_url)
+    try:
+        with requests_time_out_after(timeout_s):
+            yield environment
+    finally:
+        FastHttpUser.network_timeout = own_timeout_s
+        with said_by(file, within_s=LISTENERS_S):
+            environment.runner.quit()
+            environment.events.quitting.fire(environment=environment, reverse=True)
+
+
+def _environment(file: LocustFile, users: tuple[type[User], ...], base_url: str) -> Any:
+    for user in users:
+        user.host = base_url
+    options = get_parser(default_config_files=[]).parse_args([])
+    options.host = base_url
+    environment = Environment(
+        user_classes=list(users),
+        locustfile=file.name,
+        events=locust.events,
+        host=base_url,
+        parsed_options=options,
+    )
+    runner = environment.create_local_runner()
+    environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
+    environment.events.test_start.fire(environment=environment)
+    return environment
+
+
+@contextmanager
+def crowded(environment: Any, file: LocustFile, users: int | Mapping[str, int]) -> Iterator[Crowd]:
+    """So many users in all, or of each class; none of them outlives the block."""
+    crowd = Crowd(environment, file)
+    try:
+        with said_by(file):
+            crowd.spawn(shares(environment, users) if isinstance(users, int) else users)
+        yield crowd
+    finally:
+        crowd.cut_off()
