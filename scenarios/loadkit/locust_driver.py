@@ -13,7 +13,7 @@ import locust
 
 from scenarios.loadkit.busy import broken_off
 from scenarios.loadkit.client import SendOnceClient
-from scenarios.loadkit.drive import LoadResult, Progress, watch, window_of
+from scenarios.loadkit.drive import watch, window_of
 from scenarios.loadkit.errors import BadRequest
 from scenarios.loadkit.exchanges import Exchanges, counted
 from scenarios.loadkit.locust_environment import crowded, started
@@ -21,10 +21,13 @@ from scenarios.loadkit.locust_events import EventLog, recorded
 from scenarios.loadkit.locust_file import LocustFile, imported
 from scenarios.loadkit.locust_users import Crowd
 from scenarios.loadkit.locust_verify import verify_users
-from scenarios.loadkit.session import Window
+from scenarios.loadkit.result import LoadResult, Progress
 from scenarios.loadkit.spec import ClosedLoad, DriveSpec
+from scenarios.loadkit.window import Window
 
 INTERNAL_ERROR = 500
+ON_START_TIMEOUTS = 3
+"""An on_start may take that many time-outs of a request."""
 KILL_AFTER_S = 5.0
 """Beyond the longest that a load may last, for users that let nobody else run."""
 
@@ -46,7 +49,7 @@ class LocustWorkload:
         """
         client = SendOnceClient.to(base_url, timeout_s=timeout_s)
         try:
-            answer = client.get("/")
+            answer = client.ask("/")
         finally:
             client.close()
         return None if 0 < answer.status < INTERNAL_ERROR else f"GET /: {answer}"
@@ -57,14 +60,16 @@ class LocustWorkload:
         with (
             imported(self._file) as users,
             started(self._file, users, base_url=base_url, timeout_s=timeout_s) as environment,
-            crowded(environment, self._file, {user.__name__: 1 for user in environment.user_classes}) as crowd,
+            crowded(
+                environment, self._file, {user.__name__: 1 for user in environment.user_classes}
+            ) as crowd,
         ):
             return verify_users(crowd, self._file, timeout_s=timeout_s)
 
     def prepare(self, base_url: str, *, clients: int, timeout_s: float) -> None:
-        """Every user stands, its on_start done within that time; nothing of it is counted or measured.
+        """Every user stands, its on_start done within three times that; nothing of it is counted or measured.
 
-        Raises BadRequest, or WrongResponse naming what kept a user from it.
+        `timeout_s` is that of a request. Raises BadRequest, or WrongResponse naming what kept a user from it.
         """
         self.let_go()
         with ExitStack() as stack:
@@ -73,7 +78,7 @@ class LocustWorkload:
                 started(self._file, users, base_url=base_url, timeout_s=timeout_s)
             )
             crowd = stack.enter_context(crowded(environment, self._file, clients))
-            crowd.wait_until_up(timeout_s)
+            crowd.wait_until_up(ON_START_TIMEOUTS * timeout_s)
             crowd.check()
             self._held = stack.pop_all(), environment, crowd
 

@@ -17,7 +17,7 @@ from geventhttpclient._parser import HTTPParseError
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
 
-from scenarios.loadkit.client import DISCONNECTED, OK, TIMED_OUT, WRONG_BODY
+from scenarios.loadkit.answer import DISCONNECTED, RIGHT, TIMED_OUT, WRONG_BODY
 from scenarios.loadkit.recorder import RAISED, Recorder
 
 _TIMEOUTS = (
@@ -97,9 +97,9 @@ def recorded(events: Any) -> Iterator[EventLog]:
 
 
 def outcome(exception: BaseException | None, response: object) -> int:
-    """OK as the file judges it; otherwise HTTP status, TIMED_OUT, DISCONNECTED or WRONG_BODY."""
+    """RIGHT as the file judges it; otherwise HTTP status, TIMED_OUT, DISCONNECTED or WRONG_BODY."""
     if exception is None:
-        return OK
+        return RIGHT
     status = getattr(response, "status_code", None) or 0
     if status >= 400:
         return int(status)

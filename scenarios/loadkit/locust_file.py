@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import gevent
 import locust
@@ -42,10 +41,9 @@ class LocustFile:
         return "locustfile" if taken else stem
 
 
-def locust_file(message: Mapping[str, Any]) -> LocustFile:
+def locust_file(fields: Fields) -> LocustFile:
     """Read a `workload` message. Raises BadRequest naming the field."""
-    fields = Fields(message, "workload")
-    env = fields.mapping("env") if "env" in message else {}
+    env = fields.mapping("env") if "env" in fields.message else {}
     wrong = [name for name, value in env.items() if not isinstance(value, str)]
     if wrong:
         raise BadRequest(f"workload.env.{wrong[0]} must be a string")

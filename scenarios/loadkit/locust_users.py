@@ -75,7 +75,7 @@ class Crowd:
         if self.problem is None and len(self.up) < len(self.users):
             self.problem = (
                 f"{len(self.users) - len(self.up)} of {len(self.users)} users were not done with on_start after "
-                f"{bound_s:g} s"
+                f"{bound_s:g} s: raise request_timeout_s, of which it may take three, or lower clients"
             )
 
     def open(self, start_s: float) -> None:

@@ -9,8 +9,8 @@ import gevent
 import locust
 from locust import User
 
+from scenarios.loadkit.answer import RIGHT
 from scenarios.loadkit.busy import broken_off
-from scenarios.loadkit.client import OK
 from scenarios.loadkit.errors import WrongResponse
 from scenarios.loadkit.locust_events import outcome
 from scenarios.loadkit.locust_file import LocustFile, shortened
@@ -59,7 +59,7 @@ class _Seen:
     ) -> None:
         """A listener of events.request."""
         status = outcome(exception, response)
-        if status == OK:
+        if status == RIGHT:
             self.right += 1
             greenlet: Any = gevent.getcurrent()
             if (getattr(greenlet, "args", ()) or (None,))[0] in self._crowd.up:
@@ -89,6 +89,8 @@ class _Seen:
         if self._crowd.problem:
             problems.append(self._crowd.problem)
         elif not problems:
-            problems = [f"{name} got no right answer within {timeout_s:g} s" for name in self._waiting.values()]
+            problems = [
+                f"{name} got no right answer within {timeout_s:g} s" for name in self._waiting.values()
+            ]
         if problems:
             raise WrongResponse(f"{self._file.name}: {'; '.join(problems)}")
