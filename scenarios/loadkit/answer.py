@@ -71,10 +71,14 @@ class Parser(HTTPResponseParser):
         else:
             self.body = data
 
-    def _skip(self, *_: object) -> None:
+    def _on_headers_complete(self) -> bool:
+        """Whether to skip a body."""
+        return False
+
+    def _skip(self, text: str) -> None:
         """The C parser requires every callback."""
 
-    _on_headers_complete = _on_status = _on_header_field = _on_header_value = _skip
+    _on_status = _on_header_field = _on_header_value = _skip
 
 
 class HeadParser(Parser):

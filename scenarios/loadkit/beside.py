@@ -26,7 +26,7 @@ def _keep_sending(session: Session, user: type[LeanUser]) -> None:
     """
     if user.beside is None:
         return
-    client = SendOnceClient.to(user.host, timeout_s=user.request_timeout_s)
+    client = SendOnceClient.to(str(user.host), timeout_s=user.request_timeout_s)
     data = whole(user.beside, client, NO_VALUES)
     gevent.sleep(max(0.0, session.window.start_s - monotonic()))
     try:
