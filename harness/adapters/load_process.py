@@ -156,7 +156,7 @@ class AgentGenerator:
             )
         results = self._collect(driving, scenario.warmup_s + scenario.measure_s + DRAIN_S, progress)
         for index, result in enumerate(results):
-            self._next_ids[index] += result.scheduled
+            self._next_ids[index] += max(result.scheduled, result.exchanges_sent or 0)
         self._so_far = merge(results, cpus=self._cpus[: len(driving)], earlier=self._so_far)
         return self._so_far
 

@@ -16,7 +16,7 @@ from scenarios.loadkit.client import SendOnceClient
 from scenarios.loadkit.drive import watch, window_of
 from scenarios.loadkit.errors import BadRequest
 from scenarios.loadkit.exchanges import Exchanges, counted
-from scenarios.loadkit.locust_environment import crowded, started
+from scenarios.loadkit.locust_environment import crowded, one_of_each, started
 from scenarios.loadkit.locust_events import EventLog, recorded
 from scenarios.loadkit.locust_file import LocustFile, imported
 from scenarios.loadkit.locust_users import Crowd
@@ -60,9 +60,7 @@ class LocustWorkload:
         with (
             imported(self._file) as users,
             started(self._file, users, base_url=base_url, timeout_s=timeout_s) as environment,
-            crowded(
-                environment, self._file, {user.__name__: 1 for user in environment.user_classes}
-            ) as crowd,
+            crowded(environment, self._file, one_of_each(environment)) as crowd,
         ):
             return verify_users(crowd, self._file, timeout_s=timeout_s)
 

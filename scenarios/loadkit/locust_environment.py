@@ -62,6 +62,11 @@ def _environment(file: LocustFile, users: tuple[type[User], ...], base_url: str)
     return environment
 
 
+def one_of_each(environment: Any) -> Mapping[str, int]:
+    """A user of each class."""
+    return {user.__name__: 1 for user in environment.user_classes}
+
+
 @contextmanager
 def crowded(environment: Any, file: LocustFile, users: int | Mapping[str, int]) -> Iterator[Crowd]:
     """So many users in all, or of each class; none of them outlives the block."""

@@ -119,9 +119,10 @@ def outcome(exception: BaseException | None, response: object) -> int:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """With what it was raised for; geventhttpclient keeps that as `original`."""
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        error = getattr(error, "original", None) or error.__cause__ or error.__context__
 
 
 def _watched(send: Callable[..., Any]) -> Callable[..., Any]:

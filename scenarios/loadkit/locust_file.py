@@ -66,7 +66,8 @@ def imported(file: LocustFile) -> Iterator[tuple[type[User], ...]]:
             users = _load(file, written)
             if not users:
                 raise BadRequest(
-                    f"{file.name}: no user class.\nFix: subclass HttpUser or FastHttpUser, without abstract = True"
+                    f"{file.name}: no user class.\n"
+                    f"Fix: subclass HttpUser or FastHttpUser, without abstract = True"
                 )
             yield users
         finally:
@@ -83,8 +84,8 @@ def _load(file: LocustFile, written: Path) -> tuple[type[User], ...]:
         users, shapes = load_locustfile(str(written))
     if shapes:
         raise BadRequest(
-            f"{file.name}: {type(shapes[0]).__name__} is a LoadTestShape, but the load comes from the scenario.\n"
-            f"Fix: take the class out, and give clients, warmup_s and measure_s in the scenario"
+            f"{file.name}: {type(shapes[0]).__name__} is a LoadTestShape, but the load comes from the "
+            f"scenario.\nFix: take the class out, and give clients, warmup_s and measure_s in the scenario"
         )
     return tuple(users.values())
 

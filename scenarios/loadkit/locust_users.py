@@ -1,4 +1,4 @@
-"""The users of a Locust file: up all at once, held until the start, asked to leave, and cut off if they stay."""
+"""The users of a Locust file: up all at once, held until the start, asked to leave, then cut off."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def shares(environment: Any, clients: int) -> Mapping[str, int]:
     counts: Mapping[str, int] = next(dispatcher)["local"]
     if sum(counts.values()) < clients:
         raise BadRequest(
-            f"{environment.locustfile}: fixed_count of all classes comes to {sum(counts.values())} users, the "
-            f"scenario has clients = {clients}.\nFix: lower clients, or give a class a weight instead"
+            f"{environment.locustfile}: fixed_count of all classes comes to {sum(counts.values())} users, "
+            f"the scenario has clients = {clients}.\nFix: lower clients, or give a class a weight instead"
         )
     return counts
 
@@ -74,8 +74,8 @@ class Crowd:
                     break
         if self.problem is None and len(self.up) < len(self.users):
             self.problem = (
-                f"{len(self.users) - len(self.up)} of {len(self.users)} users were not done with on_start after "
-                f"{bound_s:g} s: raise request_timeout_s, of which it may take three, or lower clients"
+                f"{len(self.users) - len(self.up)} of {len(self.users)} users were not done with on_start "
+                f"after {bound_s:g} s: raise request_timeout_s, of which it may take three, or lower clients"
             )
 
     def open(self, start_s: float) -> None:
@@ -99,7 +99,7 @@ class Crowd:
         self.check()
 
     def leave(self, deadline_s: float) -> None:
-        """Each finishes the iteration of its task, and its on_stop; returns when all have, or at the deadline."""
+        """Each finishes the iteration of its task, and its on_stop. Returns then, or at the deadline."""
         for user in self.users:
             user._state = LOCUST_STATE_STOPPING
         # Not user.stop(), which kills a user that waits: that user may send its next request by then.
