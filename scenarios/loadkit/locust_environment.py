@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
+from urllib.parse import urlsplit
 
 import locust
 from locust import FastHttpUser, User
@@ -19,6 +22,8 @@ from scenarios.loadkit.locust_users import Crowd, shares
 LISTENERS_S = 5.0
 """For the listeners of a test's start, and for those of its end."""
 
+LOGGED = 20
+
 
 @contextmanager
 def started(
@@ -30,18 +35,43 @@ def started(
     BadRequest for what the file's listeners do.
     """
     own_timeout_s, FastHttpUser.network_timeout = FastHttpUser.network_timeout, timeout_s
-    if trusted := os.environ.get("SSL_CERT_FILE"):
-        os.environ.setdefault("REQUESTS_CA_BUNDLE", trusted)
+    _tell_requests_of(base_url)
     with said_by(file, within_s=LISTENERS_S):
         environment = _environment(file, users, base_url)
     try:
-        with requests_time_out_after(timeout_s):
+        with requests_time_out_after(timeout_s), _few_tracebacks():
             yield environment
     finally:
         FastHttpUser.network_timeout = own_timeout_s
         with said_by(file, within_s=LISTENERS_S):
             environment.runner.quit()
             environment.events.quitting.fire(environment=environment, reverse=True)
+
+
+def _tell_requests_of(base_url: str) -> None:
+    """Through its variables, put back with the file's: no proxy, and the lean user's certificates."""
+    host = urlsplit(base_url).hostname or ""
+    os.environ["no_proxy"] = ",".join(filter(None, (host, os.environ.get("no_proxy"))))
+    if trusted := os.environ.get("SSL_CERT_FILE"):
+        os.environ.setdefault("REQUESTS_CA_BUNDLE", trusted)
+
+
+@contextmanager
+def _few_tracebacks() -> Iterator[None]:
+    """Locust logs one for each task and each listener that raises: thousands, of which a few tell."""
+    left = count(LOGGED, -1)
+    loggers = [logging.getLogger(name) for name in ("locust.user.task", None)]
+
+    def first_ones(_: logging.LogRecord) -> bool:
+        return next(left) > 0
+
+    for logger in loggers:
+        logger.addFilter(first_ones)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(first_ones)
 
 
 def _environment(file: LocustFile, users: tuple[type[User], ...], base_url: str) -> Any:

@@ -32,9 +32,11 @@ def static_server() -> Iterator[str]:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "scenarios.loadkit.static_server", "--port", str(port)]
     server = subprocess.Popen(command, cwd=PROJECT)
-    yield f"http://127.0.0.1:{port}"
-    server.terminate()
-    server.wait(timeout=10)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
 
 
 def driven(agent: AgentProcess, base_url: str) -> LoadRecord:
