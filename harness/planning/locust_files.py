@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
-from harness.model import ClosedLoad, Scenario
+from harness.model import Scenario
 
 
 def is_locust_file(scenario: Scenario) -> bool:
@@ -12,28 +13,23 @@ def is_locust_file(scenario: Scenario) -> bool:
     return scenario.locustfile.endswith(".py")
 
 
-def locust_file_problem(scenario: Scenario, source: str) -> str | None:
-    """Why this Locust file cannot run under this scenario, with the fix; None where nothing shows.
+def locust_problems(source: bytes, *, closed: bool) -> Iterator[str]:
+    """Why this Locust file cannot run under its load, each in a sentence with the fix.
 
-    Nothing is imported: what the file needs may only be in the generator's image.
+    Nothing is imported: what the file needs may only be in the generator's image. Raises what `ast.parse`
+    raises for a file that is no Python.
     """
-    name = scenario.locustfile
-    if not isinstance(scenario.load, ClosedLoad):
-        return (
-            f"{name}: load = {scenario.load.kind!r}, but a Locust file is a closed loop: it has no rate.\n"
-            f"Fix: give clients; for a rate or a capacity, put its requests into the matrix"
+    if not closed:
+        yield (
+            "a Locust file is a closed loop, it has no rate. Fix: give load.clients; for a rate or a "
+            "capacity, put its requests into the matrix"
         )
-    try:
-        tree = ast.parse(source)
-    except SyntaxError as error:
-        return f"{name}: line {error.lineno}: {error.msg}.\nFix: it must run under `locust -f {name}`"
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ClassDef) and any(_name(base) == "LoadTestShape" for base in node.bases):
-            return (
-                f"{name}: line {node.lineno}: {node.name} is a LoadTestShape, but the load comes from the "
-                f"scenario.\nFix: take the class out, and give clients and measure_s in the scenario"
+            yield (
+                f"line {node.lineno}: {node.name} is a LoadTestShape, but the load comes from the scenario. "
+                f"Fix: take the class out"
             )
-    return None
 
 
 def _name(node: ast.expr) -> str:

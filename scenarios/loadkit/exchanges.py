@@ -8,6 +8,7 @@ FastHttpUser; both are patched as this module is imported, and do as before whil
 from __future__ import annotations
 
 import http.client
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
@@ -66,8 +67,8 @@ def counted(base_url: str, *, first_id: int) -> Iterator[Exchanges]:
 
 
 @contextmanager
-def requests_time_out_after(timeout_s: float) -> Iterator[None]:
-    """`requests` waits for ever unless it is told; a time-out that a file gives stays."""
+def requests_bounded(timeout_s: float) -> Iterator[None]:
+    """`requests` waits for ever and trusts certificates of its own unless told; what a file gives stays."""
     _timeouts_s.append(timeout_s)
     try:
         yield
@@ -108,11 +109,20 @@ def _patch_requests() -> None:
     send = adapter.send
 
     def bounded(
-        self: Any, request: Any, stream: bool = False, timeout: Any = None, *args: Any, **options: Any
+        self: Any,
+        request: Any,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        *args: Any,
+        **options: Any,
     ) -> Any:
         if timeout is None and _timeouts_s:
             timeout = _timeouts_s[-1]
-        return send(self, request, stream, timeout, *args, **options)
+        if verify is True and _timeouts_s:
+            # HttpUser looks at no variable that requests knows.
+            verify = os.environ.get("SSL_CERT_FILE") or True
+        return send(self, request, stream, timeout, verify, *args, **options)
 
     adapter.send = bounded
 

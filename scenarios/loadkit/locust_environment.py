@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
-from urllib.parse import urlsplit
 
 import locust
 from locust import FastHttpUser, User
 from locust.argument_parser import get_parser
 from locust.env import Environment
 
-from scenarios.loadkit.exchanges import requests_time_out_after
+from scenarios.loadkit.exchanges import requests_bounded
 from scenarios.loadkit.locust_file import LocustFile, said_by
 from scenarios.loadkit.locust_users import Crowd, shares
 
@@ -31,29 +29,20 @@ def started(
 ) -> Iterator[Any]:
     """An environment as Locust's command line makes it, arguments at their defaults; the host is ours.
 
-    A time-out that the file gives stays; where it gives none, `timeout_s` holds for each request. Raises
-    BadRequest for what the file's listeners do.
+    A time-out that the file gives stays; where it gives none, `timeout_s` holds for each request, and the
+    certificates that are trusted are the lean user's. Raises BadRequest for what the file's listeners do.
     """
     own_timeout_s, FastHttpUser.network_timeout = FastHttpUser.network_timeout, timeout_s
-    _tell_requests_of(base_url)
     with said_by(file, within_s=LISTENERS_S):
         environment = _environment(file, users, base_url)
     try:
-        with requests_time_out_after(timeout_s), _few_tracebacks():
+        with requests_bounded(timeout_s), _few_tracebacks():
             yield environment
     finally:
         FastHttpUser.network_timeout = own_timeout_s
         with said_by(file, within_s=LISTENERS_S):
             environment.runner.quit()
             environment.events.quitting.fire(environment=environment, reverse=True)
-
-
-def _tell_requests_of(base_url: str) -> None:
-    """Through its variables, put back with the file's: no proxy, and the lean user's certificates."""
-    host = urlsplit(base_url).hostname or ""
-    os.environ["no_proxy"] = ",".join(filter(None, (host, os.environ.get("no_proxy"))))
-    if trusted := os.environ.get("SSL_CERT_FILE"):
-        os.environ.setdefault("REQUESTS_CA_BUNDLE", trusted)
 
 
 @contextmanager

@@ -245,12 +245,6 @@ def test_listeners_variables_and_arguments(agent: AgentProcess, server: PathServ
     assert told.read_text().split("\n") == ["init cheese True", "start True", "stop 0", "quitting", ""]
 
 
-def test_a_proxy_of_the_environment_is_not_for_the_server(agent: AgentProcess, server: PathServer) -> None:
-    load(agent, get("/fine", user="HttpUser"), HTTP_PROXY="http://127.0.0.1:9")
-    totals, _ = agent.drive(**QUICK)
-    assert totals["ok"] == totals["scheduled"] == totals["exchanges"] > 0
-
-
 def test_each_run_imports_the_file_anew(agent: AgentProcess, server: PathServer) -> None:
     source = """
         ACCOUNTS = ["a", "b"]
