@@ -85,7 +85,16 @@ class Engine(Protocol):
 class Generator(Protocol):
     """A load generator attached to one deployment."""
 
-    def wait_ready(self, *, workers: int, timeout_s: float) -> ServerFacts: ...
+    def wait_ready(
+        self, *, workers: int, timeout_s: float, scenario: Scenario, ready: str | None, inside: bool
+    ) -> ServerFacts | None:
+        """Until `ready` is answered with 2xx or, where it is None, the scenario's first request as expected.
+
+        Inside, every worker must be seen too; of a black box there are no facts. Raises NotReady or
+        CannotServe.
+        """
+        ...
+
     def probe(self) -> ServerFacts: ...
     def verify(self, scenario: Scenario) -> None:
         """Raises WrongResponse when one request of each kind is not answered as expected."""

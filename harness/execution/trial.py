@@ -38,6 +38,8 @@ class Bench:
     server_cpus: tuple[int, ...]
     ready_timeout_s: float
     seed: int
+    ready: str | None = "/health/ready"
+    """The target's path that answers 2xx once the app can serve; None is the scenario's first request."""
     ceiling_per_s: float | None = None
     """Highest closed-loop rate the generator reached on the static server."""
     ceilings: Mapping[str, float] = field(default_factory=dict)
@@ -163,7 +165,13 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
     variant, scenario = trial.cell.variant, trial.cell.scenario
     with bench.generators.attached(deployment) as generator:
         notes.lap("start")
-        generator.wait_ready(workers=variant.workers, timeout_s=bench.ready_timeout_s)
+        generator.wait_ready(
+            workers=variant.workers,
+            timeout_s=bench.ready_timeout_s,
+            scenario=scenario,
+            ready=bench.ready,
+            inside=variant.wrapped,
+        )
         notes.lap("ready")
         generator.verify(scenario)
         before, notes.facts = deployment.memory(), generator.probe()

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 VARIABLE = re.compile(r"\{(\{[A-Za-z_][\w.-]*\})\}|\{([A-Za-z_][\w.-]*)\}", re.ASCII)
-PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+ON_REQUEST_LINES = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>\\^`{|}')
 
 UUID = "uuid"
 UUID_MARK = str(uuid4())
@@ -33,7 +33,7 @@ def fill_text(template: str, values: Values, quoted: Callable[[str], str] = lamb
 
 def fill_path(template: str, values: Values) -> str:
     """Values are percent-encoded; so is whatever else may not stand on a request line."""
-    return quote(fill_text(template, values, lambda text: quote(text, safe="")), safe=PRINTABLE)
+    return quote(fill_text(template, values, lambda text: quote(text, safe="")), safe=ON_REQUEST_LINES)
 
 
 def fill_json(template: Any, values: Values) -> Any:

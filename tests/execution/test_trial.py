@@ -33,7 +33,7 @@ class StoryGenerator:
         self.story: list[str] = []
         self._load: LoadRecord | None = None
 
-    def wait_ready(self, *, workers: int, timeout_s: float) -> ServerFacts:
+    def wait_ready(self, *, workers: int, timeout_s: float, **_: object) -> ServerFacts:
         self._step("ready")
         return self._facts()
 

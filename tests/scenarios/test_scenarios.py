@@ -41,9 +41,10 @@ def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def ready_agent(agent: AgentProcess, app_url: str) -> AgentProcess:
-    assert agent.ready(app_url)["variant_id"] == "scenario-tests"
-    return agent
+def ready_agent(app_url: str) -> Iterator[AgentProcess]:
+    with AgentProcess() as agent:
+        assert agent.ready(app_url)["variant_id"] == "scenario-tests"
+        yield agent
 
 
 def test_all_scenarios_are_here() -> None:
