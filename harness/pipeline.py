@@ -156,15 +156,17 @@ def _build(
 def _bench(engine: Engine, images: Mapping[str, str], matrix: Matrix, watcher: Watcher) -> Bench:
     generators = ProcessLoadGenerator(engine, image=images[GENERATOR], cpus=matrix.generator_cpus)
     watcher.said("calibrating the load generator on a static server")
-    ceiling_per_s, warnings = calibrate(
+    calibration = calibrate(
         matrix.scenarios,
         engine=engine,
         generators=generators,
         image=images[GENERATOR],
         server_cpus=matrix.server_cpus,
     )
-    watcher.said(f"the generator reaches {ceiling_per_s:,.0f} requests/s")
-    for warning in warnings:
+    watcher.said(f"the generator reaches {calibration.ceiling_per_s:,.0f} requests/s")
+    for name, ceiling_per_s in calibration.ceilings.items():
+        watcher.said(f"with the users of {name} it reaches {ceiling_per_s:,.0f} requests/s")
+    for warning in calibration.warnings:
         watcher.said(f"warning: {warning}")
     return Bench(
         engine=engine,
@@ -175,7 +177,8 @@ def _bench(engine: Engine, images: Mapping[str, str], matrix: Matrix, watcher: W
         ready_timeout_s=matrix.ready_timeout_s,
         seed=matrix.seed,
         # One static server cannot keep several generators busy: what it gives is not their limit then.
-        ceiling_per_s=ceiling_per_s if len(matrix.generator_cpus) == 1 else None,
+        ceiling_per_s=calibration.ceiling_per_s if len(matrix.generator_cpus) == 1 else None,
+        ceilings=calibration.ceilings,
         busy_s=None if matrix.shared_cpus else busy_s,
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from docker import DockerClient
 
 from harness.adapters import app_build, docker_build
+from harness.adapters.assets import workspace
 from harness.adapters.docker_build import APP_STAGE, TeamApp
 from harness.adapters.docker_client import engine_errors
 from harness.adapters.image_python import ImageFacts, files_of, find_python, runtime_user
@@ -47,7 +48,7 @@ class RecipeImages:
         """The id of a team's image, made once. Raises AppImageFailed."""
         known = self._apps.get(target.name)
         if known is None or known[0] != target:
-            logs = self._project / ".harness" / "builds"
+            logs = workspace(self._project) / "builds"
             with engine_errors(self._client, f"building {target.name}", refusal=AppImageFailed):
                 image = app_build.app_image_id(self._client, self._project, logs, target, self._base)
             self._apps[target.name] = known = (target, image)

@@ -27,6 +27,7 @@ from harness.measurement.load_shares import (
 )
 from harness.model import CapacityLoad, ClosedLoad, OpenLoad, Scenario
 from harness.planning.commands import GENERATOR_ARGV
+from harness.planning.locust_files import is_locust_file
 from harness.planning.workload_message import workload_message
 from harness.workload import RequestSpec
 
@@ -41,6 +42,8 @@ START_LEAD_S = 0.5
 """Between telling several agents to start and their common start."""
 STEPS_AT_ONCE = 8
 """Clients of one agent that take their steps before the load at the same time."""
+ON_START_TIMEOUTS = 3
+"""An on_start of a Locust file may take that many time-outs of a request."""
 SHORTEST_SECRET = 4
 """A shorter value stands in too many texts to be taken out of them."""
 ID_BITS_PER_AGENT = 48
@@ -164,7 +167,7 @@ class AgentGenerator:
         driving = self._agents[: len(loads)]
         self._tell(scenario, len(driving))
         self._timeout_s = scenario.request_timeout_s
-        if scenario.before:
+        if scenario.before or is_locust_file(scenario):
             self._take_steps(scenario, driving, loads)
         # One agent starts at its own word: its clock need not even be ours.
         start_s = time.monotonic() + START_LEAD_S if len(loads) > 1 else None
@@ -180,7 +183,7 @@ class AgentGenerator:
         under_way_s = scenario.warmup_s + scenario.measure_s + drain_s(scenario)
         results = self._collect(driving, under_way_s, progress)
         for index, result in enumerate(results):
-            self._next_ids[index] += result.scheduled
+            self._next_ids[index] += max(result.scheduled, result.exchanges_sent or 0)
         self._so_far = merge(results, cpus=self._cpus[: len(driving)], earlier=self._so_far)
         return self._so_far
 
@@ -205,7 +208,8 @@ class AgentGenerator:
         timeout_s = scenario.request_timeout_s
         for agent, count in zip(driving, clients, strict=True):
             agent.send({"op": "prepare", "clients": count, "timeout_s": timeout_s})
-        within_s = timeout_s * len(scenario.before) * ceil(max(clients) / STEPS_AT_ONCE)
+        rounds = len(scenario.before) * ceil(max(clients) / STEPS_AT_ONCE)
+        within_s = timeout_s * (ON_START_TIMEOUTS if is_locust_file(scenario) else rounds)
         for agent in driving:
             self._answer(agent.receive(within_s + GRACE_S), within_s)
 

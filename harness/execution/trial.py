@@ -16,9 +16,10 @@ from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import trial_metrics
 from harness.measurement.signals import trial_signals
 from harness.measurement.validity import Evidence, judge
-from harness.model import OWN_COMMAND, CapacityLoad, Trial, TrialMetrics, TrialRecord, Validity
+from harness.model import OWN_COMMAND, CapacityLoad, Scenario, Trial, TrialMetrics, TrialRecord, Validity
 from harness.planning.commands import processes, speaks_tls
 from harness.planning.example import EXAMPLE
+from harness.planning.locust_files import is_locust_file
 from harness.planning.recipes import EXPECTED_STACK
 from harness.search import CapacitySearch
 from harness.signals import TrialSignals
@@ -43,11 +44,17 @@ class Bench:
     """The target's path that answers 2xx once the app can serve; None is the scenario's first request."""
     ceiling_per_s: float | None = None
     """Highest closed-loop rate the generator reached on the static server."""
+    ceilings: Mapping[str, float] = field(default_factory=dict)
+    """The same with the users of a Locust file, by scenario."""
     target: Target = EXAMPLE
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Values of the target's `secret_env`, by name."""
     busy_s: Callable[[tuple[int, ...]], float] | None = None
     """Busy time of cores since boot, in seconds; None where others may use the server's cores."""
+
+    def ceiling_of(self, scenario: Scenario) -> float | None:
+        """With the users of this scenario; None where it is not known."""
+        return self.ceilings.get(scenario.name) if is_locust_file(scenario) else self.ceiling_per_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +215,7 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
             facts_after=facts_after,
             state=deployment.state(),
             server_cpus=len(bench.server_cpus),
-            ceiling_per_s=bench.ceiling_per_s,
+            ceiling_per_s=bench.ceiling_of(scenario),
             expected_stack=EXPECTED_STACK.get(variant.recipe),
             signals=notes.signals,
             of_search=tuple(search_findings(notes.search, scenario)) if notes.search else (),

@@ -9,7 +9,15 @@ from operator import xor
 import numpy as np
 
 from harness.deployment import ServerFacts
-from harness.measurement.load import DISCONNECTED, DROPPED, TIMED_OUT, UNDRAINED, WRONG_BODY, LoadRecord
+from harness.measurement.load import (
+    DISCONNECTED,
+    DROPPED,
+    RAISED,
+    TIMED_OUT,
+    UNDRAINED,
+    WRONG_BODY,
+    LoadRecord,
+)
 
 RIGHT = 200
 """The status of a request that got the answer its scenario expects; a wrong body has a status of its own."""
@@ -20,6 +28,7 @@ _KINDS = {
     WRONG_BODY: "with a wrong body",
     DROPPED: "never sent",
     UNDRAINED: "undrained",
+    RAISED: "raised by a task",
 }
 
 
@@ -39,8 +48,17 @@ def served_ids(before: ServerFacts, after: ServerFacts) -> tuple[int, int]:
     return added % 2**64, reduce(xor, (w.id_xor for w in (*before.workers, *after.workers)), 0)
 
 
+def reached(load: LoadRecord) -> tuple[int, int]:
+    """At least and at most how many requests reached the server, by what the client saw."""
+    if load.exchanges is not None and load.exchanges_sent is not None:
+        return load.exchanges, load.exchanges_sent
+    return load.ok, load.ok + load.failed + load.timed_out + load.undrained
+
+
 def unanswered(load: LoadRecord) -> int:
     """At most how many requests got no HTTP response; failures before the window may be of either kind."""
+    if load.exchanges is not None and load.exchanges_sent is not None:
+        return load.exchanges_sent - load.exchanges
     answered_wrongly = ((load.status >= 0) & (load.status != RIGHT)) | (load.status == WRONG_BODY)
     return load.timed_out + load.undrained + load.failed - int(np.count_nonzero(answered_wrongly))
 

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.deployment import DeploymentState, ResourceReading, ServerFacts
-from harness.measurement.accounting import RIGHT, served, served_ids, unanswered, worker_pids, wrong_by_kind
+from harness.measurement.accounting import (
+    RIGHT,
+    reached,
+    served,
+    served_ids,
+    unanswered,
+    worker_pids,
+    wrong_by_kind,
+)
 from harness.measurement.littles_law import one_clock
 from harness.measurement.load import DROPPED, WRONG_BODY, LoadRecord
 from harness.measurement.metrics import in_window
@@ -91,10 +99,9 @@ def same_requests(evidence: Evidence) -> Iterator[Finding]:
     load, before, after = evidence.load, evidence.facts_before, evidence.facts_after
     if worker_pids(before) != worker_pids(after):
         return
-    count = served(before, after)
-    at_most = load.ok + load.failed + load.timed_out + load.undrained
-    if not load.ok <= count <= at_most:
-        expected = f"{load.ok}" if load.ok == at_most else f"{load.ok} to {at_most}"
+    count, (at_least, at_most) = served(before, after), reached(load)
+    if not at_least <= count <= at_most:
+        expected = f"{at_least}" if at_least == at_most else f"{at_least} to {at_most}"
         yield (
             Validity.INVALID,
             f"I2: the server counted {count} requests where the client's answers allow {expected}: "

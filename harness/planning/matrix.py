@@ -106,9 +106,7 @@ def resolve(
     )
 
 
-def _variants(
-    file: MatrixFile, target: Target, machine: _Machine, problems: list[str]
-) -> dict[str, Variant]:
+def _variants(file: MatrixFile, target: Target, machine: _Machine, problems: list[str]) -> dict[str, Variant]:
     """By id, equal deployments merged; what is impossible goes to `problems`."""
     merged: dict[str, Variant] = {}
     before = len(problems)

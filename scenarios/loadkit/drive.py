@@ -39,7 +39,7 @@ def drive(
 ) -> LoadResult:
     """Run one load to its end: at most warm-up + window + drain after its start. One client for each mix."""
     with _no_gc_pauses():
-        window = _window(spec, now_s=monotonic())
+        window = window_of(spec, now_s=monotonic())
         session = Session(_recorder(spec, window), window, first_id=spec.id_base + 1)
         user_class = _driven(scenario, spec, session, base_url=base_url, mixes=iter(mixes))
         runner = Environment(user_classes=[user_class], catch_exceptions=False).create_local_runner()
@@ -47,7 +47,7 @@ def drive(
             # Not runner.start(): it ramps up at a spawn rate, and the whole load has to stand at once.
             runner.spawn_users({user_class.__name__: len(mixes)})
             beside = neighbour(session, user_class)
-            cpu_share = _watch(window, session.recorder, progress)
+            cpu_share = watch(window, session.recorder, progress)
             runner.user_greenlets.join(timeout=max(0.0, window.deadline_s - monotonic()))
             beside.get()
         finally:
@@ -62,7 +62,7 @@ def drive(
     )
 
 
-def _window(spec: DriveSpec, *, now_s: float) -> Window:
+def window_of(spec: DriveSpec, *, now_s: float) -> Window:
     start_s = max(now_s + LEAD_S, spec.start_at_s or 0.0)
     end_s = start_s + spec.warmup_s + spec.measure_s
     return Window(
@@ -103,7 +103,7 @@ def _driven(
     return driven
 
 
-def _watch(window: Window, recorder: Recorder, progress: Progress) -> NDArray[np.float64]:
+def watch(window: Window, recorder: Recorder, progress: Progress) -> NDArray[np.float64]:
     """Report about once a second until the window ends; CPU seconds per second of it, shape (seconds,)."""
     shares: list[float] = []
     answered, at_s, cpu_s = 0, window.start_s, process_time()

@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 
 from scenarios.loadkit.answer import DISCONNECTED, RIGHT, TIMED_OUT, WRONG_BODY
 
-DROPPED, UNDRAINED = -4, -5
-"""Never sent; sent, and still unanswered when the run ended."""
+DROPPED, UNDRAINED, RAISED = -4, -5, -6
+"""Never sent; sent, and still unanswered when the run ended; no request, but a task of a Locust file that
+raised an exception."""
+
+_BROKEN = (DISCONNECTED, RAISED)
+_UNANSWERED = frozenset({TIMED_OUT, *_BROKEN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,9 @@ class Totals:
     id_xor: int
     in_flight_s: float
     """Sum of the times from send to answer of these requests."""
+    exchanges: int | None = None
+    """Answered HTTP exchanges, where these are not the requests one by one; the ids are theirs."""
+    exchanges_sent: int | None = None
 
 
 class Recorder:
@@ -64,7 +71,7 @@ class Recorder:
     def finish(self, slot: int, now_s: float, status: int) -> None:
         """The request ended. `finished_s` stays NaN where no whole answer came back."""
         self.status[slot] = status
-        if status != TIMED_OUT and status != DISCONNECTED:
+        if status not in _UNANSWERED:
             self.finished_s[slot] = now_s
             self.answered += 1
 
@@ -80,7 +87,7 @@ class Recorder:
         return Totals(
             scheduled=len(status),
             ok=counts[RIGHT],
-            failed=int(np.count_nonzero((answered & (status != RIGHT)) | (status == DISCONNECTED))),
+            failed=int(np.count_nonzero((answered & (status != RIGHT)) | np.isin(status, _BROKEN))),
             timed_out=counts[TIMED_OUT],
             dropped=counts[DROPPED],
             undrained=counts[UNDRAINED],

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from scenarios.loadkit.catalogue import load_scenario
 from scenarios.loadkit.lean import LeanWorkload
+from scenarios.loadkit.locust_driver import LocustWorkload
+from scenarios.loadkit.locust_file import locust_file
 from scenarios.loadkit.own import own_requests
 from scenarios.loadkit.result import LoadResult, Progress
 from scenarios.loadkit.spec import DriveSpec, Fields
@@ -45,6 +47,7 @@ def workload_of(message: Mapping[str, Any]) -> Workload:
     makers: dict[str, Callable[[Fields], Workload]] = {
         "bundled": lambda fields: LeanWorkload(load_scenario(fields.text("locustfile"))),
         "requests": lambda fields: LeanWorkload(own_requests(fields)),
+        "locustfile": lambda fields: LocustWorkload(locust_file(fields)),
     }
     fields = Fields(message, "workload")
     return makers[fields.text("kind", choices=tuple(makers))](fields)
