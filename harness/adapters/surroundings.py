@@ -1,48 +1,63 @@
-"""Looks at a build context for `harness init`, within bounds; values of secrets are not kept."""
+"""Looks around a [target]: its context, requirements, app and env_file."""
 
 from __future__ import annotations
 
-import re
-import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.adapters.context_files import python_files, requirement_files
-from harness.planning.discovery import find_requirements
-from harness.planning.first_draft import Surroundings
+from harness.adapters.workload_files import Unreadable, inside, read_env_file
+from harness.planning.discovery import find_apps
+from harness.planning.schema import MatrixFile
+from harness.planning.schema_target import TargetTable
+from harness.planning.target_checks import Surroundings, must_be_found
 
-MAX_ENV_BYTES = 1_000_000
-ENV_LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MULTILINE)
 
-
-def look(context: Path) -> Surroundings:
-    """What a first harness.toml can be made from."""
-    files = python_files(context)
-    usable = requirement_files(context)
-    if not _names_dependencies(files.get("pyproject.toml", "")):
-        usable -= {"pyproject.toml"}
+def surroundings(directory: Path, file: MatrixFile) -> Surroundings | None:
+    """What is there, for the [target] of a file in this directory; None without one."""
+    table = file.target
+    if table is None:
+        return None
+    # A context may lie above the file, such as "..": it is the team's own directory.
+    context = (directory / table.context).resolve()
+    problems: list[str] = []
+    secret_names: tuple[str, ...] = ()
+    if context == Path("/") or not context.is_dir():
+        problems.append(f"target.context = {table.context!r}: {context} is no directory to build from")
+        context_is_there = False
+    else:
+        context_is_there = True
+        problems.extend(_path_problems(context, table))
+    if table.env_file is not None:
+        try:
+            secret_names = tuple(sorted(read_env_file(directory, table.env_file)))
+        except Unreadable as error:
+            problems.append(f"target.env_file = {table.env_file!r}: {error}")
+    files = python_files(context) if context_is_there and must_be_found(file) else {}
     return Surroundings(
-        directory=context.resolve().name,
-        files=files,
-        requirements=find_requirements(usable),
-        dockerfile=(context / "Dockerfile").is_file(),
-        env_names=env_names(context / ".env"),
+        context=str(context),
+        requirement_files=requirement_files(context) if context_is_there else frozenset(),
+        has_dockerfile=(context / "Dockerfile").is_file(),
+        apps=find_apps(files),
+        looked_at=sum(name.endswith(".py") for name in files),
+        secret_names=secret_names,
+        problems=tuple(problems),
     )
 
 
-def env_names(path: Path) -> tuple[str, ...] | None:
-    """The names that an .env sets; None where there is no such file that can be read."""
-    try:
-        if not path.is_file() or path.stat().st_size > MAX_ENV_BYTES:
-            return None
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    return tuple(dict.fromkeys(ENV_LINE.findall(text)))
-
-
-def _names_dependencies(pyproject: str) -> bool:
-    """A pyproject.toml may hold settings of tools only."""
-    try:
-        return "dependencies" in tomllib.loads(pyproject).get("project", {})
-    except (ValueError, RecursionError, TypeError):
-        return False
+def _path_problems(context: Path, table: TargetTable) -> Iterator[str]:
+    for key in ("requirements", "dockerfile"):
+        path = getattr(table, key)
+        try:
+            if path is not None and not inside(context, path).is_file():
+                raise Unreadable("is no file. Fix: name one in the context")
+        except Unreadable as error:
+            yield f"target.{key} = {path!r}: {error}"
+    in_context = table.app_dir is not None and not table.app_dir.startswith("/")
+    # What an image holds is only known once it is there.
+    if in_context and table.image is None and table.dockerfile is None:
+        try:
+            if not inside(context, table.app_dir or "").is_dir():
+                raise Unreadable("is no directory. Fix: name one in the context")
+        except Unreadable as error:
+            yield f"target.app_dir = {table.app_dir!r}: {error}"

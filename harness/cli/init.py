@@ -54,7 +54,7 @@ def init(
 
 
 def _from_directory(path: Path, app: str) -> Draft:
-    from harness.adapters.surroundings import look
+    from harness.adapters.init_files import look
     from harness.planning.first_draft import draft_of, named_app
 
     around = look(path)
@@ -63,7 +63,7 @@ def _from_directory(path: Path, app: str) -> Draft:
 
 def _from_compose(path: Path, compose: Path, service: str, app: str) -> Draft:
     from harness.adapters.compose_file import read_compose
-    from harness.adapters.surroundings import env_names, look
+    from harness.adapters.init_files import env_names, look
     from harness.planning.compose import from_compose
     from harness.planning.compose_draft import draft_of_service
     from harness.planning.discovery import find_apps

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from harness.errors import ConfigurationError
-from harness.planning.compose_env import Values, app_env, filled, service_env
-from harness.planning.schema_base import DNS_LABEL, SYSTEM_DIRECTORIES
+from harness.planning import compose_values
+from harness.planning.compose_env import Values, app_env, service_env
+from harness.planning.compose_values import Table
+from harness.planning.schema_base import DNS_LABEL
 from harness.planning.schema_target import IMPORT_STRING
 from harness.planning.starter import ServiceDraft, Setting
 from harness.planning.suggestions import unknown
@@ -29,9 +30,7 @@ TAKEN = frozenset(
     }
 )
 HEALTH_URL = re.compile(r"https?://[^/\s\"']+(?P<path>/[^\s\"'|;)#]*)")
-PORT = re.compile(r"(?:.*:)?(?P<port>\d{1,5})(?:-\d+)?(?:/tcp)?")
 MAX_SERVICES = 20
-Table = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +50,8 @@ class FromCompose:
     ready: str | None
     user: str | None
     env: tuple[Setting, ...]
+    unset: tuple[tuple[str, str], ...]
+    """Variables whose values must come from the env_file, and what is to be said where they do not."""
     env_file: str | None
     writable: tuple[str, ...]
     services: tuple[ServiceDraft, ...]
@@ -71,12 +72,16 @@ def from_compose(document: Any, service: str, *, where: str) -> FromCompose:
     drafts = tuple(
         draft for name in needed if (draft := _service(name, services[name], values, left_out, where))
     )
-    image, (context, dockerfile) = _image(service, table, left_out), _build(service, table, left_out)
+    image, (context, dockerfile) = (
+        compose_values.image(service, table, left_out),
+        compose_values.build(service, table, left_out),
+    )
     if image is None and context is None:
         raise ConfigurationError(where, [f"services.{service}: neither image nor build; name one of them"])
     if context is not None and image is not None:
         image = None  # The name that compose gives to what it builds.
-    command = _command(service, "command", table.get("command"), left_out)
+    command = compose_values.command(service, "command", table.get("command"), left_out)
+    env, unset = app_env(service, table.get("environment"), values, left_out)
     left_out += _not_taken(service, table)
     return FromCompose(
         name=service,
@@ -86,12 +91,13 @@ def from_compose(document: Any, service: str, *, where: str) -> FromCompose:
         dockerfile=dockerfile,
         app=_app_in(command),
         command=command,
-        port=next(_ports(service, table, left_out), None),
+        port=next(compose_values.ports(service, table, left_out), None),
         ready=_health_path(table),
-        user=_user(service, table, left_out),
-        env=app_env(service, table.get("environment"), values, left_out),
-        env_file=_env_file(service, table, left_out),
-        writable=_writable(service, table, left_out),
+        user=compose_values.user(service, table, left_out),
+        env=env,
+        unset=tuple(unset.items()),
+        env_file=compose_values.env_file(service, table, left_out),
+        writable=compose_values.writable(service, table, left_out),
         services=drafts,
         left_out=tuple(dict.fromkeys(left_out)),
     )
@@ -102,9 +108,7 @@ def _only_built(services: Table, where: str) -> str:
     if len(built) == 1:
         return built[0]
     named = ", ".join(map(str, services)) or "none"
-    raise ConfigurationError(
-        where, [f"which service is the app? There are: {named}.\n    Fix: --service NAME"]
-    )
+    raise ConfigurationError(where, [f"which of {named} is the app?\n    Fix: add --service NAME"])
 
 
 def _top_level(document: Table) -> list[str]:
@@ -135,23 +139,21 @@ def _needed(service: str, services: Table, left_out: list[str]) -> list[str]:
 
 
 def _service(name: str, table: Table, values: Values, left_out: list[str], where: str) -> ServiceDraft | None:
-    image = _image(name, table, left_out)
+    image = compose_values.image(name, table, left_out)
     if image is None or "build" in table:
-        left_out.append(
-            f"{name}: is built from sources. Fix: build it, and name its image in [[target.services]]"
-        )
+        left_out.append(f"{name}: is built from sources. Fix: build it, then add its image as a service")
         return None
     if not DNS_LABEL.fullmatch(name):
         left_out.append(f"{name[:60]!r}: no host name. Fix: use a-z, 0-9 and - for the name of the service")
         return None
     settings = [Setting(key="name", value=name, why=f"as in {PurePosixPath(where).name}; its host name too")]
     settings.append(Setting(key="image", value=image))
-    if command := _command(name, "command", table.get("command"), left_out):
+    if command := compose_values.command(name, "command", table.get("command"), left_out):
         settings.append(Setting(key="command", value=command))
     settings += _readiness(name, table, image, left_out)
-    if user := _user(name, table, left_out):
+    if user := compose_values.user(name, table, left_out):
         settings.append(Setting(key="user", value=user))
-    if writable := _writable(name, table, left_out):
+    if writable := compose_values.writable(name, table, left_out):
         settings.append(
             Setting(key="writable", value=writable, why="directories it writes to, empty at first")
         )
@@ -165,54 +167,6 @@ def _service(name: str, table: Table, values: Values, left_out: list[str], where
 def _not_taken(name: str, table: Table) -> list[str]:
     unused = [str(key)[:60] for key in table if key not in TAKEN]
     return [f"{', '.join(unused)} of {name}"] if unused else []
-
-
-def _image(name: str, table: Table, left_out: list[str]) -> str | None:
-    image = table.get("image")
-    if image is None:
-        return None
-    text = filled(image) if isinstance(image, str) else None
-    if text is None or text.missing or not text.text.isprintable() or not text.text:
-        left_out.append(f"image of {name}: {str(image)[:100]} has no value here. Fix: write it in")
-        return None
-    return text.text
-
-
-def _build(name: str, table: Table, left_out: list[str]) -> tuple[str | None, str | None]:
-    """Context and Dockerfile."""
-    build = table.get("build")
-    if build is None:
-        return None, None
-    parts = {"context": build} if isinstance(build, str) else build
-    if not isinstance(parts, Mapping):
-        left_out.append(f"build of {name}: neither a directory nor a table")
-        return ".", None
-    unused = [str(key)[:60] for key in parts if key not in ("context", "dockerfile")]
-    left_out += [f"build.{key} of {name}" for key in unused]
-    context, dockerfile = (filled(str(parts.get(key) or "")) for key in ("context", "dockerfile"))
-    if "://" in context.text or context.text.startswith("git@") or context.missing:
-        left_out.append(f"build.context of {name}: {context.text[:100]} is no directory")
-        return ".", dockerfile.text or None
-    return context.text or ".", dockerfile.text or None
-
-
-def _command(name: str, key: str, value: Any, left_out: list[str]) -> tuple[str, ...]:
-    words = value
-    if isinstance(value, str):
-        try:
-            words = shlex.split(value)
-        except ValueError:
-            words = None
-    if value is None or value == []:
-        return ()
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        left_out.append(f"{key} of {name}: neither a text nor a list of words")
-        return ()
-    found = [filled(word) for word in words]
-    if any(word.missing for word in found):
-        left_out.append(f"{key} of {name}: holds variables without a value. Fix: write them in")
-        return ()
-    return tuple(word.text for word in found)
 
 
 def _app_in(command: tuple[str, ...]) -> str | None:
@@ -236,31 +190,13 @@ def _readiness(name: str, table: Table, image: str, left_out: list[str]) -> Iter
             return
     if check is not None and test is None:
         left_out.append(f"healthcheck of {name}: names no test")
-    port = next(_ports(name, table, left_out), None)
+    port = next(compose_values.ports(name, table, left_out), None)
     why = "it is ready once this port accepts"
     if port is None:
         kind = PurePosixPath(image.partition("@")[0]).name.partition(":")[0]
         port, why = USUAL_PORTS.get(kind), f"assumed: the usual port of {kind}"
     if port is not None:
         yield Setting(key="ready", value=f"tcp:{port}", why=why)
-
-
-def _ports(name: str, table: Table, left_out: list[str]) -> Iterator[int]:
-    """Inside the container, those of `ports` first."""
-    for key in ("ports", "expose"):
-        given = table.get(key)
-        if given is None:
-            continue
-        if not isinstance(given, list):
-            left_out.append(f"{key} of {name}: no list")
-            continue
-        for item in given:
-            text = item.get("target") if isinstance(item, Mapping) else item
-            match = PORT.fullmatch(filled(text).text) if isinstance(text, str) else None
-            if match and 1 <= int(match["port"]) <= 65_535:
-                yield int(match["port"])
-            else:
-                left_out.append(f"{key} of {name}: {str(item)[:60]} is no TCP port")
 
 
 def _health_path(table: Table) -> str | None:
@@ -270,65 +206,3 @@ def _health_path(table: Table) -> str | None:
     words = " ".join(word for word in test if isinstance(word, str)) if isinstance(test, list) else test
     found = HEALTH_URL.search(words) if isinstance(words, str) else None
     return found["path"] if found and found["path"].isprintable() and "$" not in found["path"] else None
-
-
-def _user(name: str, table: Table, left_out: list[str]) -> str | None:
-    user = table.get("user")
-    if user is None:
-        return None
-    if isinstance(user, str) and re.fullmatch(
-        r"[a-z0-9_][a-z0-9_-]{0,31}(:[a-z0-9_][a-z0-9_-]{0,31})?", user
-    ):
-        return user
-    left_out.append(f"user of {name}: {str(user)[:60]}")
-    return None
-
-
-def _env_file(name: str, table: Table, left_out: list[str]) -> str | None:
-    given = table.get("env_file")
-    files = [given] if isinstance(given, str | Mapping) else given if isinstance(given, list) else []
-    paths = [item.get("path") if isinstance(item, Mapping) else item for item in files]
-    named = [path for path in paths if isinstance(path, str) and path and not filled(path).missing]
-    if len(named) < len(paths) or (given and not paths):
-        left_out.append(f"env_file of {name}: one of its files has no path")
-    left_out += [f"env_file {path[:100]} of {name}: one file can be named" for path in named[1:]]
-    return named[0] if named else None
-
-
-def _writable(name: str, table: Table, left_out: list[str]) -> tuple[str, ...]:
-    """Directories of its volumes and temporary file systems: what was in them is not taken over."""
-    found: dict[str, None] = {}
-    for key in ("volumes", "tmpfs"):
-        given = table.get(key)
-        for item in given if isinstance(given, list) else [] if given is None else [given]:
-            source, path = _mount(item, key)
-            kept = path is not None and path.isprintable() and _own_directory(path) and not _is_bind(source)
-            if kept and path is not None:
-                found[path] = None
-            if not kept or key == "volumes":
-                what = f"{source or ''}{':' if source and path else ''}{path or ''}" or str(item)
-                end = "is empty in every run" if kept else "is not mounted"
-                left_out.append(f"{key} of {name}: {what[:100]} {end}")
-    return tuple(found)
-
-
-def _mount(item: Any, key: str) -> tuple[str | None, str | None]:
-    """Source and directory inside of a mount."""
-    if isinstance(item, Mapping):
-        source, path = item.get("source"), item.get("target")
-        return (source if isinstance(source, str) else None), (path if isinstance(path, str) else None)
-    if not isinstance(item, str):
-        return None, None
-    parts = filled(item).text.split(":")
-    if key == "tmpfs" or len(parts) == 1:
-        return None, parts[0]
-    return parts[0], parts[1]
-
-
-def _is_bind(source: str | None) -> bool:
-    return source is not None and source.startswith(("/", ".", "~", "$"))
-
-
-def _own_directory(path: str) -> bool:
-    parts = [part for part in path.split("/") if part]
-    return path.startswith("/") and bool(parts) and ".." not in parts and parts[0] not in SYSTEM_DIRECTORIES

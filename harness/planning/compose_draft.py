@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from harness.planning.compose import FromCompose
 from harness.planning.discovery import FoundApp
@@ -30,23 +30,21 @@ def draft_of_service(
         )
     requests = first_requests(routes, around.files.get(app.path, "") if app else "")
     if app is None and found.ready:
-        requests = (
-            FirstRequest(path=found.ready, why="its health path, as no route is known: write your own"),
-        )
+        requests = (FirstRequest(path=found.ready, why="as no route is known: write your own"),)
     return Draft(
         name=slug(found.name),
         target=(
             *(app_settings(app) if app else _own_command(found)),
             *_image(found, around, context),
             *ready,
-            *_env_file(found, env_file, env_names),
+            *_env_file(env_file, env_names),
             *_rights(found),
         ),
         env=found.env,
         services=found.services,
         requests=requests,
         black_box=app is None,
-        left_out=(*found.left_out, *_unused(found, app)),
+        left_out=(*found.left_out, *_unused(found, app, env_names or ())),
     )
 
 
@@ -72,7 +70,7 @@ def _image(found: FromCompose, around: Surroundings, context: str) -> Iterator[S
         yield Setting(key="requirements", value=around.requirements, why="found: the image is made from it")
 
 
-def _env_file(found: FromCompose, env_file: str, names: tuple[str, ...] | None) -> Iterator[Setting]:
+def _env_file(env_file: str, names: tuple[str, ...] | None) -> Iterator[Setting]:
     for setting in named_env_file(names):
         yield Setting(key="env_file", value=env_file, why=setting.why)
 
@@ -85,6 +83,7 @@ def _rights(found: FromCompose) -> Iterator[Setting]:
         yield Setting(key="writable", value=found.writable, why=why)
 
 
-def _unused(found: FromCompose, app: FoundApp | None) -> Iterator[str]:
+def _unused(found: FromCompose, app: FoundApp | None, env_names: Collection[str]) -> Iterator[str]:
+    yield from (text for name, text in found.unset if name not in env_names)
     if app and found.command:
         yield f"command of {found.name}: each variant has its server's own"

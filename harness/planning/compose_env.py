@@ -1,4 +1,4 @@
-"""Environments of compose files: what may be copied, what stands in for what has no value, what is a secret."""
+"""Environments of compose files: what is copied, what stands in for a missing value, what is a secret."""
 
 from __future__ import annotations
 
@@ -111,24 +111,27 @@ def service_env(
     return tuple(settings)
 
 
-def app_env(service: str, table: Any, values: Values, left_out: list[str]) -> tuple[Setting, ...]:
-    """The environment of the app: secrets stay where they are."""
-    settings = []
+def app_env(
+    service: str, table: Any, values: Values, left_out: list[str]
+) -> tuple[tuple[Setting, ...], dict[str, str]]:
+    """The environment of the app, and what its env_file must say: secrets stay where they are."""
+    settings: list[Setting] = []
+    unset: dict[str, str] = {}
     for name, value in _known(service, table, left_out):
         text = filled(value or "", values.stand_ins)
         if value is None or text.missing:
-            left_out.append(_without_value(service, name, value, f"write {name}=... into the env_file"))
+            unset[name] = _without_value(service, name, value, f"write {name}=... into the env_file")
         elif not is_secret(name, text.text) or text.stood_in:
             settings.append(Setting(key=name, value=text.text, why=_why(text)))
         elif _known_password(text.text) in values.throwaway:
             why = "its password is that of a service that is made for the run, and removed after it"
             settings.append(Setting(key=name, value=text.text, why=why))
         else:
-            left_out.append(
+            unset[name] = (
                 f"environment {name} of {service}: its value looks like a secret and is not copied. "
                 f"Fix: write {name}=... into the env_file"
             )
-    return tuple(settings)
+    return tuple(settings), unset
 
 
 def _known(service: str, table: Any, left_out: list[str]) -> Iterator[tuple[str, str | None]]:

@@ -104,9 +104,7 @@ def first_requests(routes: Sequence[Route], source: str) -> tuple[FirstRequest, 
             "no GET route without parameters was found, and FastAPI answers this one: replace it by your own"
         )
         return (FirstRequest(path=SCHEMA_PATH, why=why),)
-    return (
-        FirstRequest(path="/", why="assumed, as no GET route was found that needs nothing: write your own"),
-    )
+    return (FirstRequest(path="/", why="assumed: no GET route was found that needs nothing"),)
 
 
 def slug(text: str) -> str:
