@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from harness.adapters.config_file import find_project
+from harness.adapters.assets import assets
 from harness.adapters.docker_build import base_image
 from harness.adapters.docker_engine import DockerEngine
 from harness.deployment import DeploymentSpec
@@ -77,7 +77,7 @@ def run() -> str:
 
 @pytest.fixture(scope="module")
 def team_engine(run: str) -> Iterator[DockerEngine]:
-    engine = DockerEngine(find_project(Path(__file__)), run)
+    engine = DockerEngine(assets(), run)
     yield engine
     engine.close()
 
