@@ -8,6 +8,9 @@ from typing import Literal
 
 from harness.signals import WorkerSignals
 
+RUNTIME_DIR_VARIABLE = "HARNESS_RUNTIME_DIR"
+"""Where the workers of a deployment tell each other what they have counted; engines set it."""
+
 NetworkPath = Literal["shared", "bridge", "published", "host"]
 
 
@@ -50,7 +53,7 @@ class DeploymentSpec:
     stop_timeout_s: float = 12.0
     beside: tuple[ProcessSpec, ...] = ()
     """More processes of the same image. They share the first one's network, process numbers and
-    TARGET_RUNTIME_DIR, start after it and are stopped before it."""
+    HARNESS_RUNTIME_DIR, start after it and are stopped before it."""
     tls: bool = False
     """The load speaks HTTPS to it."""
 

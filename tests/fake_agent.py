@@ -55,7 +55,7 @@ class FakeAgent:
 
     def _probe(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
         ids = np.array(self._served.get(id(deployment), []), dtype=np.int64)
-        variant = deployment.spec.env.get("TARGET_VARIANT_ID", "static")
+        variant = deployment.spec.env.get("HARNESS_VARIANT_ID", "static")
         loop, http = STACKS.get(variant.split(".")[0], ("asyncio", "static"))
         first = {"requests": ids.size, "id_sum": int(ids.sum()), "id_xor": int(np.bitwise_xor.reduce(ids))}
         idle = {"requests": 0, "id_sum": 0, "id_xor": 0}

@@ -23,7 +23,7 @@ from harness.adapters.docker_network import LOOPBACK, Route, needs_own_network
 from harness.adapters.docker_subject import RUNTIME_DIR, DockerSubject, RestartPolicy
 from harness.adapters.reaper import Reaper
 from harness.adapters.together import Together, first_of
-from harness.deployment import DeploymentSpec, ProcessSpec
+from harness.deployment import RUNTIME_DIR_VARIABLE, DeploymentSpec, ProcessSpec
 from harness.errors import EnvironmentProblem
 from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS
 from harness.planning.placeholders import filled
@@ -31,7 +31,7 @@ from harness.planning.placeholders import filled
 ENDING_S = 5
 """How long a container may take to end after its output has."""
 
-SHARED_RUNTIME_DIR = "/dev/shm/target"
+SHARED_RUNTIME_DIR = "/dev/shm/harness"
 
 HARDENED: Mapping[str, Any] = {
     "read_only": True,
@@ -126,7 +126,7 @@ class DockerEngine:
     ) -> Iterator[DockerDeployment]:
         """One container of a deployment; `options` say what it shares with others."""
         if spec.beside:
-            process = replace(process, env={**process.env, "TARGET_RUNTIME_DIR": SHARED_RUNTIME_DIR})
+            process = replace(process, env={**process.env, RUNTIME_DIR_VARIABLE: SHARED_RUNTIME_DIR})
         container = self._server(spec, process, ports, **options)
         deployment = DockerDeployment(self._client, container, name=process.name, cpus=spec.cpus)
         with _in_service(deployment, route, spec):
@@ -142,7 +142,7 @@ class DockerEngine:
         route = self._route(spec, ports[0])
         container = self._server(
             spec,
-            ProcessSpec(name=spec.name, argv=spec.argv, env={**spec.env, "TARGET_RUNTIME_DIR": RUNTIME_DIR}),
+            ProcessSpec(name=spec.name, argv=spec.argv, env={**spec.env, RUNTIME_DIR_VARIABLE: RUNTIME_DIR}),
             ports,
             **route.server_options(),
             restart_policy={"Name": restart},

@@ -22,7 +22,14 @@ from harness.adapters.reaper import Reaper
 from harness.adapters.system_programs import SYSTEM_PATH, provide_programs, tls_directory
 from harness.adapters.together import Together, first_of
 from harness.adapters.virtual_env import virtual_env
-from harness.deployment import DeploymentSpec, DeploymentState, MemorySnapshot, ProcessSpec, ResourceReading
+from harness.deployment import (
+    RUNTIME_DIR_VARIABLE,
+    DeploymentSpec,
+    DeploymentState,
+    MemorySnapshot,
+    ProcessSpec,
+    ResourceReading,
+)
 from harness.errors import EnvironmentProblem, VariantError
 from harness.planning.placeholders import filled
 from harness.planning.recipes import lock_of
@@ -125,7 +132,12 @@ class ProcessEngine:
         self, spec: DeploymentSpec, process: ProcessSpec, ports: Sequence[int], scratch: Path
     ) -> Iterator[ProcessDeployment]:
         """One process tree of a deployment, its log in `scratch`."""
-        env = {**process.env, "TARGET_RUNTIME_DIR": str(scratch / "runtime")}
+        env = {
+            # The wrapper that servers import in place of the app.
+            "PYTHONPATH": str(self._project / "probe"),
+            **process.env,
+            RUNTIME_DIR_VARIABLE: str(scratch / "runtime"),
+        }
         tls = str(tls_directory(self._project))
         path = scratch / f"{process.name}.log"
         with (

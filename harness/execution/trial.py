@@ -18,9 +18,11 @@ from harness.measurement.signals import trial_signals
 from harness.measurement.validity import Evidence, judge
 from harness.model import CapacityLoad, Trial, TrialMetrics, TrialRecord, Validity
 from harness.planning.commands import processes, speaks_tls
+from harness.planning.example import EXAMPLE
 from harness.planning.recipes import EXPECTED_STACK
 from harness.search import CapacitySearch
 from harness.signals import TrialSignals
+from harness.target import Target
 
 Progress = Callable[[Mapping[str, float]], None]
 
@@ -41,6 +43,9 @@ class Bench:
     """The target's path that answers 2xx once the app can serve; None is the scenario's first request."""
     ceiling_per_s: float | None = None
     """Highest closed-loop rate the generator reached on the static server."""
+    target: Target = EXAMPLE
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Values of the target's `secret_env`, by name."""
     busy_s: Callable[[tuple[int, ...]], float] | None = None
     """Busy time of cores since boot, in seconds; None where others may use the server's cores."""
 
@@ -92,7 +97,7 @@ class _Notes:
 def deployment_spec(trial: Trial, bench: Bench) -> DeploymentSpec:
     """How the engine is to start this trial's server."""
     variant = trial.cell.variant
-    first, *beside = processes(variant)
+    first, *beside = processes(variant, bench.target, {**bench.target.env, **bench.secrets})
     return DeploymentSpec(
         name=trial.id,
         image=bench.images[variant.recipe],

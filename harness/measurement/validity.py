@@ -241,6 +241,7 @@ def as_configured(evidence: Evidence) -> Iterator[Finding]:
     variant, facts = evidence.variant, evidence.facts_before
     told: list[tuple[str, object, object]] = [
         ("variant", facts.variant_id, variant.id),
+        ("variant after the load", evidence.facts_after.variant_id, variant.id),
         ("worker count", len(facts.workers), variant.workers),
         ("access log", facts.access_log, variant.access_log),
     ]

@@ -11,11 +11,13 @@ from harness.analysis.bottleneck import RULES as BOTTLENECK_RULES
 from harness.deployment import ProcessSpec
 from harness.findings import ScenarioFinding
 from harness.model import CapacityLoad, ClosedLoad, OpenLoad, Scenario, Variant
-from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS, processes, server_env
+from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS, deployed
+from harness.planning.example import EXAMPLE
 from harness.planning.placeholders import filled
 from harness.planning.recipes import image_of
 from harness.reporting.data import ReportData
 from harness.reporting.wording import at_most, percent, plain, quantity
+from harness.target import Target
 
 DOCKERFILE = "Dockerfile.variants"
 
@@ -62,7 +64,7 @@ def deployment(data: ReportData) -> Deployment | None:
     variant = next((v for v in data.variants if v.id == chosen), None)
     if variant is None:
         return None
-    servers = _deployed(variant)
+    servers = _deployed(variant, data.matrix.target or EXAMPLE)
     stage = image_of(variant.recipe)
     image = f"harness/{stage}"
     build = ("docker", "build", "--file", DOCKERFILE, "--target", stage, "--tag", image, ".")
@@ -77,10 +79,10 @@ def deployment(data: ReportData) -> Deployment | None:
     )
 
 
-def _deployed(variant: Variant) -> list[ProcessSpec]:
+def _deployed(variant: Variant, target: Target) -> list[ProcessSpec]:
     """The processes of a variant, for containers of which the first has a published port."""
     # Such a port needs a server that listens on every address of its container.
-    found, own = processes(replace(variant, network="published")), server_env(variant)
+    found = deployed(replace(variant, network="published"), target, target.env)
     ports = range(CONTAINER_PORT, CONTAINER_PORT + len(found))
 
     def put(text: str) -> str:
@@ -90,7 +92,7 @@ def _deployed(variant: Variant) -> list[ProcessSpec]:
         ProcessSpec(
             name=process.name,
             argv=tuple(map(put, process.argv)),
-            env={name: put(own.get(name, value)) for name, value in process.env.items()},
+            env={name: put(value) for name, value in process.env.items()},
         )
         for process in found
     ]

@@ -30,7 +30,7 @@ from harness.model import (
     Validity,
     Variant,
 )
-from harness.planning.commands import GENERATOR_ARGV, server_env
+from harness.planning.commands import GENERATOR_ARGV, inside_env
 from harness.planning.placeholders import PORT
 from harness.planning.plan import cells_of, plan_blocks
 
@@ -181,7 +181,7 @@ class Rig:
             name=variant.id,
             image=self._image,
             argv=("python", "-m", f"oracles.{server.module}", "--port", PORT, *server.arguments),
-            env=server_env(variant),
+            env=inside_env(variant),
             cpus=self.bench.server_cpus,
         )
 

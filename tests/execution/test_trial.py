@@ -188,4 +188,4 @@ def test_the_deployment_is_what_the_variant_says() -> None:
     assert spec.image == "image-1"
     assert spec.cpus == (1,)
     assert spec.argv[0] == "uvicorn"
-    assert spec.env["TARGET_VARIANT_ID"] == PLAIN.id
+    assert spec.env["HARNESS_VARIANT_ID"] == PLAIN.id

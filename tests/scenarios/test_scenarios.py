@@ -25,10 +25,13 @@ def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     listener = socket.create_server(("127.0.0.1", 0))
     environment = {
         **os.environ,
-        "TARGET_VARIANT_ID": "scenario-tests",
-        "TARGET_RUNTIME_DIR": str(tmp_path_factory.mktemp("runtime")),
+        "PYTHONPATH": str(PROJECT / "probe"),
+        "TARGET_STAGE": "test",
+        "HARNESS_APP": "target_app.main:app",
+        "HARNESS_VARIANT_ID": "scenario-tests",
+        "HARNESS_RUNTIME_DIR": str(tmp_path_factory.mktemp("runtime")),
     }
-    command = [sys.executable, "-m", "uvicorn", "target_app.main:app", "--log-level", "warning"]
+    command = [sys.executable, "-m", "uvicorn", "harness_probe.asgi:app", "--log-level", "warning"]
     app = subprocess.Popen(
         [*command, "--fd", str(listener.fileno())], cwd=PROJECT, env=environment, pass_fds=[listener.fileno()]
     )

@@ -34,11 +34,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     listener = socket.create_server(("127.0.0.1", 0))
     environment = {
         **os.environ,
-        "TARGET_VARIANT_ID": "tls-tests",
-        "TARGET_RUNTIME_DIR": str(tmp_path_factory.mktemp("runtime")),
+        "PYTHONPATH": str(PROJECT / "probe"),
+        "TARGET_STAGE": "test",
+        "HARNESS_APP": "target_app.main:app",
+        "HARNESS_VARIANT_ID": "tls-tests",
+        "HARNESS_RUNTIME_DIR": str(tmp_path_factory.mktemp("runtime")),
     }
     command = [
-        *(sys.executable, "-m", "uvicorn", "target_app.main:app", "--fd", str(listener.fileno())),
+        *(sys.executable, "-m", "uvicorn", "harness_probe.asgi:app", "--fd", str(listener.fileno())),
         *("--ssl-keyfile", directory / "key.pem", "--ssl-certfile", directory / "cert.pem"),
         *("--log-level", "trace", "--no-access-log"),
     ]

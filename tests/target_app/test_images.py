@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.model import Variant
-from harness.planning.commands import CONTAINER_TLS, server_argv
+from harness.model import OWN_COMMAND, Variant
+from harness.planning.commands import CONTAINER_TLS, deployed
+from harness.planning.example import EXAMPLE
 from harness.planning.placeholders import filled
 from harness.planning.recipes import RECIPES, image_of, lock_of
 
 ROOT = Path(__file__).parents[2]
-OWN = tuple(recipe for recipe in RECIPES if image_of(recipe) == recipe)
+OURS = tuple(recipe for recipe in RECIPES if recipe != OWN_COMMAND)
+OWN = tuple(recipe for recipe in OURS if image_of(recipe) == recipe)
 IMAGES = (*OWN, "generator")
 STAGES: dict[str, str] = {}
 for parent, stage, steps in re.findall(
@@ -38,15 +40,15 @@ def lock(name: str) -> dict[str, set[str]]:
 
 
 def test_a_shared_image_is_one_that_has_an_owner() -> None:
-    assert {image_of(recipe) for recipe in RECIPES} == set(OWN)
+    assert {image_of(recipe) for recipe in OURS} == set(OWN)
     assert set(IMAGES) <= set(STAGES)
 
 
 @pytest.mark.parametrize("recipe", OWN)
-def test_an_image_started_by_hand_runs_the_command_that_is_measured(recipe: str) -> None:
+def test_an_image_started_by_hand_runs_what_a_team_deploys(recipe: str) -> None:
     (command,) = re.findall(r"^CMD (\[.*\])$", STAGES[recipe], re.MULTILINE)
-    measured = server_argv(Variant(recipe=recipe, workers=1, network="published"))
-    assert json.loads(command) == [filled(word, ports=[8000], tls=CONTAINER_TLS) for word in measured]
+    first, *_ = deployed(Variant(recipe=recipe, workers=1, network="published"), EXAMPLE, {})
+    assert json.loads(command) == [filled(word, ports=[8000], tls=CONTAINER_TLS) for word in first.argv]
 
 
 @pytest.mark.parametrize("name", IMAGES)

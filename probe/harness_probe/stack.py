@@ -9,22 +9,21 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from types import FunctionType
-from typing import Any
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple
 
 PACKAGES = (
     *("fastapi", "starlette", "pydantic", "uvicorn", "uvloop", "rloop", "httptools", "h11", "zttp"),
     *("gunicorn", "gunicorn-h1c", "uvicorn-worker", "fastapi-cli", "granian", "hypercorn"),
 )
 
-GRANIAN_LOGGED = "_callback_wrapper.<locals>._http_logger"
+GRANIAN_LOGGED = ("_http_logger", "/granian/asgi.py")
+"""Name and end of the file of the function through which granian sends what it logs."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServingStack:
+class ServingStack(NamedTuple):
     """Facts about the server. `keep_alive_s` is None when no known server runs the app."""
 
     server: str
@@ -94,10 +93,15 @@ def _granian() -> ServingStack | None:
         return ServingStack(
             server=f"granian {version('granian')}",
             http=class_path(connection),
-            access_log=any(function.__code__.co_qualname == GRANIAN_LOGGED for function in functions),
+            access_log=any(_is_granian_logger(function.__code__) for function in functions),
             keep_alive_s=settings.header_read_timeout / 1000,
         )
     return None
+
+
+def _is_granian_logger(code: CodeType) -> bool:
+    name, file = GRANIAN_LOGGED
+    return code.co_name == name and code.co_filename.endswith(file)
 
 
 @cache

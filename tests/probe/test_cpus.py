@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from target_app import cpus
-from target_app.cpus import cpu_counts, quota_cpus
+from harness_probe import cpus
+from harness_probe.cpus import cpu_counts, quota_cpus
 
 V1 = "4:memory:/docker/abc\n3:cpu,cpuacct:/docker/abc\n"
 V2 = "0::/user.slice/app.scope\n"
@@ -48,4 +48,4 @@ def test_the_quota_is_what_can_be_used(
     monkeypatch.setattr(cpus, "quota_cpus", lambda *_: limit)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    assert cpu_counts().model_dump() == {"host": 8, "affinity": 1, "quota": quota}
+    assert cpu_counts()._asdict() == {"host": 8, "affinity": 1, "quota": quota}

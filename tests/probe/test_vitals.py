@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
+import anyio.to_thread  # noqa: F401
 import pytest
 
-from target_app.counters import Vitals, WorkerCounters
-from target_app.vitals import added, watch
+from harness_probe.counters import Vitals, WorkerCounters
+from harness_probe.vitals import added, watch
 
 WAIT_S = 10.0
 
@@ -39,7 +41,7 @@ def test_only_a_worker_that_serves_is_looked_at(serving: bool, looks: int) -> No
         return counters.told[3]
 
     vitals = asyncio.run(last())
-    assert (vitals.samples, vitals.thread_limit) == (looks, 40)
+    assert vitals.samples == looks
     assert (vitals.lag_s > 0) is serving
 
 
@@ -56,3 +58,17 @@ def test_looks_add_up_and_only_long_lags_are_stalls() -> None:
         threads_busy=50,
         threads_waiting=2,
     )
+
+
+async def _looked_at() -> Vitals:
+    counters = Telling(enough=1)
+    watcher = asyncio.create_task(watch(counters))
+    await asyncio.wait_for(counters.done.wait(), WAIT_S)
+    watcher.cancel()
+    return counters.told[0]
+
+
+def test_an_app_without_anyio_has_no_threads_to_tell_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asyncio.run(_looked_at()).thread_limit == 40
+    monkeypatch.delitem(sys.modules, "anyio")
+    assert asyncio.run(_looked_at()).thread_limit == 0

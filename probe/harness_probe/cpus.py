@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-
-from pydantic import BaseModel
+from typing import NamedTuple
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 
-class CpuCounts(BaseModel):
+class CpuCounts(NamedTuple):
     host: int
     affinity: int
     quota: float

@@ -1,4 +1,4 @@
-"""The app under a real uvicorn with two workers, on an ephemeral loopback port."""
+"""The wrapped example app under a real uvicorn with two workers, on an ephemeral loopback port."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Served:
     runtime_dir: Path
 
     def probe(self) -> dict[str, Any]:
-        response = self.client.get("/probe")
+        response = self.client.get("/.harness/probe")
         response.raise_for_status()
         return dict(response.json())
 
@@ -67,12 +67,16 @@ def served(tmp_path: Path, *flags: str, **env: str) -> Iterator[Served]:
     runtime_dir, log, port = tmp_path / "run", tmp_path / "server.log", free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "target_app.main:app", "--port", str(port), *flags],
+            [sys.executable, "-m", "uvicorn", "harness_probe.asgi:app", "--port", str(port), *flags],
             env={
                 **os.environ,
-                "TARGET_VARIANT_ID": "uvicorn-standard.w2",
-                "TARGET_RUNTIME_DIR": str(runtime_dir),
-                "PYTHONPATH": str(ROOT),
+                "TARGET_STAGE": "test",
+                "HARNESS_APP": "target_app.main:app",
+                "HARNESS_APP_DIR": str(ROOT),
+                "HARNESS_VARIANT_ID": "uvicorn-standard.w2",
+                "HARNESS_RUNTIME_DIR": str(runtime_dir),
+                "HARNESS_ACCESS_LOG": "false",
+                "PYTHONPATH": str(ROOT / "probe"),
                 **env,
             },
             stdout=output,
@@ -115,7 +119,7 @@ def test_one_probe_counts_the_ids_of_both_workers_exactly(server: Served) -> Non
     before = {field: server.total(field) for field in ("requests", "id_sum")}
     ids = range(1000, 1060)
     for request_id in ids:
-        server.client.get("/items/1", headers={"x-request-id": str(request_id)}).raise_for_status()
+        server.client.get("/items/1", headers={"x-harness-id": str(request_id)}).raise_for_status()
     assert server.total("requests") - before["requests"] == len(ids)
     assert server.total("id_sum") - before["id_sum"] == sum(ids)
     assert server.total("in_flight") == 0
@@ -124,7 +128,7 @@ def test_one_probe_counts_the_ids_of_both_workers_exactly(server: Served) -> Non
 def test_a_client_that_goes_away_leaves_nothing_in_flight(server: Served) -> None:
     before = server.total("requests")
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        connection.sendall(b"GET /io/async?ms=500 HTTP/1.1\r\nHost: a\r\nX-Request-Id: 9\r\n\r\n")
+        connection.sendall(b"GET /io/async?ms=500 HTTP/1.1\r\nHost: a\r\nX-Harness-Id: 9\r\n\r\n")
         until(lambda: server.total("in_flight") == 1, server.process, server.log)
     until(lambda: server.total("in_flight") == 0, server.process, server.log)
     assert server.total("requests") == before + 1
@@ -135,7 +139,7 @@ def ask(server: Served, path: str, *, at_once: int) -> float:
 
     def one(request_id: int) -> float:
         began = time.monotonic()
-        server.client.get(path, headers={"x-request-id": str(request_id)}).raise_for_status()
+        server.client.get(path, headers={"x-harness-id": str(request_id)}).raise_for_status()
         return time.monotonic() - began
 
     with ThreadPoolExecutor(at_once) as pool:
@@ -187,13 +191,13 @@ def test_the_access_log_is_off_although_the_server_was_not_told(server: Served) 
 
 def test_plain_uvicorn_with_the_access_log_leaves_its_record(tmp_path: Path) -> None:
     flags = ("--loop", "asyncio", "--http", "h11")
-    with served(tmp_path, *flags, TARGET_ACCESS_LOG="true") as server:
+    with served(tmp_path, *flags, HARNESS_ACCESS_LOG="true") as server:
         until(lambda: len(server.pids()) == 1, server.process, server.log)
         probe = server.probe()
     assert probe["loop"].startswith("asyncio.")
     assert probe["http"] == "uvicorn.protocols.http.h11_impl.H11Protocol"
     assert probe["access_log"] is True
-    assert "GET /probe" in server.log.read_text()
+    assert "GET /.harness/probe" in server.log.read_text()
     lines = (server.runtime_dir / "lifespan.jsonl").read_text().splitlines()
     events = [(event["event"], event["pid"]) for event in map(json.loads, lines)]
     assert events == [("startup", probe["pid"]), ("shutdown", probe["pid"])]
@@ -211,7 +215,22 @@ def test_proxy_headers_decide_where_a_redirect_leads(tmp_path: Path, flag: str, 
     assert ("proxy-headers" in features) is (flag == "--proxy-headers")
 
 
-def test_a_start_without_the_variant_fails_loudly(tmp_path: Path) -> None:
-    with served(tmp_path, TARGET_VARIANT_ID="") as server:
+def test_a_start_without_a_setting_of_the_app_ends_as_the_app_says(tmp_path: Path) -> None:
+    with served(tmp_path, TARGET_STAGE="") as server:
         assert server.process.wait(WAIT_S) == 3
-    assert "TARGET_VARIANT_ID: Field required" in server.log.read_text()
+    assert "TARGET_STAGE: Field required" in server.log.read_text()
+
+
+def test_the_pool_of_threads_has_the_size_asked_for(tmp_path: Path) -> None:
+    with served(tmp_path, HARNESS_THREADS="7") as server:
+        until(lambda: len(server.pids()) == 1, server.process, server.log)
+        assert told(server, "thread_limit") == 7
+
+
+def test_what_the_import_of_the_app_raises_is_in_the_log_with_its_traceback(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("import no_such_module\n")
+    with served(tmp_path, HARNESS_APP="broken:app", HARNESS_APP_DIR=str(tmp_path)) as server:
+        assert server.process.wait(WAIT_S) != 0
+    log = server.log.read_text()
+    assert "No module named 'no_such_module'" in log
+    assert str(tmp_path / "broken.py") in log

@@ -4,16 +4,28 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from target_app.counters import MASK, PAGE, VITALS, Vitals, Worker, WorkerCounters, live_workers, process_of
-from target_app.settings import Settings
+from harness_probe.counters import (
+    MASK,
+    PAGE,
+    VITALS,
+    Vitals,
+    WorkerCounters,
+    WorkerReport,
+    live_workers,
+    process_of,
+)
+from harness_probe.settings import Settings
+from harness_probe.worker import Worker
+from harness_probe.wrapper import Wrapped
 
 
-def only_worker(settings: Settings) -> Worker:
+def only_worker(settings: Settings) -> WorkerReport:
     (worker,) = live_workers(settings.runtime_dir)
     return worker
 
@@ -21,7 +33,7 @@ def only_worker(settings: Settings) -> Worker:
 def test_ids_are_summed_and_xored_modulo_two_to_the_64(client: TestClient, settings: Settings) -> None:
     ids = [1, 2, 3, 2**64 - 1, 2**63]
     for request_id in ids:
-        client.get("/", headers={"x-request-id": str(request_id)})
+        client.get("/", headers={"x-harness-id": str(request_id)})
     worker = only_worker(settings)
     xor = 0
     for request_id in ids:
@@ -34,19 +46,18 @@ def test_ids_are_summed_and_xored_modulo_two_to_the_64(client: TestClient, setti
 def test_requests_without_a_decimal_id_are_answered_uncounted(
     client: TestClient, settings: Settings, header: str | None
 ) -> None:
-    response = client.get("/", headers={} if header is None else {"x-request-id": header})
+    response = client.get("/", headers={} if header is None else {"x-harness-id": header})
     assert response.status_code == 200
-    assert response.headers["x-variant-id"] == "test.w1"
     assert only_worker(settings).requests == 0
 
 
 def test_a_request_is_in_flight_while_its_handler_runs(app: FastAPI, settings: Settings) -> None:
     @app.get("/self")
-    async def see_oneself() -> Worker:
-        return only_worker(settings)
+    async def see_oneself() -> dict[str, Any]:
+        return only_worker(settings).plain()
 
-    with TestClient(app) as client:
-        seen = client.get("/self", headers={"x-request-id": "5"}).json()
+    with TestClient(Wrapped(app, Worker(settings))) as client:
+        seen = client.get("/self", headers={"x-harness-id": "5"}).json()
         assert (seen["requests"], seen["in_flight"]) == (1, 1)
         assert only_worker(settings).in_flight == 0
 
@@ -56,14 +67,14 @@ def test_a_raising_handler_counts_and_leaves_nothing_in_flight(app: FastAPI, set
     async def broken() -> None:
         raise ZeroDivisionError
 
-    with TestClient(app, raise_server_exceptions=False) as client:
-        assert client.get("/broken", headers={"x-request-id": "5"}).status_code == 500
+    with TestClient(Wrapped(app, Worker(settings)), raise_server_exceptions=False) as client:
+        assert client.get("/broken", headers={"x-harness-id": "5"}).status_code == 500
         worker = only_worker(settings)
     assert (worker.requests, worker.id_sum, worker.in_flight) == (1, 5, 0)
 
 
 def test_a_worker_leaves_the_list_when_it_shuts_down(app: FastAPI, settings: Settings) -> None:
-    with TestClient(app):
+    with TestClient(Wrapped(app, Worker(settings))):
         assert [worker.pid for worker in live_workers(settings.runtime_dir)] == [os.getpid()]
     assert live_workers(settings.runtime_dir) == []
 
@@ -76,9 +87,9 @@ def test_time_in_flight_is_the_integral_of_requests_over_time(
     counters = WorkerCounters()
     counters.publish(settings.runtime_dir)
     for at_s, step in ((10.0, "begin"), (12.0, "begin"), (12.5, "end")):
-        monkeypatch.setattr("target_app.counters.monotonic", lambda at_s=at_s: at_s)
+        monkeypatch.setattr("harness_probe.counters.monotonic", lambda at_s=at_s: at_s)
         counters.begin(1) if step == "begin" else counters.end()
-    monkeypatch.setattr("target_app.counters.monotonic", lambda: 14.0)
+    monkeypatch.setattr("harness_probe.counters.monotonic", lambda: 14.0)
     worker = only_worker(settings)
     assert (worker.in_flight, worker.signals.in_flight_s) == (1, 4.5)
 
