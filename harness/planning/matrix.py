@@ -107,9 +107,7 @@ def resolve(
     )
 
 
-def _variants(
-    file: MatrixFile, machine: _Machine, target: Target, problems: list[str]
-) -> dict[str, Variant]:
+def _variants(file: MatrixFile, machine: _Machine, target: Target, problems: list[str]) -> dict[str, Variant]:
     """By id, equal deployments merged; what is impossible goes to `problems`."""
     merged: dict[str, Variant] = {}
     before = len(problems)

@@ -20,8 +20,8 @@ from harness.deployment import DeploymentSpec, ServerFacts
 from harness.errors import CannotServe, GeneratorFailed, NotReady, WrongResponse
 from harness.model import ClosedLoad, OpenLoad, Scenario, Variant
 from harness.planning.commands import GENERATOR_ARGV, server_argv, server_env
-from harness.workload import RequestSpec
 from harness.planning.example import EXAMPLE
+from harness.workload import RequestSpec
 from tests.measurement.test_load_shares import result
 
 PROJECT = Path(__file__).parent.parent.parent
