@@ -81,8 +81,9 @@ def resolve(
         *_scenario_problems(file, known),
         *_impossible_loads(file.scenarios, generators=len(generator_cpus)),
     ]
-    target = _target(file, known.around)
-    variants = _variants(file, target or EXAMPLE, machine, problems)
+    # What is wrong with the target is said already: then the example stands for it.
+    target = None if problems else _target(file, known.around)
+    variants = _variants(file, machine, target or EXAMPLE, problems)
     baseline_id = file.design.baseline or next(iter(variants), "")
     if variants and baseline_id not in variants:
         problems.append(f"design.baseline: {unknown('variant', baseline_id, variants)}")
@@ -106,7 +107,7 @@ def resolve(
     )
 
 
-def _variants(file: MatrixFile, target: Target, machine: _Machine, problems: list[str]) -> dict[str, Variant]:
+def _variants(file: MatrixFile, machine: _Machine, target: Target, problems: list[str]) -> dict[str, Variant]:
     """By id, equal deployments merged; what is impossible goes to `problems`."""
     merged: dict[str, Variant] = {}
     before = len(problems)

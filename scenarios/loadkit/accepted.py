@@ -46,12 +46,11 @@ def _key(body: bytes | bytearray) -> bytes:
 class Checker:
     """Says of every answer to one kind of request how it is to be recorded."""
 
-    __slots__ = ("_accepted", "_always", "_status", "bodyless", "first_problem", "needs_values", "request")
+    __slots__ = ("_accepted", "_always", "_status", "bodyless", "needs_values", "request")
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self.bodyless, self._status = request.bodyless, request.status
-        self.first_problem: str | None = None
         expect = request.expect
         self.needs_values = isinstance(expect, Expected) and bool(expect.names())
         # A body alone does not tell whether the headers were right, nor for which row it was.
@@ -65,11 +64,9 @@ class Checker:
             return RIGHT
         if status < 0:
             return status
-        problem = self.request.problem(whole_answer(response), values)
-        if problem is None:
+        if self.request.problem(whole_answer(response), values) is None:
             if not self._always:
                 self._accepted.add(response.body)
             return RIGHT
-        self.first_problem = self.first_problem or problem
         # A status that was not expected must not look like a right answer.
         return WRONG_BODY if status in (wanted, RIGHT) else status

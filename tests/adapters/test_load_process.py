@@ -20,6 +20,7 @@ from harness.deployment import DeploymentSpec, ServerFacts
 from harness.errors import CannotServe, GeneratorFailed, NotReady, WrongResponse
 from harness.model import ClosedLoad, OpenLoad, Scenario, Variant
 from harness.planning.commands import GENERATOR_ARGV, server_argv, server_env
+from harness.planning.example import EXAMPLE
 from harness.workload import RequestSpec
 from tests.measurement.test_load_shares import result
 
@@ -413,8 +414,8 @@ def test_the_real_agent_and_the_real_app_agree_on_every_request(agents: int) -> 
         spec = DeploymentSpec(
             name=variant.id,
             image=engine.build(variant.recipe),
-            argv=server_argv(variant),
-            env=server_env(variant),
+            argv=server_argv(variant, EXAMPLE),
+            env=server_env(variant, EXAMPLE, EXAMPLE.env),
             cpus=(CPUS[-1],),
         )
         generators = ProcessLoadGenerator(engine, image=engine.build("generator"), cpus=(CPUS[0],) * agents)
