@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
@@ -14,7 +15,7 @@ from harness.importers.literals import (
     MAX_BODY,
     Unusable,
     escaped,
-    fits_toml,
+    fits_matrix,
     hidden,
     is_secret,
     target,
@@ -26,11 +27,13 @@ LOGIN_HINT = (
     'Fix: add a step that logs in, [[scenarios.before]] with keep = { token = "json:access_token" }, and '
     'headers = { authorization = "Bearer {token}" } to the requests; or a fixed "Bearer {env:API_TOKEN}".'
 )
+FORM = "application/x-www-form-urlencoded"
 KEPT_HEADERS = frozenset({"accept", "content-type"})
 CREDENTIALS = frozenset({"cookie", "authorization", "proxy-authorization"})
 NOT_OURS = ("x-forwarded-", "x-request-id", "x-client-data", "x-correlation-id", "x-harness-id")
 """Set by proxies, by the browser, or anew for each request."""
 MAX_HEADER = 4096
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]{1,128}")
 NOT_MODIFIED = 304
 
 Text = Annotated[str, Field(max_length=1024 * 1024)]
@@ -84,7 +87,7 @@ def request_of(entry: Entry, secrets: Counter[str]) -> RequestSpec:
     path, names = without_secrets(target(request.url))
     body, hidden_names = _body(request.post_data)
     secrets.update(f"{{env:{name}}}" for name in (*names, *hidden_names))
-    headers = _headers(request.headers, secrets)
+    headers = {**body.pop("headers", {}), **_headers(request.headers, secrets)}
     if "json" in body or "form" in body:
         # The sender sets it; a boundary or a charset of the recording would contradict the bytes sent.
         headers.pop("content-type", None)
@@ -105,7 +108,12 @@ def _headers(pairs: list[Pair], secrets: Counter[str]) -> dict[str, str]:
         if name in CREDENTIALS or (name.startswith("x-") and is_secret(name)):
             secrets[name] += 1
         elif name in KEPT_HEADERS or (name.startswith("x-") and not name.startswith(NOT_OURS)):
-            if CONTROL.search(name + value) or not (name + value).isascii() or len(name + value) > MAX_HEADER:
+            if (
+                CONTROL.search(value)
+                or not TOKEN.fullmatch(name)
+                or not value.isascii()
+                or len(value) > MAX_HEADER
+            ):
                 raise LeftOut(f"its header {name[:40]!a} cannot be sent")
             headers[name] = escaped(value)
     return dict(sorted(headers.items()))
@@ -122,7 +130,7 @@ def _body(data: PostData | None) -> tuple[dict[str, Any], tuple[str, ...]]:
         raise LeftOut("its body is a multipart form, whose files a HAR does not hold")
     if mime.endswith("json") and data.text:
         return _json_body(data.text)
-    if mime == "application/x-www-form-urlencoded":
+    if mime == FORM:
         return _form_body(data)
     return {"body": _sendable(data.text or "")}, ()
 
@@ -132,7 +140,11 @@ def _json_body(text: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     try:
         safe = hidden(json.loads(text), names)
         raw = json.dumps(safe, allow_nan=False, separators=(",", ":"))
-        fields = {"json": safe} if fits_toml(safe) else {"body": raw}
+        fields = (
+            {"json": safe}
+            if fits_matrix(safe)
+            else {"body": raw, "headers": {"content-type": "application/json"}}
+        )
     except Unusable:
         raise
     except (ValueError, RecursionError) as error:
@@ -145,11 +157,11 @@ def _form_body(data: PostData) -> tuple[dict[str, Any], tuple[str, ...]]:
     pairs = pairs or parse_qsl(data.text or "", keep_blank_values=True)
     names: list[str] = []
     fields = hidden(dict(pairs), names)
-    if len(fields) == len(pairs):
+    if len(fields) == len(pairs) and fits_matrix(fields):
         return {"form": fields}, tuple(names)
     if names:
         raise LeftOut("its form holds a secret beside a field that is given twice")
-    return {"body": urlencode(pairs)}, ()
+    return {"body": urlencode(pairs), "headers": {"content-type": FORM}}, ()
 
 
 def _sendable(text: str) -> str:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 MAX_TARGET = 8192
 """Characters of a path with its query; servers refuse longer ones."""
 MAX_BODY = 256 * 1024
+MAX_DEPTH = 60
 TOML_INTEGERS = range(-(2**63), 2**63)
 
 VARIABLE = re.compile(r"\{[A-Za-z_][\w.-]*\}", re.ASCII)
+PREFIXED = re.compile(r"\{[A-Za-z_]\w*:[^{}\s\"]*\}", re.ASCII)
+"""As "{env:NAME}", for which there is no other way to write it."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SECRET = re.compile(
     r"password|passwd|pwd|secret|token|api[-_]?key|auth|credential|session|csrf|xsrf|signature|jwt", re.I
@@ -72,8 +76,9 @@ def escaped(text: str) -> str:
 
     Raises Unusable.
     """
-    if "{env:" in text:
-        raise Unusable("it holds the text {env:, which would be read as a secret to fill in")
+    found = PREFIXED.search(text)
+    if found:
+        raise Unusable(f"it holds {found[0][:40]!a}, which would be read as a secret to fill in")
     return VARIABLE.sub(r"{\g<0>}", text)
 
 
@@ -98,13 +103,17 @@ def hidden(value: Any, names: list[str] | None) -> Any:
     return value
 
 
-def fits_toml(value: Any) -> bool:
+def fits_matrix(value: Any, depth: int = 0) -> bool:
     """Whether a matrix file can hold a JSON value: no null, integers of 64 bits, no keys with variables."""
+    if depth > MAX_DEPTH:
+        return False
     if isinstance(value, Mapping):
-        return all(not VARIABLE.search(key) and fits_toml(item) for key, item in value.items())
+        return all(not VARIABLE.search(key) and fits_matrix(item, depth + 1) for key, item in value.items())
     if isinstance(value, list | tuple):
-        return all(fits_toml(item) for item in value)
-    if isinstance(value, int) and not isinstance(value, bool):
+        return all(fits_matrix(item, depth + 1) for item in value)
+    if isinstance(value, float):
+        return isfinite(value)
+    if isinstance(value, int):
         return value in TOML_INTEGERS
     return value is not None
 

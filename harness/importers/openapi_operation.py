@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from harness.importers.literals import CONTROL, escaped, fits_toml, hidden
+from harness.importers.literals import CONTROL, escaped, fits_matrix, hidden
 from harness.importers.openapi_samples import NoSample, documented, sample
 from harness.importers.openapi_schema import Document
 from harness.workload import Expectation, RequestSpec
@@ -83,17 +83,22 @@ class Operation:
         status, schema = self.response()
         expect = Expectation(status=status, json_schema=self._document.inlined(schema))
         headers = {**dict(self._headers(made)), **body.pop("headers", {})}
-        return (
-            RequestSpec(method=self.method, path=path, headers=headers, expect=expect, **body),
-            tuple(guessed),
-        )
+        spec = RequestSpec(method=self.method, path=path, headers=headers, expect=expect, **body)
+        words = (f"{', '.join(guessed)}: guessed. Fix: put what exists.",) if guessed else ()
+        return spec, words
+
+    def _is_guess(self, name: str) -> bool:
+        """Whether neither an example nor a list of all values stands behind a path parameter's value."""
+        parameter = self.parameters.get(("path", name), {})
+        schema = self._document.resolved(parameter.get("schema"))
+        return not documented(parameter, self._document) and "enum" not in schema
 
     def _path(self, known: Mapping[str, str], made: Values | None, guessed: list[str]) -> str:
         def filled(found: re.Match[str]) -> str:
             name = found[1]
             value = self._value("path", name, made)
-            if not documented(self.parameters.get(("path", name), {}), self._document) and made is None:
-                guessed.append(f"{name[:40]} = {value!r} is a guess. Fix: put one that exists.")
+            if made is None and self._is_guess(name):
+                guessed.append(f"{CONTROL.sub('?', name)[:40]} = {str(value)[:60]!a}")
             return quote(_text(value), safe="")
 
         pieces = []
@@ -173,7 +178,7 @@ class Operation:
 def _json_body(value: Any, mime: str) -> dict[str, Any]:
     headers = {} if mime == "application/json" else {"headers": {"content-type": mime}}
     safe = hidden(value, None)
-    if fits_toml(safe):
+    if fits_matrix(safe):
         return {"json": safe, **headers}
     return {"body": json.dumps(safe, default=str), "headers": {"content-type": mime}}
 

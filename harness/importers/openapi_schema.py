@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from harness.importers.har_request import LOGIN_HINT
-from harness.importers.literals import fits_toml
+from harness.importers.literals import fits_matrix
 
 MAX_DEPTH = 24
 MAX_NODES = 3000
@@ -154,7 +154,7 @@ class _Inliner:
             return None
         if key in ("enum", "const") and schema.get("nullable") is True:
             return None
-        return value if fits_toml(value) else None
+        return value if fits_matrix(value) else None
 
 
 def _nullable(schema: dict[str, Any]) -> dict[str, Any]:

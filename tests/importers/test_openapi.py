@@ -151,7 +151,7 @@ def test_writes_opt_in_and_deletes_are_never_repeated() -> None:
 def test_guesses_and_logins_are_named_with_the_remedy() -> None:
     said = "\n".join(from_openapi(shop().openapi(), where="o").warnings)
 
-    assert "GET /things/{thing_id}: thing_id = 1 is a guess. Fix:" in said
+    assert "GET /things/{thing_id}: thing_id = '1': guessed. Fix:" in said
     assert "GET /me: need security scheme 'OAuth2PasswordBearer'" in said
     assert 'path = "/login", form = { username' in said
     assert 'keep = { token = "json:access_token" }' in said
