@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.adapters import host
-from harness.adapters.config_file import find_project
+from harness.adapters.assets import assets
 from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.load_process import AgentGenerator, ProcessLoadGenerator
 from harness.adapters.system_clock import SystemClock
@@ -110,7 +110,7 @@ def shown(ratio: Summary) -> str:
 
 def main() -> int:
     load_before = os.getloadavg()[0]
-    engine = DockerEngine(find_project(Path(__file__)), f"cost-of-looking-{os.getpid()}")
+    engine = DockerEngine(assets(), f"cost-of-looking-{os.getpid()}")
     try:
         figures = run(engine)
     finally:

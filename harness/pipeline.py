@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.adapters.config_file import find_project, load_matrix
+from harness.adapters.assets import assets, preset
+from harness.adapters.config_file import load_matrix
 from harness.adapters.engines import open_engine
 from harness.adapters.host import cpu_split, pinned_to
 from harness.adapters.load_process import ProcessLoadGenerator
@@ -64,8 +65,9 @@ class RunOutcome:
 
 
 def resolved(matrix_path: Path) -> tuple[Path, Matrix]:
-    """Project directory and matrix on this machine: all that is known before anything is started."""
-    project = find_project(matrix_path.parent, Path.cwd())
+    """Directory of the assets and matrix on this machine: all that is known before anything is started."""
+    project = assets()
+    matrix_path = preset(matrix_path, project)
     server_cpus, generator_cpus = cpu_split()
     matrix = load_matrix(matrix_path, project=project, server_cpus=server_cpus, generator_cpus=generator_cpus)
     return project, matrix

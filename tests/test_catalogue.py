@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import catalogue
-from harness.adapters.config_file import find_project
+from harness.adapters.assets import assets
 from harness.adapters.experiment_store import ExperimentStore
 from harness.catalogue import ExperimentStep, MatrixStep, Step, Walked
 from harness.errors import BuildFailed, ConfigurationError
@@ -146,7 +146,7 @@ def test_what_was_measured_of_another_matrix_is_not_taken_for_finished(
 
 
 def test_every_preset_of_the_project_is_named_by_a_claim() -> None:
-    project = find_project(Path(__file__))
+    project = assets()
     names = {step.name for step in catalogue.matrix_steps(project, project)}
     assert names <= set(catalogue.presets())
     assert "worker-heuristics" in names

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.adapters.config_file import find_project
+from harness.adapters.assets import assets
 from harness.adapters.result_store import RunStore
 from harness.cli import main
 from tests.samples import ITEMS, PLAIN, STANDARD, a_load, a_matrix, a_record, some_metrics, some_readings
 
-PROJECT = find_project(Path(__file__))
+PROJECT = assets()
 HARNESS = Path(sys.executable).with_name("harness")
 
 

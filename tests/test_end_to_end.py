@@ -15,11 +15,11 @@ import docker
 import pytest
 
 from harness.adapters import ownership
-from harness.adapters.config_file import find_project
+from harness.adapters.assets import OVERRIDE, assets
 from harness.adapters.result_store import RunStore, runs_in
 from harness.model import TrialRecord, Validity
 
-PROJECT = find_project(Path(__file__))
+PROJECT = assets()
 HARNESS = Path(sys.executable).with_name("harness")
 PACKAGES = ("target_app", "front", "scenarios")
 PARTS = (*PACKAGES, "scripts", "requirements", "Dockerfile.variants", ".dockerignore")
@@ -59,6 +59,7 @@ class Checkout:
             else:
                 shutil.copy2(source, target)
         self._environment = {**os.environ, "TMPDIR": str(directory), "NO_COLOR": "1", "COLUMNS": "120"}
+        self._environment[OVERRIDE] = str(self.directory)
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from harness.adapters.config_file import load_matrix
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 PAGE = ROOT / "docs" / "your-app.md"
@@ -131,3 +133,14 @@ def test_every_tile_asked_for_lies_inside_the_raster() -> None:
 
 def test_no_figure_is_left_to_fill_in() -> None:
     assert re.findall(r"TODO\([^)]*\)|TODO", PAGE.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_a_matrix_is_accepted_as_it_stands(app: str) -> None:
+    resolved = load_matrix(
+        EXAMPLES / app / "harness.toml", project=ROOT, server_cpus=(1,), generator_cpus=(0,), environ={}
+    )
+
+    assert resolved.name == app
+    assert len(resolved.variants) > 1
+    assert all(scenario.requests for scenario in resolved.scenarios)

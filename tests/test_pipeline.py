@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import pipeline, rebuild
-from harness.adapters.config_file import find_project
+from harness.adapters.assets import assets
 from harness.adapters.result_store import JOURNAL
 from harness.errors import BuildFailed, ConfigurationError, EngineUnavailable, NotReady, RunAborted
 from harness.execution.run import RunEnd
@@ -21,7 +21,7 @@ from tests.execution.test_run import Listener
 from tests.fake_agent import GREETING, FakeAgent
 from tests.fakes import FakeClock, FakeEngine, Faults
 
-PROJECT = find_project(Path(__file__))
+PROJECT = assets()
 MATRIX = """
 name = "tiny"
 [factors]
@@ -49,7 +49,7 @@ class Machine:
         self.listener = Listener()
         monkeypatch.setattr(pipeline, "open_engine", self._open)
         monkeypatch.setattr(pipeline, "SystemClock", lambda: self.engines[-1].clock)
-        monkeypatch.setattr(pipeline, "find_project", lambda *_: PROJECT)
+        monkeypatch.setattr(pipeline, "assets", lambda: PROJECT)
         monkeypatch.setattr(pipeline, "cpu_split", lambda: ((1,), (0,)))
         monkeypatch.setattr(pipeline, "pinned_to", lambda _: nullcontext())
         monkeypatch.setattr("harness.adapters.run_lock.DEFAULT", directory / "lock")

@@ -13,6 +13,7 @@ from typing import Any
 from docker import DockerClient
 from docker.errors import APIError, ImageNotFound
 
+from harness.adapters.assets import base_image_remedy, workspace
 from harness.errors import BuildFailed, EnvironmentProblem
 
 DOCKERFILE = "Dockerfile.variants"
@@ -40,8 +41,8 @@ def base_image(client: DockerClient, wanted: str | None) -> tuple[str, str]:
         except ImageNotFound:
             continue
     raise EnvironmentProblem(
-        f"The engine holds no base image ({' nor '.join(candidates)}). Run `sudo scripts/setup-base-image.sh`"
-        f", or name one that is there in {BASE_IMAGE_VARIABLE}."
+        f"The engine holds no base image ({' nor '.join(candidates)}).\n"
+        f"Fix: {base_image_remedy()}, or name one that is there in {BASE_IMAGE_VARIABLE}."
     )
 
 
@@ -73,16 +74,16 @@ def dockerfile_for(dockerfile: str, recipe: str) -> str:
 def build_image(client: DockerClient, project: Path, recipe: str, base: str) -> str:
     """Build one recipe on the base image id `base`; the new image's id. Raises BuildFailed.
 
-    The engine's layer cache makes a second build quick. The full log stays in .harness/builds/.
+    The engine's layer cache makes a second build quick. The full log stays in the workspace's builds/.
     """
     dockerfile = project / DOCKERFILE
     try:
         text = dockerfile_for(dockerfile.read_text(encoding="utf-8"), recipe)
     except FileNotFoundError as error:
-        raise EnvironmentProblem(f"{dockerfile} is missing. Run the harness in its checkout.") from error
+        raise EnvironmentProblem(f"{dockerfile} is missing.\nFix: install harness again.") from error
     except KeyError as error:
         raise BuildFailed(recipe, f"{dockerfile} has no stage {error}.") from error
-    log = project / ".harness" / "builds" / f"{recipe}.log"
+    log = workspace(project) / "builds" / f"{recipe}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="harness-build-") as scratch:
         # Outside the context, so that the SDK sends it along beside the project's own files.

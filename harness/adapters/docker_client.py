@@ -13,6 +13,7 @@ from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
+from harness.adapters.assets import engine_remedy
 from harness.errors import EngineUnavailable, HarnessError, TrialError
 
 API_TIMEOUT_S = 60
@@ -89,6 +90,6 @@ def wait_for_engine(client: DockerClient, doing: str, *, timeout_s: float) -> No
 def _no_answer(detail: str) -> str:
     where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     return (
-        f"No Docker engine answers at {where} ({detail}). Start it (`sudo systemctl start docker`), "
-        f"install one (`sudo scripts/setup-engine.sh`), or set DOCKER_HOST."
+        f"No Docker engine answers at {where} ({detail}).\nFix: start it (sudo systemctl start docker), "
+        f"or get one ({engine_remedy()}), or set DOCKER_HOST."
     )

@@ -22,6 +22,7 @@ from docker.types import LogConfig
 from docker.utils.build import create_archive, exclude_paths
 
 from harness.adapters import docker_build, ownership
+from harness.adapters.assets import workspace
 from harness.adapters.build_context import BuildContext
 from harness.adapters.docker_client import connect, engine_errors, engine_facts
 from harness.adapters.reaper import Reaper
@@ -62,7 +63,7 @@ class DockerImages:
 
     def __init__(self, project: Path, run_id: str) -> None:
         """Raises EngineUnavailable when no engine answers, EnvironmentProblem when it has no base image."""
-        self._logs = project / ".harness" / "builds"
+        self._logs = workspace(project) / "builds"
         self._labels = ownership.labels(run_id)
         self._layer_bytes: dict[str, int] = {}
         self._client = connect()
@@ -86,7 +87,7 @@ class DockerImages:
     ) -> Built:
         """Build a directory; `cold` uses nothing from the engine's layer cache. Raises VariantError.
 
-        BASE_IMAGE is the image `base`, or else the project's. The full log stays in .harness/builds/.
+        BASE_IMAGE is the image `base`, or else the project's. The full log stays in the workspace's builds/.
         """
         labelled = with_labels(dockerfile, {**self._labels, EXPERIMENT: IMAGES, "harness.image": name})
         (context.path / "Dockerfile").write_text(labelled, encoding="utf-8")

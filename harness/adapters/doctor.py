@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.adapters.assets import base_image_remedy, engine_remedy
 from harness.adapters.docker_build import base_image
 from harness.adapters.docker_client import connect
 from harness.adapters.host import cpu_split
@@ -40,12 +41,12 @@ def checks(results: Path) -> tuple[Check, ...]:
 def _docker() -> tuple[Check, Check]:
     why = "without containers the harness measures local processes, which is not what you deploy"
     base_why = "every variant is built from it"
-    base_mend = "scripts/setup-base-image.sh"
+    base_mend = base_image_remedy()
     try:
         client = connect()
     except EnvironmentProblem as error:
         return (
-            Check(name="Docker engine", ok=False, detail=str(error), why=why, mend="scripts/setup-engine.sh"),
+            Check(name="Docker engine", ok=False, detail=str(error), why=why, mend=engine_remedy()),
             Check(name="base image", ok=False, detail="no engine to ask", why=base_why, mend=base_mend),
         )
     version = str(client.version()["Version"])

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from harness.adapters import proc
+from harness.adapters.assets import engine_remedy
 from harness.adapters.pipe_channel import PipeChannel
 from harness.adapters.process_group import ProcessGroup, Stream
 from harness.adapters.reaper import Reaper
@@ -248,8 +249,8 @@ def refuse_what_needs_containers(spec: DeploymentSpec) -> None:
     refused = [level for level, needs_container in levels.items() if needs_container]
     if refused:
         raise VariantError(
-            f"{spec.name}: the process engine cannot enforce {' nor '.join(refused)}; the Docker engine can. "
-            f"Run scripts/setup-engine.sh to get one, or leave these levels out of the matrix."
+            f"{spec.name}: the process engine cannot enforce {' nor '.join(refused)}; the Docker engine can."
+            f"\nFix: get one ({engine_remedy()}), or leave these levels out of the matrix."
         )
 
 

@@ -38,10 +38,11 @@ def provenance(
 ) -> dict[str, Any]:
     """Facts that a reader needs to repeat the run, and that --resume compares.
 
-    The matrix is named as it is from here, where that is below here: a report may be handed on.
+    The matrix is named as it is from here, where that is below here: a report may be handed on. The plain
+    name of one that ships stays as it is.
     """
     here, matrix = Path.cwd(), matrix_path.resolve()
-    named = matrix.relative_to(here) if matrix.is_relative_to(here) else matrix_path
+    named = matrix.relative_to(here) if matrix.is_relative_to(here) and matrix.exists() else matrix_path
     return {
         **made_with(engine, results),
         "command": f"harness run --matrix {named}",

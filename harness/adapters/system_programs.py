@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from harness.adapters.assets import workspace
 from harness.errors import BuildFailed, VariantError
 from harness.planning.recipes import RECIPES
 
@@ -16,7 +17,7 @@ OPENSSL_TIMEOUT_S = 60
 
 def tls_directory(project: Path) -> Path:
     """Where cert.pem and key.pem are, once a recipe that needs them was built."""
-    return project / ".harness" / "tls"
+    return workspace(project) / "tls"
 
 
 def provide_programs(project: Path, recipe: str) -> None:

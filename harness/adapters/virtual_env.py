@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.adapters.assets import workspace
 from harness.errors import BuildFailed
 
 GENERATOR = "generator"
@@ -21,7 +22,7 @@ def virtual_env(project: Path, recipe: str) -> Path:
     """The directory of a recipe's environment, built unless it stands already. Raises BuildFailed.
 
     Its name carries a hash of the lock file and of this Python's version: a changed lock never meets
-    an old environment. The full log stays in .harness/builds/.
+    an old environment. The full log stays in the workspace's builds/.
     """
     if recipe == GENERATOR and _importable("locust", "geventhttpclient", "numpy"):
         return Path(sys.prefix)
@@ -30,17 +31,17 @@ def virtual_env(project: Path, recipe: str) -> Path:
         key = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()[:12]
     except FileNotFoundError as error:
         raise BuildFailed(recipe, f"{lock} is missing.") from error
-    home = project / ".harness" / "venvs" / f"{recipe}-{key}"
+    home = workspace(project) / "venvs" / f"{recipe}-{key}"
     complete = home / "complete"
     if not complete.exists():
-        _build(recipe, home, lock, find_uv(project), project / ".harness" / "builds" / f"{recipe}.log")
+        _build(recipe, home, lock, find_uv(project), workspace(project) / "builds" / f"{recipe}.log")
         complete.touch()
     return home
 
 
 def find_uv(project: Path) -> tuple[str, ...] | None:
     """The command that runs uv: from PATH, the project's own copy, or this Python's; None without."""
-    own = project / ".harness" / "uv" / "bin" / "uv"
+    own = workspace(project) / "uv" / "bin" / "uv"
     if found := shutil.which("uv"):
         return (found,)
     if own.exists():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.adapters.result_store import RunStore
 
 MatrixOption = Annotated[
-    Path, typer.Option("--matrix", "-m", help="A matrix file, for example matrices/quick.toml.")
+    Path, typer.Option("--matrix", "-m", help="A matrix file, or the name of one that ships, such as quick.")
 ]
 RunArgument = Annotated[
     str | None, typer.Argument(metavar="RUN", help="A run's id or directory; the newest when left out.")
@@ -101,18 +101,19 @@ def report(run: RunArgument = None, results: ResultsOption = RESULTS) -> None:
 @app.command(name="list")
 def list_(results: ResultsOption = RESULTS) -> None:
     """List matrices, scenarios, recipes and stored runs."""
-    from harness.adapters.config_file import find_project, scenario_names
+    from harness.adapters.assets import assets
+    from harness.adapters.config_file import scenario_names
     from harness.adapters.result_store import runs_in
     from harness.planning.recipes import RECIPES
 
-    project = find_project(Path.cwd())
-    matrices = sorted(str(p.relative_to(project)) for p in (project / "matrices").glob("*.toml"))
+    shipped = assets()
+    matrices = sorted(_name_here(path) for path in (shipped / "matrices").glob("*.toml"))
     runs = [f"{store.path.name}  {_state(store)}" for store in runs_in(results)]
     recipes = [
         f"{name}  {recipe.description}{f' ({recipe.caution})' if recipe.caution else ''}"
         for name, recipe in RECIPES.items()
     ]
-    sections = {"Matrices": matrices, "Scenarios": scenario_names(project), "Recipes": recipes, "Runs": runs}
+    sections = {"Matrices": matrices, "Scenarios": scenario_names(shipped), "Recipes": recipes, "Runs": runs}
     for title, lines in sections.items():
         typer.echo(f"{title}:")
         typer.echo("".join(f"  {line}\n" for line in lines) or "  none yet\n", nl=False)
@@ -158,6 +159,12 @@ def _resume_command(matrix: Path, results: Path, engine: str) -> str:
     argv += ["--results", str(results)] if results != RESULTS else []
     argv += ["--engine", engine] if engine != "auto" else []
     return shlex.join([*argv, "--resume"])
+
+
+def _name_here(matrix: Path) -> str:
+    """What to give --matrix from here: the path in a checkout, elsewhere the plain name."""
+    here = Path.cwd()
+    return str(matrix.relative_to(here)) if matrix.is_relative_to(here) else matrix.stem
 
 
 def _state(store: RunStore) -> str:

@@ -141,11 +141,11 @@ def catalogue(
     from time import monotonic
 
     from harness import catalogue as presets
-    from harness.adapters.config_file import find_project
+    from harness.adapters.assets import assets
     from harness.live import LiveWatcher
 
     screen = console()
-    project = find_project(Path.cwd())
+    project = assets()
     every: list[presets.Step] = [
         *presets.matrix_steps(project, into, engine=engine, wait=wait),
         *presets.experiment_steps(into, wait=wait),

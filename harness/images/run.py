@@ -8,8 +8,8 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.adapters.assets import assets
 from harness.adapters.build_context import BuildContext
-from harness.adapters.config_file import find_project
 from harness.adapters.docker_images import DockerImages
 from harness.adapters.experiment_store import ExperimentStore
 from harness.adapters.provenance import made_with
@@ -25,7 +25,7 @@ def compare_images(
     into: Path, *, only: Sequence[str], wait: bool, say: Callable[[str], None]
 ) -> ExperimentStore:
     """Measure the wanted pairs that are not in the directory `into` yet. No image is left behind."""
-    project, wanted = find_project(Path.cwd()), pairs_named(only)
+    project, wanted = assets(), pairs_named(only)
     store = ExperimentStore(into)
     missing = unmeasured(wanted, store.observations())
     if not missing:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from math import gcd
 
 from harness.workload import RequestSpec
 
 DEFAULT_LIMIT = 20
 MAX_WEIGHT = 1000
+MAX_WRITTEN = 70_000
+"""Characters of all requests together: a matrix file of more than 100,000 bytes is refused."""
 SAFE_METHODS = ("GET", "HEAD")
 WRITE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -33,7 +36,7 @@ def weighted(seen: Iterable[RequestSpec], *, limit: int) -> tuple[tuple[RequestS
         _, statuses = groups.setdefault(key, (spec, Counter()))
         statuses[spec.expect.status] += 1
     ranked = sorted(groups.values(), key=lambda group: -group[1].total())
-    kept = ranked[:limit]
+    kept = ranked[: min(limit, fitting([spec for spec, _ in ranked]))]
     warnings = [_mixed(spec, statuses) for spec, statuses in kept if len(statuses) > 1]
     total = sum(statuses.total() for _, statuses in ranked)
     covered = sum(statuses.total() for _, statuses in kept)
@@ -48,6 +51,16 @@ def weighted(seen: Iterable[RequestSpec], *, limit: int) -> tuple[tuple[RequestS
         for (spec, statuses), weight in zip(kept, weights, strict=True)
     )
     return requests, tuple(warnings)
+
+
+def fitting(specs: Sequence[RequestSpec]) -> int:
+    """How many of them, from the first on, a matrix file can hold."""
+    left, number = MAX_WRITTEN, 0
+    for number, spec in enumerate(specs, start=1):
+        left -= len(json.dumps(asdict(spec), default=str))
+        if left < 0:
+            return number - 1
+    return number
 
 
 def counted(number: int, what: str, why: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 MAX_TARGET = 8192
 """Characters of a path with its query; servers refuse longer ones."""
-MAX_BODY = 256 * 1024
+MAX_BODY = 16 * 1024
 MAX_DEPTH = 60
 TOML_INTEGERS = range(-(2**63), 2**63)
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 import yaml
 
 from harness.errors import ConfigurationError
-from harness.importers.imported import WRITE_METHODS, Imported
+from harness.importers.imported import WRITE_METHODS, Imported, fitting
 from harness.importers.literals import Unusable
 from harness.importers.openapi_lists import Lists
 from harness.importers.openapi_operation import Operation, Values
@@ -74,11 +74,22 @@ def from_openapi(
         for scheme in operation.security():
             needs.setdefault(scheme, []).append(str(operation))
     draft.warnings += [api.security_warning(scheme, users) for scheme, users in needs.items()]
+    _cut_to_a_file(draft)
     if not draft.requests:
         raise ConfigurationError(where, ["no operation of it can be used", *draft.warnings])
     return Imported(
         requests=tuple(draft.requests), before=tuple(draft.before.values()), warnings=tuple(draft.warnings)
     )
+
+
+def _cut_to_a_file(draft: _Draft) -> None:
+    number = fitting(draft.requests)
+    if number < len(draft.requests):
+        total = len(draft.requests)
+        draft.warnings.append(
+            f"The first {number} of {total} requests are kept: a matrix file holds no more."
+        )
+        del draft.requests[number:]
 
 
 def parsed(text: str | bytes, *, where: str) -> Any:

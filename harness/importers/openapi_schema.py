@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -11,6 +12,9 @@ from harness.importers.literals import fits_matrix
 
 MAX_DEPTH = 24
 MAX_NODES = 3000
+DEPTHS = (MAX_DEPTH, 8, 5, 3, 2, 1)
+MAX_SCHEMA = 4000
+"""Characters: what does not fit is cut where it is deepest, and so checks less."""
 MAX_HOPS = 32
 """References that lead to references."""
 IGNORED = frozenset(
@@ -113,15 +117,18 @@ class Document:
 
         A part that refers to itself, or lies too deep, allows everything: the check is weaker, never wrong.
         """
-        plain = _Inliner(self).schema(schema, ())
-        return plain if isinstance(plain, Mapping) and plain else None
+        for depth in DEPTHS:
+            plain = _Inliner(self, depth).schema(schema, ())
+            if len(json.dumps(plain)) <= MAX_SCHEMA:
+                return plain if isinstance(plain, Mapping) and plain else None
+        return None
 
 
 class _Inliner:
     """Bounds the work for one schema: references can make a small document a huge one."""
 
-    def __init__(self, document: Document) -> None:
-        self._document, self._left = document, MAX_NODES
+    def __init__(self, document: Document, depth: int) -> None:
+        self._document, self._depth, self._left = document, depth, MAX_NODES
 
     def schema(self, node: Any, inside: tuple[int, ...]) -> Any:
         if isinstance(node, bool):
@@ -129,7 +136,7 @@ class _Inliner:
         target = self._document.resolved(node)
         self._left -= 1
         # Its siblings narrow a referenced schema further (OpenAPI 3.1): leaving them out asks less.
-        if not target or self._left < 0 or len(inside) >= MAX_DEPTH or id(target) in inside:
+        if not target or self._left < 0 or len(inside) >= self._depth or id(target) in inside:
             return {}
         plain = {}
         for key, value in target.items():

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.config_file import find_project
+from harness.adapters.assets import assets
 from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.experiment_store import ExperimentStore
 from harness.adapters.provenance import made_with
@@ -149,7 +149,7 @@ def _walk(
 
 @contextmanager
 def _open_rig(run_id: str, *, repeats: int, say: Callable[[str], None]) -> Iterator[Rig]:
-    with closing(DockerEngine(find_project(Path.cwd()), run_id)) as engine:
+    with closing(DockerEngine(assets(), run_id)) as engine:
         for leftover in engine.remove_leftovers():
             say(f"removed {leftover}, which a run that was killed had left behind")
         yield Rig(engine, repeats=repeats, cpus=tuple(sorted(os.sched_getaffinity(0))), say=say)

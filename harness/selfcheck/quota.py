@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from pathlib import Path
 
-from harness.adapters.config_file import find_project
+from harness.adapters.assets import assets
 from harness.adapters.engines import open_engine
 from harness.adapters.load_process import ProcessLoadGenerator
 from harness.errors import BuildFailed, EnvironmentProblem, TrialError
@@ -23,7 +22,7 @@ def trial(rig: Rig) -> TrialOutcome:
     """The first VALID attempt, or else the last. Raises TrialError where there are no containers."""
     run_id = f"selfcheck-quota-{os.getpid()}"
     try:
-        with open_engine("docker", find_project(Path.cwd()), run_id, lambda _: None) as engine:
+        with open_engine("docker", assets(), run_id, lambda _: None) as engine:
             bench = replace(
                 rig.bench,
                 engine=engine,

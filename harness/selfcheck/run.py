@@ -11,7 +11,7 @@ from time import monotonic
 
 from harness import __version__
 from harness.adapters import host
-from harness.adapters.config_file import find_project
+from harness.adapters.assets import assets
 from harness.adapters.engines import open_engine
 from harness.adapters.load_process import ProcessLoadGenerator
 from harness.adapters.proc import busy_s
@@ -74,7 +74,7 @@ def _outcome(name: str, check: Callable[[Rig], Outcome], rig: Rig) -> Outcome:
 def open_rig(run_id: str, *, full: bool, say: Callable[[str], None]) -> Iterator[Rig]:
     """A rig on local processes, with this process kept off the servers' cores."""
     server_cpus, generator_cpus = host.cpu_split()
-    with open_engine("process", find_project(Path.cwd()), run_id, say) as engine:
+    with open_engine("process", assets(), run_id, say) as engine:
         image = engine.build(GENERATOR)
         bench = Bench(
             engine=engine,

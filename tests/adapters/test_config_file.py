@@ -2,11 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.adapters.config_file import find_project, load_matrix, parse_matrix, scenario_names
+from harness.adapters.assets import assets
+from harness.adapters.config_file import load_matrix, parse_matrix, scenario_names
 from harness.errors import ConfigurationError, ExitCode
 from harness.model import Matrix
 
-PROJECT = find_project(Path(__file__))
+PROJECT = assets()
 SCENARIOS = ("items", "async_io")
 
 GOOD = """
@@ -193,18 +194,3 @@ def test_a_missing_or_huge_file_is_an_error_that_helps(tmp_path: Path) -> None:
 
 def test_scenarios_are_the_locust_files() -> None:
     assert {"root", "items", "async_io", "cpu_bound", "mixed"} <= set(scenario_names(PROJECT))
-
-
-def test_outside_a_checkout_it_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="inside a checkout"):
-        find_project(tmp_path)
-    with pytest.raises(ConfigurationError, match=f"{tmp_path} and {tmp_path.parent}:"):
-        find_project(tmp_path, tmp_path.parent)
-
-
-def test_the_first_place_inside_a_checkout_counts(tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    (other / "matrices").mkdir(parents=True)
-    (other / "Dockerfile.variants").touch()
-    assert find_project(tmp_path, PROJECT / "tests") == PROJECT
-    assert find_project(other / "matrices", PROJECT) == other

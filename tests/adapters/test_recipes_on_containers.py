@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from harness.adapters.config_file import find_project
+from harness.adapters.assets import assets
 from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.host import cpu_split
 from harness.adapters.load_process import ProcessLoadGenerator
@@ -48,7 +47,7 @@ SERVERS = {
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Bench]:
-    engine = DockerEngine(find_project(Path(__file__)), f"test-{uuid.uuid4().hex[:8]}")
+    engine = DockerEngine(assets(), f"test-{uuid.uuid4().hex[:8]}")
     server_cpus, generator_cpus = cpu_split()
     try:
         stages = {image_of(recipe) for recipe in RECIPES}

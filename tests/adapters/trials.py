@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from harness.adapters.config_file import find_project
+from harness.adapters.assets import assets
 from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.host import cpu_split
 from harness.adapters.load_process import ProcessLoadGenerator
@@ -26,7 +25,7 @@ def trial_of(variant: Variant) -> Trial:
 @contextmanager
 def bench_for(run_id: str, variant: Variant) -> Iterator[Bench]:
     """A bench on an engine of the run's own, which is closed on the way out."""
-    engine = DockerEngine(find_project(Path(__file__)), run_id)
+    engine = DockerEngine(assets(), run_id)
     server_cpus, generator_cpus = cpu_split()
     try:
         yield Bench(

@@ -325,3 +325,19 @@ def test_files_and_documents_that_are_too_large_are_refused() -> None:
     for bad in (parsed("openapi: 3.1.0\npaths: {}\n" + laughs, where="o"), {**document(), "x": deep}):
         with pytest.raises(ConfigurationError, match="more than 500,000 values, or is nested"):
             from_openapi(bad, where="o")
+
+
+def test_schemas_that_a_matrix_file_cannot_hold_are_cut_where_they_are_deepest() -> None:
+    wide: dict[str, Any] = {"type": "string"}
+    for _ in range(3):
+        wide = {"type": "object", "required": ["p1"], "properties": {f"p{n}": wide for n in range(12)}}
+    answer = {"responses": {"200": {"content": {"application/json": {"schema": wide}}}}}
+    api = document(**{f"/{n}": {"get": answer} for n in range(40)})
+
+    imported = from_openapi(api, where="o")
+
+    schema = found(imported)["GET", "/0"].expect.json_schema
+    assert schema["properties"]["p0"]["required"] == ["p1"]
+    assert schema["properties"]["p0"]["properties"]["p0"] == {}
+    assert sum(len(json.dumps(spec.expect.json_schema)) for spec in imported.requests) < 70_000
+    assert any("a matrix file holds no more" in words for words in imported.warnings)
