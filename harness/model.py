@@ -38,6 +38,10 @@ class Variant:
     """The A/A twin of the baseline: same image, same levels, another name."""
     bare: bool = False
     """Without the wrapper around the app: nothing but a black box, to find out what the wrapper costs."""
+    max_requests: int | None = None
+    """Requests after which a worker is replaced."""
+    limit_concurrency: int | None = None
+    """Connections and tasks above which a worker answers 503."""
     rules: tuple[str, ...] = field(default=(), compare=False)
     """The worker rules of the matrix that come to this worker count here, for example "2 * host + 1"."""
 
@@ -45,6 +49,11 @@ class Variant:
     def wrapped(self) -> bool:
         """Whether the harness can look inside the app; otherwise it is a black box."""
         return self.recipe != OWN_COMMAND and not self.bare
+
+    @property
+    def planned_worker_changes(self) -> bool:
+        """Workers are replaced in mid-run on purpose: new ones are no fault."""
+        return self.max_requests is not None
 
     @property
     def id(self) -> str:
@@ -210,6 +219,8 @@ class Matrix:
     """Half-width, a fraction, at which a scenario's ratios are known well enough; None runs every block."""
     target: Target | None = None
     """What is measured; None is the example app that ships."""
+    wrapper_cost: bool = True
+    """Measure before the first trial what the wrapper around the app costs."""
 
     @property
     def baseline(self) -> Variant:
@@ -262,6 +273,10 @@ class TrialMetrics:
     steal_share: float
     capacity_per_s: float | None = None
     """Capacity scenarios only: the highest rate that was confirmed to meet the objective."""
+    refused: int = 0
+    """Answered with 503 by a variant that limits its concurrency: neither right nor an error."""
+    memory_growth_mib_per_1000: float | None = None
+    """Growth of the working set in the window, in MiB per 1,000 right answers; None with too few readings."""
 
     @property
     def capacity_per_gib(self) -> float | None:
@@ -297,3 +312,5 @@ class TrialRecord:
     """The server runs and breaks on every request of this app: a finding, not an accident."""
     not_checked: tuple[str, ...] = ()
     """Validity rules that need a look inside, which a black box does not give, such as "I2"."""
+    worker_changes: int | None = None
+    """Workers that were new at the end, where the variant replaces its workers on purpose."""

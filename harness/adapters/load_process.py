@@ -120,8 +120,11 @@ class AgentGenerator:
         self._so_far: LoadRecord | None = None
         self._next_ids = [index << ID_BITS_PER_AGENT for index in range(len(agents))]
 
-    def wait_ready(self, *, workers: int, timeout_s: float) -> ServerFacts:
+    def wait_ready(
+        self, *, workers: int, timeout_s: float, scenario: Scenario, ready: str | None, inside: bool
+    ) -> ServerFacts | None:
         """Raises NotReady, or CannotServe."""
+        del scenario, ready, inside  # The agent's protocol 2 takes them.
         request = {"op": "ready", "base_url": self._base_url, "workers": workers, "timeout_s": timeout_s}
         facts, *_ = [self._ask(agent, request, timeout_s) for agent in self._agents]
         return server_facts(facts)

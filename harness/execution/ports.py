@@ -85,8 +85,20 @@ class Engine(Protocol):
 class Generator(Protocol):
     """A load generator attached to one deployment."""
 
-    def wait_ready(self, *, workers: int, timeout_s: float) -> ServerFacts: ...
-    def probe(self) -> ServerFacts: ...
+    def wait_ready(
+        self, *, workers: int, timeout_s: float, scenario: Scenario, ready: str | None, inside: bool
+    ) -> ServerFacts | None:
+        """Wait until `ready` answers 2xx, or, where it is None, the scenario's first request is answered.
+
+        With `inside`, wait for every worker too, and return what the wrapper says; a black box says nothing:
+        None. Raises NotReady, or CannotServe.
+        """
+        ...
+
+    def probe(self) -> ServerFacts:
+        """What the wrapper says from inside; no black box has one."""
+        ...
+
     def verify(self, scenario: Scenario) -> None:
         """Raises WrongResponse when one request of each kind is not answered as expected."""
         ...

@@ -33,9 +33,12 @@ class StoryGenerator:
         self.story: list[str] = []
         self._load: LoadRecord | None = None
 
-    def wait_ready(self, *, workers: int, timeout_s: float) -> ServerFacts:
+    def wait_ready(
+        self, *, workers: int, timeout_s: float, scenario: Scenario, ready: str | None, inside: bool
+    ) -> ServerFacts | None:
+        self.asked = (ready, inside)
         self._step("ready")
-        return self._facts()
+        return self._facts() if inside else None
 
     def probe(self) -> ServerFacts:
         self._step("probe")
