@@ -61,7 +61,7 @@ def finding_warnings(
         *_of_the_twin(finding, twin),
         *_of_the_cells(finding, samples, twin_id),
         *_of_the_load(finding, matrix),
-        *_of_the_memory(finding, samples, twin_id),
+        *_of_the_memory(finding, twin_id),
         *_of_the_recommendation(finding),
     )
 
@@ -153,7 +153,7 @@ def _of_the_load(finding: ScenarioFinding, matrix: Matrix) -> Iterator[str]:
         )
 
 
-def _of_the_memory(finding: ScenarioFinding, samples: Samples, twin_id: str) -> Iterator[str]:
+def _of_the_memory(finding: ScenarioFinding, twin_id: str) -> Iterator[str]:
     """A working set that grows with the requests, beyond chance and by more than a trifle."""
     for cell in finding.cells:
         growth = cell.metrics.get(MEMORY_GROWTH)
@@ -164,8 +164,8 @@ def _of_the_memory(finding: ScenarioFinding, samples: Samples, twin_id: str) -> 
             continue
         yield (
             f"{cell.variant_id} on {finding.scenario}: memory grows by {growth.center:.2g} MiB per 1,000 "
-            f"requests (95 % interval {growth.lo:.2g} to {growth.hi:.2g}): a leak, or caches that still fill; "
-            f"a longer measure_s tells which, max_requests bounds it"
+            f"requests (95 %: {growth.lo:.2g} to {growth.hi:.2g}): a leak, or caches that still fill. "
+            f"A longer measure_s tells which, max_requests bounds it"
         )
 
 

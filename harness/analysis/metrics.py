@@ -33,7 +33,7 @@ ARITHMETIC_METRICS = frozenset(
     {"requests", "errors", "slow_share", "throttled_share", "generator_cpu_share", "steal_share", "cpu_cores"}
     | {"send_lateness_p99_s", "refused", MEMORY_GROWTH}
 )
-"""Counts and shares, where zero is an ordinary value: or a growth that may be negative: averaged as they are, not on the log scale."""
+"""Where zero or less is an ordinary value: averaged as they are, not on the log scale."""
 
 P99_MIN_REQUESTS = 10_000
 """Below this many requests in a cell fewer than 100 lie above p99: too few to compare."""
