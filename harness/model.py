@@ -7,73 +7,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from harness.deployment import NetworkPath, ServerFacts
+from harness.deployment import ServerFacts
 from harness.search import CapacitySearch
 from harness.signals import TrialSignals
 from harness.target import Target
+from harness.variant import KEEP_ALIVE_S as KEEP_ALIVE_S
+from harness.variant import OWN_COMMAND as OWN_COMMAND
+from harness.variant import Variant as Variant
 from harness.workload import RequestSpec
-
-KEEP_ALIVE_S = 5
-"""Default idle keep-alive: uvicorn's own, and the only one `fastapi run` offers, so every server gets it."""
-
-
-OWN_COMMAND = "own-command"
-"""The recipe that is none of ours: the target's image with its own command, a black box."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
-    """One deployable configuration: a point in the matrix."""
-
-    recipe: str
-    workers: int
-    access_log: bool = False
-    keep_alive_s: int = KEEP_ALIVE_S
-    graceful_timeout_s: int = 10
-    worker_timeout_s: int = 30
-    cpu_quota: float | None = None
-    memory_mib: int | None = None
-    network: NetworkPath = "shared"
-    twin: bool = False
-    """The A/A twin of the baseline: same image, same levels, another name."""
-    bare: bool = False
-    """Without the wrapper around the app: nothing but a black box, to find out what the wrapper costs."""
-    max_requests: int | None = None
-    """Requests after which a worker is replaced."""
-    limit_concurrency: int | None = None
-    """Connections and tasks above which a worker answers 503."""
-    rules: tuple[str, ...] = field(default=(), compare=False)
-    """The worker rules of the matrix that come to this worker count here, for example "2 * host + 1"."""
-
-    @property
-    def wrapped(self) -> bool:
-        """Whether the harness can look inside the app; otherwise it is a black box."""
-        return self.recipe != OWN_COMMAND and not self.bare
-
-    @property
-    def planned_worker_changes(self) -> bool:
-        """Workers are replaced in mid-run on purpose: new ones are no fault."""
-        return self.max_requests is not None
-
-    @property
-    def id(self) -> str:
-        """A stable slug: recipe, worker count, then every level that is not the default."""
-        parts = [self.recipe, f"w{self.workers}"]
-        if self.access_log:
-            parts.append("log")
-        if self.keep_alive_s != KEEP_ALIVE_S:
-            parts.append(f"ka{self.keep_alive_s}")
-        if self.cpu_quota is not None:
-            parts.append(f"cpu{self.cpu_quota:g}")
-        if self.memory_mib is not None:
-            parts.append(f"mem{self.memory_mib}")
-        if self.network != "shared":
-            parts.append(self.network)
-        if self.bare:
-            parts.append("bare")
-        if self.twin:
-            parts.append("twin")
-        return ".".join(parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

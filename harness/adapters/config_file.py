@@ -6,23 +6,34 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from harness.adapters.surroundings import surroundings
+from harness.adapters.workload_files import read_all
 from harness.errors import ConfigurationError
 from harness.model import Matrix
-from harness.planning.matrix import resolve
+from harness.planning.matrix import Known, resolve
+from harness.planning.request_checks import file_paths, oddities
 from harness.planning.schema import MatrixFile
 from harness.planning.suggestions import unknown
+from harness.planning.target_checks import assumptions
 
 MAX_BYTES = 100_000
 """tomllib takes time quadratic in the depth of a dotted key: this bounds it to about a minute."""
 
 
 def load_matrix(
-    path: Path, *, project: Path, server_cpus: tuple[int, ...], generator_cpus: tuple[int, ...]
+    path: Path,
+    *,
+    project: Path,
+    server_cpus: tuple[int, ...],
+    generator_cpus: tuple[int, ...],
+    environ: Mapping[str, str] = os.environ,
 ) -> Matrix:
     """Read, check and resolve a matrix file for this machine. Raises ConfigurationError."""
     file = parse_matrix(_read(path), where=str(path), scenarios=scenario_names(project))
@@ -32,6 +43,29 @@ def load_matrix(
         host_cpus=os.cpu_count() or 1,
         server_cpus=server_cpus,
         generator_cpus=generator_cpus,
+        known=_known(path.parent, file, environ),
+    )
+
+
+def remarks(path: Path, *, project: Path) -> tuple[str, ...]:
+    """What a matrix file leaves to be assumed, and what in it is odd, in sentences.
+
+    Raises ConfigurationError.
+    """
+    file = parse_matrix(_read(path), where=str(path), scenarios=scenario_names(project))
+    return (*assumptions(file, surroundings(path.parent, file)), *oddities(file))
+
+
+def _known(directory: Path, file: MatrixFile, environ: Mapping[str, str]) -> Known:
+    around = surroundings(directory, file)
+    named = [item for i, table in enumerate(file.scenarios) for item in file_paths(f"scenarios.{i}", table)]
+    files, problems = read_all(directory, named)
+    return Known(
+        around=around,
+        files=files,
+        secret_names=frozenset((*environ, *(around.secret_names if around else ()))),
+        host_memory_mib=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20,
+        problems=tuple(problems),
     )
 
 
@@ -77,9 +111,12 @@ def _unknown_scenarios(table: Mapping[str, Any], known: tuple[str, ...]) -> list
         return []
     problems = []
     for index, scenario in enumerate(scenarios):
-        stem = scenario.get("locustfile", scenario.get("name")) if isinstance(scenario, dict) else None
-        if isinstance(stem, str) and stem not in known:
-            problems.append(f"scenarios.{index}: {unknown('Locust file', stem, known)}")
+        if not isinstance(scenario, dict) or "requests" in scenario:
+            continue
+        stem = scenario.get("locustfile", scenario.get("name"))
+        if isinstance(stem, str) and not stem.endswith(".py") and stem not in known:
+            hint = "" if "locustfile" in scenario else ". Fix: add [[scenarios.requests]], or a locustfile"
+            problems.append(f"scenarios.{index}: {unknown('Locust file', stem, known)}{hint}")
     return problems
 
 
@@ -94,7 +131,7 @@ def _explained(error: ValidationError) -> list[str]:
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             unknown_key = str(item["loc"][-1])
-            keys, message = (*keys, unknown_key), unknown("key", unknown_key, table.model_fields)
+            keys, message = (*keys, unknown_key), unknown("key", unknown_key, _keys_of(table))
         elif not isinstance(item["input"], dict | list) and repr(item["input"]) not in message:
             message = f"{message} (got {item['input']!r})"
         key = ".".join(map(str, keys)) or "the file"
@@ -115,16 +152,37 @@ def _resolved(location: tuple[int | str, ...]) -> tuple[tuple[int | str, ...], t
     keys: list[int | str] = []
     table: type[BaseModel] = MatrixFile
     forms: dict[str, type[BaseModel]] = {}
+    names_entries = False
     for part in location:
+        if part == "[key]":
+            continue  # pydantic's word for a mistake in a key that the file chose.
         if isinstance(part, int):
             keys.append(part)
+        elif names_entries:
+            keys.append(part)
+            names_entries = False
         elif part in forms:
             table = forms[part]
-        elif part in table.model_fields:
+        elif part in (fields := _keys_of(table)):
             keys.append(part)
-            forms = {model.__name__: model for model in _models_in(table.model_fields[part].annotation)}
+            forms = {model.__name__: model for model in _models_in(fields[part].annotation)}
+            names_entries = _is_mapping(fields[part].annotation)
             table = next(iter(forms.values()), table)
     return tuple(keys), table
+
+
+def _keys_of(table: type[BaseModel]) -> dict[str, FieldInfo]:
+    """As they stand in the file."""
+    return {field.alias or name: field for name, field in table.model_fields.items()}
+
+
+def _is_mapping(annotation: Any) -> bool:
+    """Whether the file chooses the keys below it, such as those of `env`."""
+    if get_origin(annotation) is dict:
+        return True
+    # Not within lists: a list's own index comes first.
+    within = get_args(annotation) if get_origin(annotation) in (Annotated, Union, UnionType) else ()
+    return any(_is_mapping(argument) for argument in within)
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

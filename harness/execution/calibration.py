@@ -37,7 +37,7 @@ def calibrate(
     spec = DeploymentSpec(name="calibration", image=image, argv=STATIC_SERVER, env={}, cpus=server_cpus)
     try:
         with engine.running(spec) as server, generators.attached(server) as generator:
-            generator.wait_ready(workers=1, timeout_s=30, scenario=CEILING, ready=None, inside=True)
+            generator.wait_ready(workers=1, timeout_s=30, scenario=CEILING, ready="/", inside=True)
             record = generator.drive(CEILING, seed=1, progress=lambda _: None)
             warnings = []
             for load in dict.fromkeys(s.load for s in scenarios if isinstance(s.load, OpenLoad)):

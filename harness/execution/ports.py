@@ -88,17 +88,14 @@ class Generator(Protocol):
     def wait_ready(
         self, *, workers: int, timeout_s: float, scenario: Scenario, ready: str | None, inside: bool
     ) -> ServerFacts | None:
-        """Wait until `ready` answers 2xx, or, where it is None, the scenario's first request is answered.
+        """Until `ready` is answered with 2xx or, where it is None, the scenario's first request as expected.
 
-        With `inside`, wait for every worker too, and return what the wrapper says; a black box says nothing:
-        None. Raises NotReady, or CannotServe.
+        Inside, every worker must be seen too; of a black box there are no facts. Raises NotReady or
+        CannotServe.
         """
         ...
 
-    def probe(self) -> ServerFacts:
-        """What the wrapper says from inside; no black box has one."""
-        ...
-
+    def probe(self) -> ServerFacts: ...
     def verify(self, scenario: Scenario) -> None:
         """Raises WrongResponse when one request of each kind is not answered as expected."""
         ...

@@ -28,9 +28,6 @@ from harness.target import Target
 
 Progress = Callable[[Mapping[str, float]], None]
 
-EXAMPLE_READY = "/health"
-"""Of the example app that ships."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
@@ -44,6 +41,8 @@ class Bench:
     server_cpus: tuple[int, ...]
     ready_timeout_s: float
     seed: int
+    ready: str | None = "/health/ready"
+    """The target's path that answers 2xx once the app can serve; None is the scenario's first request."""
     ceiling_per_s: float | None = None
     """Highest closed-loop rate the generator reached on the static server."""
     target: Target | None = None
@@ -173,7 +172,7 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
             workers=variant.workers,
             timeout_s=bench.ready_timeout_s,
             scenario=scenario,
-            ready=ready_path(bench.target),
+            ready=bench.ready,
             inside=variant.wrapped,
         )
         notes.lap("ready")
@@ -247,11 +246,6 @@ def _under_load(
     )
     notes.load, notes.search, notes.steps = searched.load, searched.search, searched.loads
     return searched
-
-
-def ready_path(target: Target | None) -> str | None:
-    """Where a target says that it can serve."""
-    return target.ready if target else EXAMPLE_READY
 
 
 def _probe(generator: Generator, variant: Variant) -> ServerFacts | None:

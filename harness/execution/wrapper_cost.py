@@ -9,7 +9,7 @@ from dataclasses import replace
 from harness.analysis.wrapper_cost import wrapper_cost
 from harness.errors import TrialError, VariantError
 from harness.execution.ports import Generator
-from harness.execution.trial import Bench, deployment_spec, ready_path
+from harness.execution.trial import Bench, deployment_spec
 from harness.findings import WrapperCost
 from harness.measurement.metrics import throughput_per_s
 from harness.model import Cell, ClosedLoad, Matrix, Scenario, Trial, Variant
@@ -72,7 +72,7 @@ def _started(variant: Variant, scenario: Scenario, bench: Bench, stack: ExitStac
         workers=variant.workers,
         timeout_s=bench.ready_timeout_s,
         scenario=scenario,
-        ready=ready_path(bench.target),
+        ready=bench.ready,
         inside=variant.wrapped,
     )
     generator.verify(scenario)

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from itertools import product
 
 from harness.deployment import CpuCounts
 from harness.errors import ConfigurationError
-from harness.model import KEEP_ALIVE_S, Matrix, Scenario, Variant
+from harness.model import KEEP_ALIVE_S, OWN_COMMAND, Matrix, Variant
 from harness.planning.commands import impossible
 from harness.planning.expressions import ExpressionError, worker_count
-from harness.planning.schema import Factors, MatrixFile, Open, Pattern, Point, ScenarioTable, WorkerRule
+from harness.planning.request_checks import file_paths, scenario_problems
+from harness.planning.schema import MatrixFile, Open, ScenarioTable
+from harness.planning.schema_factors import EnvSet, Factors, Pattern, Point, WorkerRule
 from harness.planning.suggestions import unknown
+from harness.planning.tables import scenario_of, target_of
+from harness.planning.target_checks import (
+    Surroundings,
+    app_of,
+    machine_problems,
+    recipes_of,
+    requirements_of,
+    target_problems,
+)
+from harness.target import Target
 
 MAX_VARIANTS = 256
 
@@ -25,6 +38,24 @@ MAX_ARRIVALS = 5_000_000
 """Of one trial, so that its record fits into memory."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What was found outside of the matrix file, by whoever may look."""
+
+    around: Surroundings | None = None
+    """None where there is no [target]."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Those that the scenarios read, by their path in the file."""
+    secret_names: frozenset[str] = frozenset()
+    """Names of environment variables that have a value."""
+    host_memory_mib: int | None = None
+    problems: tuple[str, ...] = ()
+    """Of files that could not be read."""
+
+
+NOTHING_KNOWN = Known()
+
+
 def resolve(
     file: MatrixFile,
     *,
@@ -32,42 +63,34 @@ def resolve(
     host_cpus: int,
     server_cpus: tuple[int, ...],
     generator_cpus: tuple[int, ...],
+    known: Known = NOTHING_KNOWN,
 ) -> Matrix:
     """The matrix for this machine.
 
-    Raises ConfigurationError with every impossible point, not only the first.
+    Raises ConfigurationError with every mistake, not only the first.
     """
     if file.design.share_cores:
         server_cpus = tuple(sorted({*server_cpus, *generator_cpus}))
     generator_cpus = generator_cpus * file.design.generators_per_cpu
     machine = _Machine(host_cpus=host_cpus, affinity=len(server_cpus), cpus=file.design.cpus)
-    problems = [*_impossible_loads(file.scenarios, generators=len(generator_cpus))]
-    merged: dict[str, Variant] = {}
-    for point in _points(file, machine, problems):
-        try:
-            variant = _variant(point, machine)
-        except ExpressionError as error:
-            problems.append(f"factors.workers: {error}")
-            continue
-        if problem := impossible(variant):
-            problems.append(f"{variant.id}: {problem}")
-            continue
-        known = merged.setdefault(variant.id, variant)
-        # Rules that come to the same count are the same deployment: measured once, named by all of them.
-        rules = tuple(dict.fromkeys((*known.rules, *variant.rules)))
-        merged[variant.id] = replace(known, rules=rules)
-    if not merged and not problems:
-        problems.append("exclude: every variant is excluded; nothing is left to measure")
-    baseline_id = file.design.baseline or next(iter(merged), "")
-    if merged and baseline_id not in merged:
-        problems.append(f"design.baseline: {unknown('variant', baseline_id, merged)}")
+    problems = [
+        *target_problems(file, known.around),
+        *machine_problems(file, host_cpus=host_cpus, host_memory_mib=known.host_memory_mib),
+        *known.problems,
+        *_scenario_problems(file, known),
+        *_impossible_loads(file.scenarios, generators=len(generator_cpus)),
+    ]
+    variants = _variants(file, machine, problems)
+    baseline_id = file.design.baseline or next(iter(variants), "")
+    if variants and baseline_id not in variants:
+        problems.append(f"design.baseline: {unknown('variant', baseline_id, variants)}")
     if problems:
         raise ConfigurationError(where, list(dict.fromkeys(problems)))
     return Matrix(
         name=file.name,
         description=file.description,
-        variants=tuple(merged.values()),
-        scenarios=tuple(_scenario(table) for table in file.scenarios),
+        variants=tuple(variants.values()),
+        scenarios=tuple(scenario_of(table, _hashes(table, known.files)) for table in file.scenarios),
         baseline_id=baseline_id,
         blocks=file.design.blocks,
         seed=file.design.seed,
@@ -78,7 +101,58 @@ def resolve(
         generator_cpus=generator_cpus,
         precision=file.design.precision,
         wrapper_cost=file.design.wrapper_cost,
+        target=_target(file, known.around),
     )
+
+
+def _variants(file: MatrixFile, machine: _Machine, problems: list[str]) -> dict[str, Variant]:
+    """By id, equal deployments merged; what is impossible goes to `problems`."""
+    merged: dict[str, Variant] = {}
+    before = len(problems)
+    for point in _points(file, machine, problems):
+        try:
+            variant = _variant(point, machine)
+        except ExpressionError as error:
+            problems.append(f"factors.workers: {error}")
+            continue
+        if variant.recipe != OWN_COMMAND and (problem := impossible(variant)):
+            problems.append(f"{variant.id}: {problem}")
+            continue
+        known = merged.setdefault(variant.id, variant)
+        # Rules that come to the same count are the same deployment: measured once, named by all of them.
+        rules = tuple(dict.fromkeys((*known.rules, *variant.rules)))
+        merged[variant.id] = replace(known, rules=rules)
+    if not merged and len(problems) == before and recipes_of(file):
+        problems.append("exclude: every variant is excluded; nothing is left to measure")
+    return merged
+
+
+def _target(file: MatrixFile, around: Surroundings | None) -> Target | None:
+    if file.target is None:
+        return None
+    around = around or Surroundings(context=file.target.context)
+    app, app_dir = app_of(file, file.target, around)
+    return target_of(
+        file.target,
+        name=file.name,
+        context=around.context,
+        app=app,
+        app_dir=app_dir,
+        requirements=requirements_of(file.target, around),
+        secret_env=around.secret_names,
+    )
+
+
+def _scenario_problems(file: MatrixFile, known: Known) -> Iterator[str]:
+    for index, table in enumerate(file.scenarios):
+        yield from scenario_problems(
+            f"scenarios.{index}", table, files=known.files, secrets=known.secret_names
+        )
+
+
+def _hashes(table: ScenarioTable, files: Mapping[str, bytes]) -> dict[str, str]:
+    paths = sorted({path for _, path in file_paths("", table)})
+    return {path: sha256(files[path]).hexdigest() for path in paths if path in files}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +173,9 @@ class _Machine:
 
 def _points(file: MatrixFile, machine: _Machine, problems: list[str]) -> Iterator[Point]:
     names = tuple(Factors.model_fields)
-    levels = [getattr(file.factors, name) for name in names]
+    if not recipes_of(file):
+        return
+    levels = [getattr(file.factors, name) or list(recipes_of(file)[:1]) for name in names]
     size = math.prod(map(len, levels)) + len(file.include)
     if size > MAX_VARIANTS:
         problems.append(f"factors: {size} variants are more than {MAX_VARIANTS}; drop levels or use include")
@@ -123,6 +199,7 @@ def _matches(point: Point, pattern: Pattern, machine: _Machine) -> bool:
     return all(
         getattr(point, name) == getattr(pattern, name)
         or (name == "workers" and pattern.workers in _other_names(point, machine))
+        or (name == "env" and isinstance(point.env, EnvSet) and pattern.env == point.env.name)
         for name in pattern.model_fields_set
     )
 
@@ -148,16 +225,35 @@ def _rule(point: Point) -> WorkerRule:
 def _variant(point: Point, machine: _Machine) -> Variant:
     """Raises ExpressionError."""
     assert point.recipe is not None
-    return Variant(
+    env = point.env if isinstance(point.env, EnvSet) else None
+    own = point.recipe == OWN_COMMAND
+    variant = Variant(
         recipe=point.recipe,
-        workers=machine.workers(point),
+        workers=1 if own else machine.workers(point),
+        cpu_quota=_quota(point),
+        memory_mib=_number(point.memory_mib),
+        network=point.network or "shared",
+        env_name=env.name if env else "",
+        env=tuple(sorted(env.set.items())) if env else (),
+    )
+    if own:
+        # Its server is not ours to configure: all levels but those of its container are one and the same.
+        return variant
+    return replace(
+        variant,
         access_log=bool(point.access_log),
         keep_alive_s=point.keep_alive_s or KEEP_ALIVE_S,
-        cpu_quota=_quota(point),
-        memory_mib=None if isinstance(point.memory_mib, str) else point.memory_mib,
-        network=point.network or "shared",
+        threads=_number(point.threads),
+        preload=bool(point.preload),
+        max_requests=_number(point.max_requests),
+        backlog=_number(point.backlog),
+        limit_concurrency=_number(point.limit_concurrency),
         rules=(_rule(point).name,),
     )
+
+
+def _number(level: int | str | None) -> int | None:
+    return level if isinstance(level, int) else None
 
 
 def _quota(point: Point) -> float | None:
@@ -186,16 +282,3 @@ def _impossible_loads(tables: Iterable[ScenarioTable], *, generators: int) -> It
                 f"{key}.rate_per_s: {arrivals:,.0f} arrivals a trial are more than {MAX_ARRIVALS:,}; "
                 f"lower it, or measure_s"
             )
-
-
-def _scenario(table: ScenarioTable) -> Scenario:
-    return Scenario(
-        name=table.name,
-        locustfile=table.locustfile or table.name,
-        load=table.load.load(),
-        warmup_s=table.warmup_s,
-        measure_s=table.measure_s,
-        slo_ms=table.slo_ms,
-        slo_share=table.slo_share,
-        request_timeout_s=table.request_timeout_s,
-    )

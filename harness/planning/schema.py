@@ -2,87 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from harness.deployment import NetworkPath
-from harness.model import KEEP_ALIVE_S, CapacityLoad, ClosedLoad, OpenLoad, common_rate_name
-from harness.planning.expressions import MAX_LENGTH, MAX_WORKERS, check_expression
-from harness.planning.recipes import RECIPES
-from harness.planning.suggestions import unknown
+from harness.model import CapacityLoad, ClosedLoad, OpenLoad, common_rate_name
+from harness.planning.schema_base import RelativePath, Slug, Table
+from harness.planning.schema_factors import Factors, Pattern, Point
+from harness.planning.schema_requests import StepTable, WeightedRequest
+from harness.planning.schema_target import TargetTable
 
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")]
-"""Names become file names, container names and ids, hence the narrow alphabet."""
-
-
-def _known_recipe(name: str) -> str:
-    if name not in RECIPES:
-        raise ValueError(unknown("recipe", name, RECIPES))
-    return name
-
-
-def _valid_expression(text: str) -> str:
-    check_expression(text)
-    return text
-
-
-Recipe = Annotated[str, AfterValidator(_known_recipe)]
-Expression = Annotated[str, AfterValidator(_valid_expression)]
-Workers = Annotated[int, Field(ge=1, le=MAX_WORKERS)]
-Quota = Annotated[float, Field(gt=0, le=1024)]
-MemoryMib = Annotated[int, Field(ge=32, le=1_048_576)]
-KeepAliveS = Annotated[int, Field(ge=1, le=3600)]
-
-
-class Table(BaseModel):
-    """A TOML table: unknown keys and implicit conversions are mistakes."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class WorkerRule(Table):
-    """A worker heuristic with a name of its own, for example name = "2n+1 (host)", count = "2 * host + 1"."""
-
-    name: Annotated[str, StringConstraints(min_length=1, max_length=60)]
-    count: Workers | Expression
-
-
-class Factors(Table):
-    """Each factor lists its levels; the matrix is their product."""
-
-    recipe: Annotated[list[Recipe], Field(min_length=1, max_length=32)]
-    workers: Annotated[list[Workers | Expression | WorkerRule], Field(min_length=1, max_length=64)] = [1]
-    access_log: Annotated[list[bool], Field(min_length=1)] = [False]
-    keep_alive_s: Annotated[list[KeepAliveS], Field(min_length=1)] = [KEEP_ALIVE_S]
-    cpu_quota: Annotated[list[Quota | Literal["none"]], Field(min_length=1)] = ["none"]
-    memory_mib: Annotated[list[MemoryMib | Literal["none"]], Field(min_length=1)] = ["none"]
-    network: Annotated[list[NetworkPath], Field(min_length=1)] = ["shared"]
-
-
-class Point(Table):
-    """One combination to add (`include`); a level left out is the factor's first."""
-
-    recipe: Recipe | None = None
-    workers: Workers | Expression | WorkerRule | None = None
-    access_log: bool | None = None
-    keep_alive_s: KeepAliveS | None = None
-    cpu_quota: Quota | Literal["none"] | None = None
-    memory_mib: MemoryMib | Literal["none"] | None = None
-    network: NetworkPath | None = None
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Point:
-        if not self.model_fields_set:
-            raise ValueError("an empty table says nothing; name at least one level")
-        return self
-
-
-class Pattern(Point):
-    """Combinations to drop (`exclude`): all that have these levels."""
-
-    workers: Workers | Annotated[str, StringConstraints(max_length=MAX_LENGTH)] | WorkerRule | None = None
-    """A level as it stands in `factors`, a rule's name, or the count a rule comes to on this machine."""
+STEM = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
+"""Of a Locust file that ships."""
 
 
 class Closed(Table):
@@ -118,18 +50,36 @@ class Capacity(Table):
         return CapacityLoad(clients=self.clients, pilot_s=self.pilot_s, step_s=self.step_s, steps=self.steps)
 
 
+def _locustfile(text: str) -> str:
+    if not text.endswith(".py") and not STEM.fullmatch(text):
+        raise ValueError(f"{text[:100]!r} is no Locust file; write a path that ends in .py")
+    return text
+
+
 class ScenarioTable(Table):
     """One workload."""
 
     name: Slug
-    locustfile: Slug | None = None
-    """Stem of a file in scenarios/; the scenario's name when left out."""
+    """What reports call it."""
+    locustfile: Annotated[RelativePath, AfterValidator(_locustfile)] | None = None
+    """A Locust file relative to this file, ending in .py, or the name of one that ships; left out:
+    `requests`, or the file that ships under the scenario's name."""
+    requests: Annotated[list[WeightedRequest], Field(min_length=1, max_length=500)] = []
+    """Your own requests, each kind with its weight."""
+    before: Annotated[list[StepTable], Field(max_length=20)] = []
+    """Steps that each client takes once, before its first request, such as a login."""
     load: Capacity | Closed | Open
+    """{ clients = 64 }, { rate_per_s = 300.0 } or { capacity = true, clients = 64 }."""
     warmup_s: Annotated[float, Field(ge=0, le=600)] = 1.0
+    """Load before the measured window."""
     measure_s: Annotated[float, Field(ge=0.5, le=3600)] = 5.0
+    """The measured window."""
     slo_ms: Annotated[float, Field(gt=0, le=600_000)] = 100.0
+    """The objective: a request that takes longer is slow."""
     slo_share: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """The share of requests that may be slow: 0.05 sets the objective on p95."""
     request_timeout_s: Annotated[float, Field(ge=0.01, le=120)] = 10.0
+    """A request without an answer after this time has failed."""
 
 
 class Design(Table):
@@ -161,12 +111,21 @@ class MatrixFile(Table):
     """A whole matrix file."""
 
     name: Slug
+    """What reports and the directories of runs are called."""
     description: str = ""
-    factors: Factors
+    """One sentence for whoever reads the report."""
+    target: TargetTable | None = None
+    """What is measured; left out: the example app that ships."""
+    factors: Factors = Factors()
+    """The levels to compare."""
     include: Annotated[list[Point], Field(max_length=256)] = []
+    """Combinations to add to the product of the factors."""
     exclude: Annotated[list[Pattern], Field(max_length=256)] = []
+    """Combinations to leave out."""
     scenarios: Annotated[list[ScenarioTable], Field(min_length=1, max_length=64)]
+    """The workloads; every variant is measured under each."""
     design: Design = Design()
+    """How the run is laid out."""
 
     @model_validator(mode="after")
     def _scenario_names_differ(self) -> MatrixFile:

@@ -10,7 +10,7 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.loadkit.client import DISCONNECTED, OK, TIMED_OUT, WRONG_BODY
+from scenarios.loadkit.answer import DISCONNECTED, RIGHT, TIMED_OUT, WRONG_BODY
 
 DROPPED, UNDRAINED = -4, -5
 """Never sent; sent, and still unanswered when the run ended."""
@@ -74,11 +74,13 @@ class Recorder:
         answered = (status > 0) | (status == WRONG_BODY)
         ids = np.uint64(first_id) + np.flatnonzero(answered).astype(np.uint64)
         latencies_s = np.array(self.finished_s) - np.array(self.sent_s)
-        counts = {code: int(np.count_nonzero(status == code)) for code in (OK, TIMED_OUT, DROPPED, UNDRAINED)}
+        counts = {
+            code: int(np.count_nonzero(status == code)) for code in (RIGHT, TIMED_OUT, DROPPED, UNDRAINED)
+        }
         return Totals(
             scheduled=len(status),
-            ok=counts[OK],
-            failed=int(np.count_nonzero((answered & (status != OK)) | (status == DISCONNECTED))),
+            ok=counts[RIGHT],
+            failed=int(np.count_nonzero((answered & (status != RIGHT)) | (status == DISCONNECTED))),
             timed_out=counts[TIMED_OUT],
             dropped=counts[DROPPED],
             undrained=counts[UNDRAINED],

@@ -15,7 +15,7 @@ import pytest
 
 from harness.adapters.load_process import AgentGenerator, ProcessLoadGenerator, server_facts
 from harness.adapters.process_engine import ProcessEngine
-from harness.deployment import DeploymentSpec
+from harness.deployment import DeploymentSpec, ServerFacts
 from harness.errors import CannotServe, GeneratorFailed, NotReady, WrongResponse
 from harness.model import ClosedLoad, OpenLoad, Scenario, Variant
 from harness.planning.commands import GENERATOR_ARGV, server_argv, server_env
@@ -61,15 +61,24 @@ def drive_result(*intended_s: float, **totals: int) -> str:
 
 
 class ScriptedAgent:
-    """Greets, then gives one line after another; remembers what it was told and how long it was given."""
+    """Greets, then gives one line after another; remembers what it was told and how long it was given.
+
+    Workloads it takes as they are, and remembers them apart.
+    """
 
     def __init__(self, *lines: str) -> None:
-        self.lines = deque([ok({"agent": 1}), *lines])
+        self.lines = deque([ok({"agent": 2}), *lines])
         self.told: list[dict[str, Any]] = []
+        self.workloads: list[dict[str, Any]] = []
         self.given_s: list[float] = []
 
     def send(self, line: str) -> None:
-        self.told.append(json.loads(line))
+        message = json.loads(line)
+        if message["op"] == "workload":
+            self.workloads.append(message["workload"])
+            self.lines.appendleft(ok({"requests": len(message["workload"].get("requests", "1"))}))
+        else:
+            self.told.append(message)
 
     def receive(self, timeout_s: float) -> str:
         self.given_s.append(timeout_s)
@@ -95,21 +104,35 @@ class ScriptedEngine:
 
 
 @contextmanager
-def attached(*agents: ScriptedAgent) -> Iterator[AgentGenerator]:
+def attached(*agents: ScriptedAgent, **workload: Mapping[str, Any]) -> Iterator[AgentGenerator]:
     engine = ScriptedEngine(*agents)
     cpus = tuple(range(len(agents)))
-    with ProcessLoadGenerator(engine, image="img", cpus=cpus).attached(engine) as generator:
+    with ProcessLoadGenerator(engine, image="img", cpus=cpus, **workload).attached(engine) as generator:
         assert engine.started == [("img", GENERATOR_ARGV, (cpu,)) for cpu in cpus]
         yield generator
+
+
+def wait_ready(generator: AgentGenerator, *, workers: int = 1, timeout_s: float = 20.0) -> ServerFacts | None:
+    return generator.wait_ready(
+        workers=workers, timeout_s=timeout_s, scenario=SCENARIO, ready="/health/ready", inside=True
+    )
 
 
 def test_ready_asks_for_all_workers_and_tells_the_facts() -> None:
     agent = ScriptedAgent(ok(FACTS))
     with attached(agent) as generator:
-        facts = generator.wait_ready(workers=2, timeout_s=20.0)
+        facts = wait_ready(generator, workers=2)
     assert agent.told == [
-        {"op": "ready", "base_url": ScriptedEngine.base_url, "workers": 2, "timeout_s": 20.0}
+        {
+            "op": "ready",
+            "base_url": ScriptedEngine.base_url,
+            "workers": 2,
+            "timeout_s": 20.0,
+            "ready": "/health/ready",
+            "inside": True,
+        }
     ]
+    assert facts is not None
     assert (facts.variant_id, facts.keep_alive_s, facts.cpus.quota) == ("tiny.w1", None, 1.0)
     assert facts.workers[0].id_sum == 2**64 - 1
 
@@ -117,25 +140,25 @@ def test_ready_asks_for_all_workers_and_tells_the_facts() -> None:
 def test_every_agent_learns_where_the_server_is() -> None:
     agents = ScriptedAgent(ok(FACTS)), ScriptedAgent(ok(FACTS))
     with attached(*agents) as generator:
-        generator.wait_ready(workers=1, timeout_s=1.0)
+        wait_ready(generator)
     assert [agent.told[0]["op"] for agent in agents] == ["ready", "ready"]
 
 
 def test_every_answer_has_a_bounded_time_that_outlasts_the_question() -> None:
     agent = ScriptedAgent(ok(FACTS), ok(FACTS), ok({}), drive_result())
     with attached(agent) as generator:
-        generator.wait_ready(workers=1, timeout_s=20.0)
+        wait_ready(generator)
         generator.probe()
         generator.verify(SCENARIO)
         generator.drive(SCENARIO, seed=1, progress=lambda _: None)
-    greeting_s, ready_s, probe_s, verify_s, drive_s = agent.given_s
+    greeting_s, workload_s, ready_s, probe_s, verify_s, drive_s = agent.given_s
     assert 20.0 < ready_s < 60
     assert 0.5 + 2.0 + 10.0 < drive_s < 60
-    assert all(0 < bound_s < 60 for bound_s in (greeting_s, probe_s, verify_s))
+    assert all(0 < bound_s < 80 for bound_s in (greeting_s, workload_s, probe_s, verify_s))
 
 
 def ready(generator: AgentGenerator) -> object:
-    return generator.wait_ready(workers=1, timeout_s=20.0)
+    return wait_ready(generator)
 
 
 def verify(generator: AgentGenerator) -> object:
@@ -198,7 +221,6 @@ def test_one_agent_gets_the_whole_load_and_starts_at_its_own_word() -> None:
     assert 0 <= seed < 2**32
     assert told == {
         "op": "drive",
-        "locustfile": "root",
         "load": {"kind": "closed", "clients": 5},
         "warmup_s": 0.5,
         "measure_s": 2.0,
@@ -263,7 +285,7 @@ def fields(scenario: Scenario) -> dict[str, Any]:
 
 AGENT_THAT_DIES = """
 import sys
-print('{"ok": true, "result": {"agent": 1}}', flush=True)
+print('{"ok": true, "result": {"agent": 2}}', flush=True)
 sys.stdin.readline()
 sys.exit("out of memory, say")
 """
@@ -311,7 +333,8 @@ def test_the_real_agent_and_the_real_app_agree_on_every_request(agents: int) -> 
         )
         generators = ProcessLoadGenerator(engine, image=engine.build("generator"), cpus=(CPUS[0],) * agents)
         with engine.running(spec) as deployment, generators.attached(deployment) as generator:
-            facts = generator.wait_ready(workers=2, timeout_s=30)
+            facts = wait_ready(generator, workers=2, timeout_s=30.0)
+            assert facts is not None
             generator.verify(SCENARIO)
             before = deployment.reading()
             for load in (SCENARIO.load, OpenLoad(rate_per_s=100.0, arrivals="constant")):

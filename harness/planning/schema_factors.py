@@ -1,0 +1,131 @@
+"""The tables [factors], [[include]] and [[exclude]]: levels, and combinations of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from harness.deployment import NetworkPath
+from harness.model import KEEP_ALIVE_S, OWN_COMMAND
+from harness.planning.expressions import MAX_LENGTH, MAX_WORKERS, check_expression
+from harness.planning.recipes import RECIPES
+from harness.planning.schema_base import Env, Table
+from harness.planning.suggestions import unknown
+
+
+def _known_recipe(name: str) -> str:
+    known = (*RECIPES, OWN_COMMAND)
+    if name not in known:
+        raise ValueError(unknown("recipe", name, known))
+    return name
+
+
+def _valid_expression(text: str) -> str:
+    check_expression(text)
+    return text
+
+
+Recipe = Annotated[str, AfterValidator(_known_recipe)]
+Expression = Annotated[str, AfterValidator(_valid_expression)]
+Workers = Annotated[int, Field(ge=1, le=MAX_WORKERS)]
+Quota = Annotated[float, Field(gt=0, le=1024)]
+MemoryMib = Annotated[int, Field(ge=32, le=1_048_576)]
+KeepAliveS = Annotated[int, Field(ge=1, le=3600)]
+Threads = Annotated[int, Field(ge=1, le=1000)]
+Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Nothing = Literal["none"]
+
+
+class WorkerRule(Table):
+    """A worker heuristic with a name of its own, for example name = "2n+1 (host)", count = "2 * host + 1"."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=60)]
+    count: Workers | Expression
+
+
+class EnvSet(Table):
+    """Environment variables as a level, for example name = "arena2", set = { MALLOC_ARENA_MAX = "2" }."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")]
+    """Part of the variant's id."""
+    set: Annotated[Env, Field(min_length=1)]
+    """Added to the environment of every process of the server."""
+
+    @model_validator(mode="after")
+    def _is_not_none(self) -> EnvSet:
+        if self.name == "none":
+            raise ValueError('name = "none" means no set; choose another')
+        return self
+
+
+class Factors(Table):
+    """Each factor lists its levels; the matrix is their product."""
+
+    recipe: Annotated[list[Recipe], Field(min_length=1, max_length=32)] | None = None
+    """Ways to install and start the app (`harness list`), or "own-command": the image as it is."""
+    workers: Annotated[list[Workers | Expression | WorkerRule], Field(min_length=1, max_length=64)] = [1]
+    """Worker processes: a count, a rule such as "2 * cpus + 1", or { name = ..., count = ... }."""
+    access_log: Annotated[list[bool], Field(min_length=1)] = [False]
+    """Whether the server writes an access log."""
+    keep_alive_s: Annotated[list[KeepAliveS], Field(min_length=1)] = [KEEP_ALIVE_S]
+    """How long an idle connection is kept open."""
+    cpu_quota: Annotated[list[Quota | Nothing], Field(min_length=1)] = ["none"]
+    """CPU limit of the container, as a decimal number of CPUs."""
+    memory_mib: Annotated[list[MemoryMib | Nothing], Field(min_length=1)] = ["none"]
+    """Memory limit of the container, in MiB."""
+    network: Annotated[list[NetworkPath], Field(min_length=1)] = ["shared"]
+    """How the load reaches the server."""
+    threads: Annotated[list[Threads | Nothing], Field(min_length=1)] = ["none"]
+    """Size of the thread pool for `def` endpoints; "none": the framework's own, 40."""
+    preload: Annotated[list[bool], Field(min_length=1)] = [False]
+    """Whether the app is imported once, before the workers are forked."""
+    max_requests: Annotated[list[Count | Nothing], Field(min_length=1)] = ["none"]
+    """Requests after which a worker is replaced."""
+    backlog: Annotated[list[Count | Nothing], Field(min_length=1)] = ["none"]
+    """Connections that may wait to be accepted; "none": the server's own."""
+    limit_concurrency: Annotated[list[Count | Nothing], Field(min_length=1)] = ["none"]
+    """Connections and tasks of a worker above which it answers 503."""
+    env: Annotated[list[Nothing | EnvSet], Field(min_length=1, max_length=32)] = ["none"]
+    """Named sets of environment variables."""
+
+    @model_validator(mode="after")
+    def _env_names_differ(self) -> Factors:
+        names = [level.name for level in self.env if isinstance(level, EnvSet)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"env: the name {twice[0]} stands for more than one set")
+        return self
+
+
+class Point(Table):
+    """One combination to add (`include`); a level left out is the factor's first."""
+
+    recipe: Recipe | None = None
+    workers: Workers | Expression | WorkerRule | None = None
+    access_log: bool | None = None
+    keep_alive_s: KeepAliveS | None = None
+    cpu_quota: Quota | Nothing | None = None
+    memory_mib: MemoryMib | Nothing | None = None
+    network: NetworkPath | None = None
+    threads: Threads | Nothing | None = None
+    preload: bool | None = None
+    max_requests: Count | Nothing | None = None
+    backlog: Count | Nothing | None = None
+    limit_concurrency: Count | Nothing | None = None
+    env: Nothing | EnvSet | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Point:
+        if not self.model_fields_set:
+            raise ValueError("an empty table says nothing; name at least one level")
+        return self
+
+
+class Pattern(Point):
+    """Combinations to drop (`exclude`): all that have these levels."""
+
+    workers: Workers | Annotated[str, StringConstraints(max_length=MAX_LENGTH)] | WorkerRule | None = None
+    """A level as it stands in `factors`, a rule's name, or the count a rule comes to on this machine."""
+    env: Annotated[str, StringConstraints(max_length=40)] | EnvSet | None = None  # type: ignore[assignment]
+    """A set as it stands in `factors`, or its name."""
