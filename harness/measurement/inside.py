@@ -74,11 +74,12 @@ def same_workers(evidence: Evidence) -> Iterator[Finding]:
 
 def as_configured(evidence: Evidence) -> Iterator[Finding]:
     """I9: the server says from inside that it is the variant under test."""
-    variant, facts = evidence.variant, evidence.facts_before
-    if facts is None:
+    variant, facts, after = evidence.variant, evidence.facts_before, evidence.facts_after
+    if facts is None or after is None:
         return
     told: list[tuple[str, object, object]] = [
         ("variant", facts.variant_id, variant.id),
+        ("variant after the load", after.variant_id, variant.id),
         ("worker count", len(facts.workers), variant.workers),
         ("access log", facts.access_log, variant.access_log),
     ]

@@ -126,7 +126,7 @@ def test_i2_holds_however_requests_spread_over_workers(ids: list[int], data: st.
     case = evidence(
         load,
         facts_before=facts(worker(7), worker(8), variant_id="uvicorn-plain.w2"),
-        facts_after=after,
+        facts_after=replace(after, variant_id="uvicorn-plain.w2"),
         variant=replace(PLAIN, workers=2),
     )
     assert judge(case)[:2] == (Validity.VALID, ())
@@ -295,11 +295,9 @@ def test_i5_throttling_needs_a_quota_in_the_matrix() -> None:
     readings = tuple(replace(one, throttled_s=one.at_s * 0.1) for one in some_readings())
     check(Validity.INVALID, "throttled for 10.0% of the window", evidence(readings=readings))
     limited = replace(PLAIN, cpu_quota=0.5)
-    before = facts(worker(), variant_id=limited.id)
-    assert judge(evidence(readings=readings, variant=limited, facts_before=before))[:2] == (
-        Validity.VALID,
-        (),
-    )
+    before, after = (replace(told, variant_id=limited.id) for told in (facts(worker()), counted(a_load())))
+    case = evidence(readings=readings, variant=limited, facts_before=before, facts_after=after)
+    assert judge(case)[:2] == (Validity.VALID, ())
 
 
 def test_i6_up_to_one_failure_in_a_thousand_is_tolerated() -> None:
@@ -403,15 +401,24 @@ def test_i9_a_server_that_is_not_the_variant(changes: dict[str, Any], reason: st
 
 def test_i9_the_number_of_workers() -> None:
     variant = replace(PLAIN, workers=2)
-    before = facts(worker(), variant_id=variant.id)
-    check(Validity.INVALID, "I9: worker count is 1 inside", evidence(variant=variant, facts_before=before))
+    before, after = (replace(told, variant_id=variant.id) for told in (facts(worker()), counted(a_load())))
+    case = evidence(variant=variant, facts_before=before, facts_after=after)
+    check(Validity.INVALID, "I9: worker count is 1 inside", case)
+
+
+def test_i9_the_variant_is_asked_for_again_after_the_load() -> None:
+    after = replace(counted(a_load()), variant_id="uvicorn-plain.w9")
+    reason = (
+        "I9: variant after the load is uvicorn-plain.w9 inside the server, uvicorn-plain.w1 in the matrix"
+    )
+    check(Validity.INVALID, reason, evidence(facts_after=after))
 
 
 @pytest.mark.parametrize("told", [{"front": None}, {"front": "nginx/1.26.3", "tls": None}])
 def test_i9_a_proxy_or_tls_that_should_be_there_and_is_not(told: dict[str, Any]) -> None:
     expected = some_facts(front="nginx/", tls="TLSv1.3", scheme="https")
     before = facts(worker(), **{"front": "nginx/1.26.3", "tls": "TLSv1.3 X", "scheme": "https", **told})
-    word, reasons = judge(evidence(facts_before=before, expected_stack=expected))
+    word, reasons, _ = judge(evidence(facts_before=before, expected_stack=expected))
     assert word is Validity.INVALID
     assert "none inside the server" in reasons[0]
 
@@ -423,10 +430,10 @@ def test_i9_what_the_server_does_not_tell_is_not_held_against_it() -> None:
 
 def test_all_broken_rules_are_told_and_the_worst_word_wins() -> None:
     noisy_and_bound = evidence(readings=steal(0.1, 0.1, 0.1), ceiling_per_s=100.0)
-    word, reasons = judge(noisy_and_bound)
+    word, reasons, _ = judge(noisy_and_bound)
     assert word is Validity.NOISY
     assert [reason[:2] for reason in reasons] == ["I4", "I5"]
-    word, reasons = judge(replace(noisy_and_bound, state=DeploymentState(running=False)))
+    word, reasons, _ = judge(replace(noisy_and_bound, state=DeploymentState(running=False)))
     assert word is Validity.INVALID
     assert [reason[:2] for reason in reasons] == ["I4", "I5", "I7"]
 
