@@ -25,7 +25,7 @@ from harness.execution.calibration import calibrate
 from harness.execution.ports import Engine
 from harness.execution.resume import machine_changes, matrix_changes
 from harness.execution.run import RunEnd, Watcher, run_blocks
-from harness.execution.trial import Bench, TrialOutcome, run_trial
+from harness.execution.trial import EXAMPLE_READY, Bench, TrialOutcome, run_trial
 from harness.execution.wrapper_cost import measure_wrapper_cost
 from harness.model import Matrix, TrialRecord
 from harness.planning.recipes import image_of
@@ -178,6 +178,7 @@ def _bench(engine: Engine, images: Mapping[str, str], matrix: Matrix, watcher: W
         server_cpus=matrix.server_cpus,
         ready_timeout_s=matrix.ready_timeout_s,
         seed=matrix.seed,
+        ready=matrix.target.ready if matrix.target else EXAMPLE_READY,
         target=matrix.target,
         # One static server cannot keep several generators busy: what it gives is not their limit then.
         ceiling_per_s=ceiling_per_s if len(matrix.generator_cpus) == 1 else None,

@@ -28,6 +28,9 @@ from harness.target import Target
 
 Progress = Callable[[Mapping[str, float]], None]
 
+EXAMPLE_READY = "/health/ready"
+"""Of the example app that ships."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
@@ -41,7 +44,7 @@ class Bench:
     server_cpus: tuple[int, ...]
     ready_timeout_s: float
     seed: int
-    ready: str | None = "/health/ready"
+    ready: str | None = EXAMPLE_READY
     """The target's path that answers 2xx once the app can serve; None is the scenario's first request."""
     ceiling_per_s: float | None = None
     """Highest closed-loop rate the generator reached on the static server."""
