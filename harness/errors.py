@@ -97,8 +97,8 @@ class NotReady(TrialError):
 
     def __init__(self, trial_id: str, timeout_s: float, detail: str) -> None:
         super().__init__(
-            f"{trial_id}: not ready within {timeout_s:g} s ({detail}). "
-            f"Read server.log in the trial's directory, or raise ready_timeout_s in the matrix."
+            f"{trial_id}: not ready within {timeout_s:g} s ({detail}). Its log is server.log in the trial's "
+            f"directory. An app that only starts slowly needs a longer design.ready_timeout_s."
         )
 
 

@@ -25,11 +25,13 @@ from harness.execution.calibration import calibrate
 from harness.execution.ports import Engine
 from harness.execution.resume import machine_changes, matrix_changes
 from harness.execution.run import RunEnd, Watcher, run_blocks
-from harness.execution.trial import Bench, TrialOutcome, run_trial
+from harness.execution.trial import EXAMPLE_READY, Bench, TrialOutcome, run_trial
+from harness.execution.wrapper_cost import measure_wrapper_cost
 from harness.model import Matrix, TrialRecord
 from harness.planning.recipes import image_of
 from harness.planning.remaining import Block, remaining_blocks
-from harness.records import matrix_to_json
+from harness.records import matrix_to_json, wrapper_cost_to_json
+from harness.reporting.evidence import wrapper_cost_line
 
 GENERATOR = "generator"
 """The recipe of the load generator's own image."""
@@ -98,6 +100,7 @@ def run(matrix_path: Path, options: RunOptions, watcher: Watcher) -> RunOutcome:
         if not earlier:
             facts["started_at"] = now.isoformat(timespec="seconds")
             facts["generator_ceiling_per_s"] = bench.ceiling_per_s
+            facts["wrapper_cost"] = _wrapper_cost(matrix, bench, watcher)
             store = RunStore.create(options.results, run_id, facts, matrix)
         before = len(store.records())
         end = _walk(matrix, bench, store, failed, watcher)
@@ -120,7 +123,8 @@ def _earlier(options: RunOptions, matrix: Matrix, watcher: Watcher) -> RunStore 
 
 def refuse_another_matrix(earlier: RunStore, matrix: Matrix) -> None:
     """Raises ConfigurationError, with what differs, where a stored run was not of this matrix."""
-    _refuse(earlier, matrix_changes(earlier.manifest()["matrix"], matrix_to_json(matrix)))
+    # As read, not as written: what a matrix of today can say besides, an older one left at its default.
+    _refuse(earlier, matrix_changes(matrix_to_json(earlier.matrix()), matrix_to_json(matrix)))
 
 
 def _refuse(earlier: RunStore, changes: list[str]) -> None:
@@ -176,11 +180,21 @@ def _bench(engine: Engine, images: Mapping[str, str], matrix: Matrix, watcher: W
         server_cpus=matrix.server_cpus,
         ready_timeout_s=matrix.ready_timeout_s,
         seed=matrix.seed,
+        ready=matrix.target.ready if matrix.target else EXAMPLE_READY,
+        target=matrix.target or EXAMPLE,
         # One static server cannot keep several generators busy: what it gives is not their limit then.
         ceiling_per_s=calibration.ceiling_per_s if len(matrix.generator_cpus) == 1 else None,
         ceilings=calibration.ceilings,
         busy_s=None if matrix.shared_cpus else busy_s,
     )
+
+
+def _wrapper_cost(matrix: Matrix, bench: Bench, watcher: Watcher) -> dict[str, object]:
+    """As the manifest holds it; a resumed run keeps what it has."""
+    watcher.said("measuring what the wrapper around the app costs")
+    cost = measure_wrapper_cost(matrix, bench)
+    watcher.said(wrapper_cost_line(cost))
+    return wrapper_cost_to_json(cost)
 
 
 def _remaining(

@@ -96,9 +96,9 @@ def _only_app(path: Path, around: Surroundings) -> FoundApp:
     if len(apps) > 1 and sys.stdin.isatty() and sys.stdout.isatty():
         for number, found in enumerate(apps, start=1):
             typer.echo(f"{number}  {found.app} ({found.why})")
-        number: int = typer.prompt("Which app", type=int)
-        if 1 <= number <= len(apps):
-            return apps[number - 1]
+        chosen: int = typer.prompt("Which app", type=int)
+        if 1 <= chosen <= len(apps):
+            return apps[chosen - 1]
     return choose(apps, str(path), looked_at=sum(name.endswith(".py") for name in around.files))
 
 

@@ -22,6 +22,8 @@ from harness.measurement.load import (
 RIGHT = 200
 """The status of a request that got the answer its scenario expects; a wrong body has a status of its own."""
 
+REFUSED = 503
+
 _KINDS = {
     TIMED_OUT: "timed out",
     DISCONNECTED: "cut off",
@@ -40,6 +42,22 @@ def worker_pids(facts: ServerFacts) -> tuple[int, ...]:
 def served(before: ServerFacts, after: ServerFacts) -> int:
     """How many requests all workers took on between two probes."""
     return sum(w.requests for w in after.workers) - sum(w.requests for w in before.workers)
+
+
+def new_workers(before: ServerFacts, after: ServerFacts) -> int:
+    """How many workers of the second probe the first one had not seen."""
+    return len({*worker_pids(after)} - {*worker_pids(before)})
+
+
+def served_by_the_living(before: ServerFacts, after: ServerFacts) -> int:
+    """What the workers of the second probe took on since the first: a replaced worker's count is gone."""
+    earlier = {worker.pid: worker.requests for worker in before.workers}
+    return sum(worker.requests - earlier.get(worker.pid, 0) for worker in after.workers)
+
+
+def refused(load: LoadRecord) -> int:
+    """How many requests were answered with 503, Service Unavailable."""
+    return int(np.count_nonzero(load.status == REFUSED))
 
 
 def served_ids(before: ServerFacts, after: ServerFacts) -> tuple[int, int]:

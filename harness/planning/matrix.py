@@ -103,6 +103,7 @@ def resolve(
         server_cpus=server_cpus,
         generator_cpus=generator_cpus,
         precision=file.design.precision,
+        wrapper_cost=file.design.wrapper_cost,
         target=target,
     )
 
