@@ -14,7 +14,7 @@ from docker.models.containers import Container
 from harness.adapters.docker_client import engine_errors
 from harness.adapters.ownership import already_gone_is_fine
 from harness.errors import ServiceFailed
-from harness.target import Service, ServiceLife, Target
+from harness.target import Service
 
 READY_TIMEOUT_S = 60.0
 SETUP_TIMEOUT_S = 600
@@ -135,10 +135,6 @@ def _ran(container: Container) -> tuple[int, str]:
         return int(container.wait(timeout=SETUP_TIMEOUT_S)["StatusCode"]), _tail(container)
     finally:
         _remove(container)
-
-
-def of_life(target: Target, life: ServiceLife) -> tuple[Service, ...]:
-    return tuple(service for service in target.services if service.life == life)
 
 
 def port_of(ready: str) -> int:

@@ -109,6 +109,7 @@ def deployment_spec(trial: Trial, bench: Bench) -> DeploymentSpec:
         stop_timeout_s=variant.graceful_timeout_s + 2.0,
         beside=tuple(replace(process, image=process.image or image) for process in beside),
         tls=speaks_tls(variant),
+        cwd=bench.target.context or None,
         user=bench.target.user,
         writable=bench.target.writable,
         port=bench.target.port if variant.recipe == OWN_COMMAND else None,
