@@ -114,7 +114,7 @@ python-versions = ">=3.7"
 
 [package.dependencies]
 click = ">=7.0"
-uvloop = {version = ">=0.14", optional = true, markers = "sys_platform != \\"win32\\" and extra == \\"standard\\""}
+uvloop = {version = "*", optional = true, markers = "sys_platform != \\"win32\\" and extra == \\"standard\\""}
 httptools = {version = ">=0.5.0", optional = true, markers = "extra == \\"standard\\""}
 
 [package.extras]
