@@ -71,3 +71,7 @@ class Target:
     user: str | None = None
     """As it runs, "uid:gid"; None: the image's own where that is not root, otherwise 10001:10001."""
     services: tuple[Service, ...] = ()
+
+
+def of_life(target: Target, life: ServiceLife) -> tuple[Service, ...]:
+    return tuple(service for service in target.services if service.life == life)

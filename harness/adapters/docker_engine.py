@@ -27,7 +27,7 @@ from harness.adapters.docker_containers import (
 from harness.adapters.docker_deployment import DockerDeployment, in_service
 from harness.adapters.docker_network import LOOPBACK, Route, free_ports, needs_own_network
 from harness.adapters.docker_recipes import RecipeImages
-from harness.adapters.docker_services import Services, of_life
+from harness.adapters.docker_services import Services
 from harness.adapters.docker_subject import RUNTIME_DIR, DockerSubject, RestartPolicy
 from harness.adapters.image_python import runtime_user
 from harness.adapters.reaper import Reaper
@@ -35,7 +35,7 @@ from harness.adapters.together import Together, first_of
 from harness.deployment import RUNTIME_DIR_VARIABLE, DeploymentSpec, ProcessSpec
 from harness.errors import EnvironmentProblem
 from harness.planning.commands import CONTAINER_PORT
-from harness.target import ServiceLife, Target
+from harness.target import ServiceLife, Target, of_life
 
 ENDING_S = 5
 """How long a container may take to end after its output has."""

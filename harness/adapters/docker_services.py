@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from docker import DockerClient
+from docker.errors import APIError
 from docker.models.containers import Container
 
 from harness.adapters.docker_client import engine_errors
-from harness.adapters.ownership import already_gone_is_fine
+from harness.adapters.ownership import CONFLICT, already_gone_is_fine
 from harness.errors import ServiceFailed
-from harness.target import Service, ServiceLife, Target
+from harness.target import Service
 
 READY_TIMEOUT_S = 60.0
 SETUP_TIMEOUT_S = 600
@@ -137,10 +138,6 @@ def _ran(container: Container) -> tuple[int, str]:
         _remove(container)
 
 
-def of_life(target: Target, life: ServiceLife) -> tuple[Service, ...]:
-    return tuple(service for service in target.services if service.life == life)
-
-
 def port_of(ready: str) -> int:
     """The port in "tcp:PORT". Raises ValueError for anything else."""
     kind, _, number = ready.partition(":")
@@ -164,9 +161,15 @@ def is_listening(tables: str, port: int) -> bool:
 def _is_ready(ready: str | tuple[str, ...], container: Container) -> bool:
     if not ready:
         return True
-    if isinstance(ready, tuple):
-        return bool(container.exec_run(list(ready)).exit_code == 0)
-    return is_listening(_socket_tables(container), port_of(ready))
+    try:
+        if isinstance(ready, tuple):
+            return bool(container.exec_run(list(ready)).exit_code == 0)
+        return is_listening(_socket_tables(container), port_of(ready))
+    except APIError as error:
+        # It ended in between, which is told with its last words.
+        if error.status_code != CONFLICT:
+            raise
+        return False
 
 
 def _socket_tables(container: Container) -> str:

@@ -9,6 +9,7 @@ from typing import Protocol
 from harness.deployment import DeploymentSpec, DeploymentState, MemorySnapshot, ResourceReading, ServerFacts
 from harness.measurement.load import LoadRecord
 from harness.model import Scenario
+from harness.target import ServiceLife, Target
 
 
 class Clock(Protocol):
@@ -60,10 +61,26 @@ class Engine(Protocol):
         """Facts for the run's manifest: versions, storage driver, cgroup version, kernel."""
         ...
 
-    def build(self, recipe: str) -> str:
-        """Image id (or environment path) of a recipe, built if need be.
+    def build(self, recipe: str, target: Target | None = None) -> str:
+        """Image id (or environment path) of a recipe for a target, built if need be. None is the example.
 
-        Raises BuildFailed, or VariantError for what this engine cannot provide.
+        Raises BuildFailed, VariantError for what this engine cannot provide, or AppImageFailed when there is
+        no target to build on.
+        """
+        ...
+
+    def services(
+        self,
+        target: Target | None,
+        *,
+        image: str,
+        env: Mapping[str, str],
+        cpus: tuple[int, ...],
+        life: ServiceLife,
+    ) -> AbstractContextManager[None]:
+        """The target's services of one life, ready, and set up by commands in `image` with `env`.
+
+        `image` is what `build(OWN_COMMAND, target)` returned. Raises ServiceFailed, AppImageFailed.
         """
         ...
 

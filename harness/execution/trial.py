@@ -39,9 +39,6 @@ from harness.target import Target
 
 Progress = Callable[[Mapping[str, float]], None]
 
-EXAMPLE_READY = "/health/ready"
-"""Of the example app that ships."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
@@ -55,8 +52,6 @@ class Bench:
     server_cpus: tuple[int, ...]
     ready_timeout_s: float
     seed: int
-    ready: str | None = EXAMPLE_READY
-    """The target's path that answers 2xx once the app can serve; None is the scenario's first request."""
     ceiling_per_s: float | None = None
     """Highest closed-loop rate the generator reached on the static server."""
     ceilings: Mapping[str, float] = field(default_factory=dict)
@@ -135,6 +130,7 @@ def deployment_spec(trial: Trial, bench: Bench) -> DeploymentSpec:
         stop_timeout_s=variant.graceful_timeout_s + 2.0,
         beside=tuple(replace(process, image=process.image or image) for process in beside),
         tls=speaks_tls(variant),
+        cwd=bench.target.context or None,
         user=bench.target.user,
         writable=bench.target.writable,
         port=bench.target.port if variant.recipe == OWN_COMMAND else None,
@@ -197,7 +193,7 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
             workers=variant.workers,
             timeout_s=bench.ready_timeout_s,
             scenario=scenario,
-            ready=bench.ready,
+            ready=bench.target.ready,
             inside=variant.wrapped,
         )
         notes.lap("ready")

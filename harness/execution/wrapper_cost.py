@@ -72,7 +72,7 @@ def _started(variant: Variant, scenario: Scenario, bench: Bench, stack: ExitStac
         workers=variant.workers,
         timeout_s=bench.ready_timeout_s,
         scenario=scenario,
-        ready=bench.ready,
+        ready=bench.target.ready,
         inside=variant.wrapped,
     )
     generator.verify(scenario)

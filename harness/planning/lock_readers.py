@@ -12,6 +12,7 @@ from typing import Any
 
 FORMATS = "requirements.txt, pyproject.toml, uv.lock, poetry.lock or Pipfile.lock"
 _REFERENCE = re.compile(r"^\s*(-r|-c|-e|--requirement|--constraint|--editable)\b|^\s*\.{0,2}/|@\s*(file:|\.)")
+_EXTRA = re.compile(r"""(\s+and\s+)?\bextra\s*==\s*(['"])[^'"]*\2(?(1)|(\s+and\s+)?)""")
 _PYPI = "https://pypi.org/simple"
 
 
@@ -49,7 +50,10 @@ def from_poetry(text: str, pyproject: str | None) -> Requirements:
 
     Lock files before Poetry 2 do not say which group a package belongs to: then pyproject.toml does.
     """
-    packages = _toml(text, "poetry.lock").get("package", [])
+    lock = _toml(text, "poetry.lock")
+    # Before Poetry 1.3 the hashes of all packages stand together at the end.
+    hashes = lock.get("metadata", {}).get("files", {})
+    packages = [{"files": hashes.get(found["name"], ()), **found} for found in lock.get("package", ())]
     if any("groups" in package for package in packages):
         chosen = {
             package["name"]: _marker_of_main(package)
@@ -152,7 +156,12 @@ def _edges(
         for entry in described if isinstance(described, list) else [described]:
             options = entry if isinstance(entry, dict) else {}
             if name != "python" and (not options.get("optional") or _normal(name) in wanted):
-                yield name, frozenset(options.get("extras", ())), options.get("markers")
+                yield name, frozenset(options.get("extras", ())), _chosen(options.get("markers"))
+
+
+def _chosen(marker: str | None) -> str | None:
+    """A marker without its condition on the extra, which holds: pip would take it for unmet."""
+    return _EXTRA.sub("", marker).strip() or None if marker else None
 
 
 def _of_extras(package: Mapping[str, Any], extras: frozenset[str]) -> frozenset[str]:
@@ -212,7 +221,8 @@ def _pipfile_line(name: str, entry: Mapping[str, Any]) -> str:
         return f"{'-e ' if entry.get('editable') else ''}./{path}{extras}"
     if "file" in entry:
         return f"{name}{extras} @ {entry['file']}"
-    return f"{name}{extras}{entry.get('version', '')}"
+    version = entry.get("version", "*")
+    return f"{name}{extras}{'' if version == '*' else version}"
 
 
 def _hashed(

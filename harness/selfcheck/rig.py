@@ -153,7 +153,7 @@ class Rig:
                     workers=server.workers,
                     timeout_s=self.bench.ready_timeout_s,
                     scenario=CEILING,
-                    ready=self.bench.ready,
+                    ready=self.bench.target.ready,
                     inside=True,
                 )
             return _snapshot(deployment)

@@ -7,6 +7,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ from docker import DockerClient
 from harness.adapters.assets import assets
 from harness.adapters.docker_build import base_image
 from harness.adapters.docker_engine import DockerEngine
-from harness.deployment import DeploymentSpec
+from harness.deployment import DeploymentSpec, NetworkPath
 from harness.errors import AppImageFailed, BuildFailed, ServiceFailed, VariantError
-from harness.model import OWN_COMMAND
+from harness.model import OWN_COMMAND, Variant
+from harness.planning.commands import processes
 from harness.target import Service, Target
 from tests.adapters.containers import by_role, companion, of_run
 
@@ -50,24 +52,6 @@ COPY code .
 USER web
 ENTRYPOINT ["/srv/shop/.venv/bin/uvicorn", "main:app", "--port", "9000"]
 """
-SERVERS = {
-    "uvicorn-standard": (
-        "uvicorn",
-        "main:app",
-        "--port",
-        "{port}",
-        "--loop",
-        "uvloop",
-        "--http",
-        "httptools",
-    ),
-    "granian": ("granian", "main:app", "--interface", "asgi", "--port", "{port}"),
-    "gunicorn-uvicorn": (
-        *("gunicorn", "main:app", "--bind", "127.0.0.1:{port}", "--worker-tmp-dir", "/dev/shm"),
-        *("--worker-class", "uvicorn_worker.UvicornWorker", "--no-control-socket"),
-    ),
-    OWN_COMMAND: (),
-}
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +98,14 @@ def asked(engine: DockerEngine, base: str, spec: DeploymentSpec, path: str) -> I
         yield channel.receive(30)
 
 
-def spec_of(recipe: str, image: str, **changes: object) -> DeploymentSpec:
-    changes = {"env": {"WORD": "well met"}, **changes}
-    return DeploymentSpec(name=f"{recipe}.w1", image=image, argv=SERVERS[recipe], cpus=CPUS[-1:], **changes)  # type: ignore[arg-type]
+def spec_of(recipe: str, image: str, target: Target, **changes: object) -> DeploymentSpec:
+    network: NetworkPath = changes.get("network", "shared")  # type: ignore[assignment]
+    variant = Variant(recipe=recipe, workers=1, network=network)
+    (process,) = processes(variant, target, {"WORD": "well met"})
+    spec = DeploymentSpec(
+        name=variant.id, image=image, argv=process.argv, env=process.env, cpus=CPUS[-1:], network=network
+    )
+    return replace(spec, **changes)  # type: ignore[arg-type]
 
 
 def test_an_app_with_requirements_alone_runs_under_a_recipe(
@@ -124,11 +113,11 @@ def test_an_app_with_requirements_alone_runs_under_a_recipe(
 ) -> None:
     target = from_requirements(tmp_path / "plain", "fastapi")
     image = team_engine.build("uvicorn-standard", target)
-    with asked(team_engine, base, spec_of("uvicorn-standard", image), "/who") as answer:
+    with asked(team_engine, base, spec_of("uvicorn-standard", image, target), "/who") as answer:
         assert json.loads(answer) == {"uid": 10001, "cwd": "/app", "word": "well met", "git": False}
-    with asked(team_engine, base, spec_of("uvicorn-standard", image), "/write?path=/app") as answer:
+    with asked(team_engine, base, spec_of("uvicorn-standard", image, target), "/write?path=/app") as answer:
         assert "500" in answer
-    writable = spec_of("uvicorn-standard", image, writable=("/data",), user="20000:20000")
+    writable = spec_of("uvicorn-standard", image, target, writable=("/data",), user="20000:20000")
     with asked(team_engine, base, writable, "/write?path=/data") as answer:
         assert answer == '"kept"'
 
@@ -139,11 +128,16 @@ def test_recipes_change_nothing_in_a_team_s_image_and_keep_its_user_and_place(
     target = from_dockerfile(tmp_path, base)
     theirs = {"uid": 1234, "cwd": "/srv/shop", "word": "well met", "git": False}
     own = team_engine.build(OWN_COMMAND, target)
-    with asked(team_engine, base, spec_of(OWN_COMMAND, own, port=9000), "/who") as answer:
+    with asked(team_engine, base, spec_of(OWN_COMMAND, own, target, port=9000), "/who") as answer:
         assert json.loads(answer) == theirs
     layer = team_engine.build("gunicorn-uvicorn", target)
-    with asked(team_engine, base, spec_of("gunicorn-uvicorn", layer), "/who") as answer:
+    with asked(team_engine, base, spec_of("gunicorn-uvicorn", layer, target), "/who") as answer:
         assert json.loads(answer) == theirs
+    with asked(team_engine, base, spec_of("gunicorn-uvicorn", layer, target), "/.harness/probe") as answer:
+        probe = json.loads(answer)
+        assert probe["variant_id"] == "gunicorn-uvicorn.w1"
+        assert probe["versions"]["uvicorn"] == "0.40.0"
+        assert probe["uid"] == 1234
     listed = [
         client.containers.run(
             image, ["-m", "pip", "freeze"], entrypoint="/srv/shop/.venv/bin/python", remove=True
@@ -246,7 +240,7 @@ def test_an_app_queries_a_database_that_its_set_up_filled(
         assert service.attrs["HostConfig"]["CpusetCpus"] == str(CPUS[0])
         for network in ("shared", "bridge", "host"):
             with asked(
-                team_engine, base, spec_of("uvicorn-standard", image, network=network), "/count"
+                team_engine, base, spec_of("uvicorn-standard", image, target, network=network), "/count"
             ) as answer:
                 assert answer == "7", network
     left = [name for name in of_run(client, run) if not client.networks.list(names=[name])]
@@ -271,6 +265,9 @@ def test_a_service_that_fails_is_told_with_its_last_words(
     assert "db" in said
     assert "ended with exit code 1" in said
     assert "no disk" in said
+    for ready in (("python3", "-c", ""), "tcp:5432"):
+        said = failing(command=("python3", "-c", "raise SystemExit('no disk')"), ready=ready)
+        assert "no disk" in said
     sleeps = ("python3", "-c", "import time; time.sleep(600)")
     said = failing(
         command=sleeps, setup=(("python3", "-c", "import os; raise SystemExit(os.environ['WORD'])"),)
