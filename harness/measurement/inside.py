@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from harness.measurement.accounting import (
+    reached,
     refused,
     served,
     served_by_the_living,
@@ -29,15 +30,15 @@ def same_requests(evidence: Evidence) -> Iterator[Finding]:
     load, before, after = evidence.load, evidence.facts_before, evidence.facts_after
     if before is None or after is None:
         return
-    at_most = load.ok + load.failed + load.timed_out + load.undrained
+    at_least, at_most = reached(load)
     if worker_pids(before) != worker_pids(after):
         if evidence.variant.planned_worker_changes:
             yield from _no_more_than(at_most, served_by_the_living(before, after))
         return
     count = served(before, after)
     ids_may_differ = unanswered(load) or (evidence.variant.limit_concurrency is not None and refused(load))
-    if not load.ok <= count <= at_most:
-        expected = f"{load.ok}" if load.ok == at_most else f"{load.ok} to {at_most}"
+    if not at_least <= count <= at_most:
+        expected = f"{at_least}" if at_least == at_most else f"{at_least} to {at_most}"
         yield (
             Validity.INVALID,
             f"I2: the server counted {count} requests where the client's answers allow {expected}: "

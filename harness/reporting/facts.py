@@ -79,7 +79,9 @@ def deployment(data: ReportData) -> Deployment | None:
         for process in servers
     ]
     steps = [*(("server", process.argv) for process in servers), ("build", build), *run]
-    shown = steps if data.engine == "docker" else steps[: len(servers)]
+    # A team's image is the team's: it needs the recipe's packages and this command.
+    containers = data.engine == "docker" and data.matrix.target is None
+    shown = steps if containers else steps[: len(servers)]
     return Deployment(
         variant_id=variant.id, steps=tuple((what, plain(shlex.join(argv))) for what, argv in shown)
     )

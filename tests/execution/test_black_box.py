@@ -23,5 +23,5 @@ def test_a_black_box_is_measured_without_a_probe_and_says_what_was_not_checked()
 def test_a_server_that_never_gets_ready_is_explained_by_its_own_log() -> None:
     engine_log = "ModuleNotFoundError: No module named 'stripe'"
     record = measure(ready=NotReady(TRIAL.id, 30, "connection refused"), says=engine_log)[0].record
-    assert any("the module 'stripe' was not found" in reason for reason in record.reasons)
+    assert any("the app imports 'stripe', which is not installed" in reason for reason in record.reasons)
     assert record.reasons[-1].startswith("its log ends in: ModuleNotFoundError")

@@ -29,7 +29,7 @@ def with_redirects(requests: int = 300, sent: int | None = None) -> LoadRecord:
 def test_i2_counts_exchanges_where_they_are_told() -> None:
     load = with_redirects()
     after = facts(worker(requests=600, id_sum=load.id_sum, id_xor=load.id_xor))
-    assert judge(evidence(load, facts_after=after)) == (Validity.VALID, ())
+    assert judge(evidence(load, facts_after=after))[:2] == (Validity.VALID, ())
 
 
 def test_i2_a_request_for_each_event_would_be_too_few_then() -> None:

@@ -114,7 +114,9 @@ def test_target_services_and_requests_are_listed_and_inert() -> None:
     for text in everywhere(data):
         assert "\x1b[2J" not in text
     assert "<script>alert" not in html.report(data, all_figures(data))
-    assert "<script>" not in markdown.report(data)
+    # Commands stand in indented code, where Markdown takes nothing for markup.
+    text = markdown.report(data).splitlines()
+    assert all(line.startswith("    ") for line in text if "<script>" in line)
 
 
 def test_a_black_box_is_deployed_by_its_own_command() -> None:
