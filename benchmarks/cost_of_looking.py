@@ -65,7 +65,9 @@ def block_figures(
     deployment: Deployment, generator: AgentGenerator, order: Sequence[str], seed: int
 ) -> Iterator[tuple[str, str, float]]:
     """Metric, arm and value."""
-    generator.wait_ready(workers=VARIANT.workers, timeout_s=30)
+    generator.wait_ready(
+        workers=VARIANT.workers, timeout_s=30, scenario=ALONE, ready="/health/ready", inside=True
+    )
     # Imports, caches and the first connections are paid before anything counts.
     sent = measured(ALONE, deployment, generator, seed).scheduled
     for arm in order:

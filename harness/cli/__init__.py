@@ -9,11 +9,11 @@ from typing import Any
 
 import typer
 
-from harness.cli import runs, studies
+from harness.cli import init, runs, studies
 from harness.cli.console import app
 from harness.errors import ExitCode, HarnessError
 
-__all__ = ["app", "main", "runs", "studies"]
+__all__ = ["app", "init", "main", "runs", "studies"]
 
 
 def main() -> None:

@@ -21,5 +21,10 @@ EXAMPLE = Target(
 """As far as commands go: its context is where the assets of the harness lie, which `example` is told."""
 
 
+def is_example(target: Target, root: Path) -> bool:
+    """Whether a target is the example in the assets at `root`, whatever its environment."""
+    return target.context == str(root) and target.requirements == EXAMPLE.requirements
+
+
 def example(root: Path) -> Target:
     return replace(EXAMPLE, context=str(root))

@@ -99,7 +99,7 @@ def fronted(
         tls_directory=TLS_DIRECTORY if tls else None,
     )
     return (
-        ProcessSpec(name="nginx", argv=front, env={CONFIG: config}),
+        ProcessSpec(name="nginx", argv=front, env={CONFIG: config}, image="nginx"),
         *(ProcessSpec(name=f"server-{number}", argv=argv, env=env) for number, argv in numbered),
     )
 

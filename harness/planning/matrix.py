@@ -81,7 +81,8 @@ def resolve(
         *_scenario_problems(file, known),
         *_impossible_loads(file.scenarios, generators=len(generator_cpus)),
     ]
-    target = _target(file, known.around)
+    # What is wrong with the target is said already: then the example stands for it.
+    target = None if problems else _target(file, known.around)
     variants = _variants(file, machine, target or EXAMPLE, problems)
     baseline_id = file.design.baseline or next(iter(variants), "")
     if variants and baseline_id not in variants:
@@ -102,14 +103,13 @@ def resolve(
         server_cpus=server_cpus,
         generator_cpus=generator_cpus,
         precision=file.design.precision,
+        wrapper_cost=file.design.wrapper_cost,
         target=target,
     )
 
 
 def _variants(file: MatrixFile, machine: _Machine, target: Target, problems: list[str]) -> dict[str, Variant]:
     """By id, equal deployments merged; what is impossible goes to `problems`."""
-    # An app that is missing is reported once, by `target_problems`.
-    target = replace(target, app=target.app or "missing:app")
     merged: dict[str, Variant] = {}
     before = len(problems)
     for point in _points(file, machine, problems):

@@ -55,6 +55,8 @@ class Recipe:
     """The stage of Dockerfile.variants and file in requirements/ that it shares; None for its own."""
     lock: str | None = None
     """Stem of the file in requirements/ that it shares, where the stage is its own."""
+    parts: tuple[str, ...] = ()
+    """Further stages whose images its processes run in."""
     programs: tuple[str, ...] = ()
     """What it runs that is not Python's: in its image, and without images to be found on the machine."""
     env: tuple[tuple[str, str], ...] = ()
@@ -219,6 +221,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             command=fronts.nginx,
             behind=fronts.one_server(servers.uvicorn_standard),
             lock="uvicorn-standard",
+            parts=("nginx",),
             programs=("nginx",),
         ),
         "nginx-tls": Recipe(
@@ -228,6 +231,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             command=fronts.nginx,
             behind=fronts.one_server(servers.uvicorn_standard),
             lock="uvicorn-standard",
+            parts=("nginx",),
             programs=("nginx", "openssl"),
         ),
         "nginx-replicas": Recipe(
@@ -237,6 +241,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             command=fronts.nginx,
             behind=fronts.replicas(servers.uvicorn_standard),
             lock="uvicorn-standard",
+            parts=("nginx",),
             programs=("nginx",),
         ),
         OWN_COMMAND: Recipe(

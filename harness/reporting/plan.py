@@ -47,7 +47,7 @@ def _variants(matrix: Matrix) -> Iterator[str]:
     yield f"(in containers; without an engine the port is a free one instead of {CONTAINER_PORT})"
     for variant in matrix.variants:
         yield f"  {variant.id}"
-        if caution := RECIPES[variant.recipe].caution:
+        if (recipe := RECIPES.get(variant.recipe)) and (caution := recipe.caution):
             yield f"    caution      {caution}"
         yield f"    workers      {_workers(variant)}"
         yield f"    limits       {_limits(variant, matrix.server_cpus)}"

@@ -22,7 +22,7 @@ def response(body: bytes) -> bytes:
 
 
 class StaticServer(asyncio.Protocol):
-    """One connection. Counts what carries an x-harness-id, like the wrapper does."""
+    """One connection. Counts what carries an x-harness-id, like the app under test does."""
 
     requests = id_sum = id_xor = 0
     answer = response(b'{"message":"hello"}')

@@ -198,6 +198,8 @@ def test_a_locust_file_of_their_own_is_hashed_and_must_be_python(team: Path) -> 
     assert (scenario.locustfile, list(scenario.files_sha256)) == ("locustfile.py", ["locustfile.py"])
     (team / "locustfile.py").write_text("x = 1\ndef (:\n")
     assert "scenarios.0.locustfile: locustfile.py, line 2: not valid Python" in problems(team, text)
+    (team / "locustfile.py").write_text("class Stages(LoadTestShape): pass\n")
+    assert "locustfile.py: line 1: Stages is a LoadTestShape" in problems(team, text)
     assert "locustfile: stands beside requests" in problems(
         team, text + '[[scenarios.requests]]\npath = "/"\n'
     )

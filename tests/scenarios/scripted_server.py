@@ -19,8 +19,9 @@ Script = Callable[[int], str]
 """From a request's id to what happens to it: a `_do_...` method of ScriptedServer, without the prefix."""
 
 
-def answer(body: bytes, *, status: str = "200 OK") -> bytes:
-    head = f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n\r\n"
+def answer(body: bytes, *, status: str = "200 OK", headers: str = "") -> bytes:
+    """`headers` are whole lines."""
+    head = f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n{headers}\r\n"
     return head.encode("ascii") + body
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from scenarios.loadkit.answer import DISCONNECTED, TIMED_OUT, Answer
 from scenarios.loadkit.chain import sha256_chain
-from scenarios.loadkit.client import DISCONNECTED, TIMED_OUT, Answer
 from scenarios.loadkit.request import Request, json_body
 
 ROOT = Request(path="/", expect=json_body(lambda: {"message": "hello"}))
