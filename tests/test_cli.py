@@ -18,6 +18,8 @@ from harness.cli import main
 from tests.samples import ITEMS, PLAIN, STANDARD, a_load, a_matrix, a_record, some_metrics, some_readings
 
 PROJECT = assets()
+LEVELS = ("Point", "Pattern")
+"""Their keys are those of [factors], which describes them."""
 HARNESS = Path(sys.executable).with_name("harness")
 
 
@@ -89,7 +91,8 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (("show", "nonsense"), 2, "no such run"),
         (("report", "--results", "/nonexistent"), 2, "no run yet"),
         (("images", "--only", "usr"), 2, "'usr' is not one of multi-stage"),
-        (("run",), 2, "--matrix"),
+        (("run",), 2, "no harness.toml here. Fix: run `harness init`, or name a matrix with --matrix"),
+        (("plan",), 2, "no harness.toml here"),
         (("nonsense",), 2, "No such command"),
     ],
 )
@@ -143,6 +146,35 @@ def test_a_plan_shows_commands_order_and_cost() -> None:
         assert expected in planned.stdout
 
 
+def test_a_plan_reads_the_harness_toml_of_its_directory(
+    in_this_process: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "main.py").write_text("from fastapi import FastAPI\napp = FastAPI()\n")
+    (tmp_path / "requirements.txt").write_text("fastapi\n")
+    (tmp_path / ".env").write_text("TOKEN=never-shown\n")
+    (tmp_path / "harness.toml").write_text(
+        'name = "orders"\n[target]\nenv_file = ".env"\n[factors]\nrecipe = ["uvicorn-standard"]\n'
+        '[[scenarios]]\nname = "checkout"\nload = { clients = 4 }\n[[scenarios.requests]]\npath = "/orders"\n'
+        'headers = { authorization = "Bearer {env:TOKEN}" }\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["harness", "plan"])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    said = capsys.readouterr().out
+    for expected in (
+        "app          main:app",
+        "target.app is left out",
+        "GET /orders -> 200",
+        "secrets  TOKEN",
+    ):
+        assert expected in said
+    assert "never-shown" not in said
+
+
 def test_what_there_is_is_listed(stored: RunStore) -> None:
     listed = harness("list", "--results", stored.path.parent)
     assert listed.returncode == 0, listed.stderr
@@ -154,6 +186,14 @@ def test_the_schema_is_json_schema() -> None:
     schema = json.loads(harness("schema").stdout)
     assert schema["title"] == "MatrixFile"
     assert schema["additionalProperties"] is False
+    undescribed = [
+        f"{name}.{key}"
+        for name, table in {"MatrixFile": schema, **schema["$defs"]}.items()
+        if name not in LEVELS
+        for key, of in table["properties"].items()
+        if not of.get("description")
+    ]
+    assert undescribed == []
 
 
 def test_the_version_is_told() -> None:

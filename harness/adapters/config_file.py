@@ -23,6 +23,8 @@ from harness.planning.schema import MatrixFile
 from harness.planning.suggestions import unknown
 from harness.planning.target_checks import assumptions
 
+OWN_FILE = "harness.toml"
+"""What a team keeps beside its app."""
 MAX_BYTES = 100_000
 """tomllib takes time quadratic in the depth of a dotted key: this bounds it to about a minute."""
 
@@ -45,6 +47,15 @@ def load_matrix(
         generator_cpus=generator_cpus,
         known=_known(path.parent, file, environ),
     )
+
+
+def own_file(directory: Path) -> Path:
+    """The harness.toml of a directory. Raises ConfigurationError where there is none."""
+    path = directory / OWN_FILE
+    if not path.is_file():
+        fix = "run `harness init`, or name a matrix with --matrix"
+        raise ConfigurationError(str(directory), [f"no {OWN_FILE} here. Fix: {fix}"])
+    return path
 
 
 def remarks(path: Path, *, project: Path) -> tuple[str, ...]:

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from harness.adapters.result_store import RunStore
 
 MatrixOption = Annotated[
-    Path, typer.Option("--matrix", "-m", help="A matrix file, or the name of one that ships, such as quick.")
+    Path | None,
+    typer.Option(
+        "--matrix",
+        "-m",
+        help="A matrix file, or the name of one that ships, such as quick; ./harness.toml when left out.",
+    ),
 ]
 RunArgument = Annotated[
     str | None, typer.Argument(metavar="RUN", help="A run's id or directory; the newest when left out.")
@@ -26,7 +31,7 @@ RunArgument = Annotated[
 
 @app.command()
 def run(
-    matrix: MatrixOption,
+    matrix: MatrixOption = None,
     results: ResultsOption = RESULTS,
     engine: Annotated[str, typer.Option(help="auto, docker or process (no containers).")] = "auto",
     resume: Annotated[
@@ -69,15 +74,16 @@ def run(
 
 
 @app.command()
-def plan(matrix: MatrixOption) -> None:
+def plan(matrix: MatrixOption = None) -> None:
     """Show what a run would do: cells, order, exact commands, time and disk. Starts nothing."""
     from harness import pipeline
     from harness.planning.plan import cells_of, plan_blocks
     from harness.reporting.plan import plan_text
 
-    resolved = pipeline.resolved(matrix).matrix
+    known = pipeline.resolved(matrix)
+    resolved = known.matrix
     blocks = plan_blocks(cells_of(resolved), blocks=resolved.blocks, seed=resolved.seed)
-    say(console(), plan_text(resolved, blocks))
+    say(console(), plan_text(resolved, blocks, remarks=known.remarks))
 
 
 @app.command()
@@ -154,8 +160,8 @@ def schema() -> None:
     typer.echo(json.dumps(MatrixFile.model_json_schema(), indent=2))
 
 
-def _resume_command(matrix: Path, results: Path, engine: str) -> str:
-    argv = ["harness", "run", "--matrix", str(matrix)]
+def _resume_command(matrix: Path | None, results: Path, engine: str) -> str:
+    argv = ["harness", "run", *(() if matrix is None else ("--matrix", str(matrix)))]
     argv += ["--results", str(results)] if results != RESULTS else []
     argv += ["--engine", engine] if engine != "auto" else []
     return shlex.join([*argv, "--resume"])

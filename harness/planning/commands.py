@@ -48,7 +48,9 @@ def server_env(variant: Variant, target: Target, env: Mapping[str, str]) -> dict
         wrapper = {"HARNESS_APP": target.app or "", **inside_env(variant)}
         if target.app_dir:
             wrapper["HARNESS_APP_DIR"] = target.app_dir
-    return {**wrapper, **dict(RECIPES[variant.recipe].env), **env}
+        if variant.threads is not None:
+            wrapper["HARNESS_THREADS"] = str(variant.threads)
+    return {**wrapper, **dict(RECIPES[variant.recipe].env), **env, **dict(variant.env)}
 
 
 def inside_env(variant: Variant) -> dict[str, str]:
@@ -107,8 +109,7 @@ def _unservable(variant: Variant, target: Target) -> str | None:
         return "it has no wrapper that could be left out" if variant.bare else None
     if target.app is None:
         return f"{target.name} names no app for a server to import; only {OWN_COMMAND} can start it"
-    if not variant.bare:
-        return None
     recipe = RECIPES[variant.recipe]
     server = recipe.behind(variant, target)[0] if recipe.behind else recipe.command(variant, target)
-    return servers.bare_problem(server[0], variant, target)
+    problem = servers.level_problem(server, variant)
+    return problem or (servers.bare_problem(server[0], variant, target) if variant.bare else None)

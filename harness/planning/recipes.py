@@ -81,11 +81,25 @@ def lock_of(recipe: str) -> str:
 
 _STANDARD = Stack(loop="uvloop.", http=UVICORN_HTTPTOOLS, features=frozenset({PROXY_HEADERS}))
 _UNKNOWN = Stack(loop="", http="")
-_NOT_IN_FASTAPI_RUN = frozenset({"keep_alive_s", "graceful_timeout_s", "worker_timeout_s"})
+_NOT_IN_UVICORN = frozenset({"preload"})
+_NOT_IN_GUNICORN = frozenset({"limit_concurrency"})
+"""Its --worker-connections lets further connections wait; nothing is refused."""
+_NOT_BEHIND_NGINX = frozenset({"preload", "backlog"})
+"""Clients meet nginx's backlog."""
+_NOT_IN_FASTAPI_RUN = frozenset(
+    {"keep_alive_s", "graceful_timeout_s", "worker_timeout_s"}
+    | {"preload", "max_requests", "backlog", "limit_concurrency"}
+)
 """Its graceful timeout is without end and its worker timeout 5 s. They act only on stop and on a worker
 that hangs, never on a valid measurement; the engine bounds the stop."""
-_NO_WORKER_TIMEOUT = frozenset({"worker_timeout_s"})
+_NOT_IN_HYPERCORN = frozenset({"worker_timeout_s", "preload", "limit_concurrency"})
 """A worker that hangs is never noticed, let alone replaced."""
+_NOT_IN_GRANIAN = frozenset({*_NOT_IN_HYPERCORN, "max_requests"})
+"""It replaces workers by age or memory; its --backpressure lets requests wait."""
+_OF_THE_IMAGE = frozenset(
+    {"workers", "access_log", "keep_alive_s", "graceful_timeout_s", "worker_timeout_s"}
+    | {"threads", "preload", "max_requests", "backlog", "limit_concurrency"}
+)
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
@@ -94,12 +108,14 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             simplicity=0,
             stack=Stack(loop="asyncio.", http=UVICORN_H11, features=frozenset({PROXY_HEADERS})),
             command=servers.uvicorn_plain,
+            fixed=_NOT_IN_UVICORN,
         ),
         "uvicorn-standard": Recipe(
             description="uvicorn[standard]: httptools and uvloop",
             simplicity=1,
             stack=_STANDARD,
             command=servers.uvicorn_standard,
+            fixed=_NOT_IN_UVICORN,
         ),
         "uvicorn-no-proxy-headers": Recipe(
             description="uvicorn[standard] with --no-proxy-headers: X-Forwarded-* is not looked at",
@@ -107,6 +123,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             stack=Stack(loop="uvloop.", http=UVICORN_HTTPTOOLS),
             command=servers.uvicorn_no_proxy_headers,
             image="uvicorn-standard",
+            fixed=_NOT_IN_UVICORN,
         ),
         "uvicorn-mounted": Recipe(
             description="uvicorn[standard], /v1 and /v2 as mounted sub-applications instead of routes",
@@ -115,6 +132,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             command=servers.uvicorn_standard,
             image="uvicorn-standard",
             env=(("TARGET_MOUNTED", "true"),),
+            fixed=_NOT_IN_UVICORN,
         ),
         "fastapi-run": Recipe(
             description="`fastapi run`, the official command, over uvicorn[standard]",
@@ -136,7 +154,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             simplicity=6,
             stack=Stack(loop="uvloop.", http=GRANIAN_RUST),
             command=servers.granian,
-            fixed=_NO_WORKER_TIMEOUT,
+            fixed=_NOT_IN_GRANIAN,
             most_keep_alive_s=60,
         ),
         "hypercorn": Recipe(
@@ -144,7 +162,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             simplicity=7,
             stack=Stack(loop="uvloop.", http=HYPERCORN_H11),
             command=servers.hypercorn,
-            fixed=_NO_WORKER_TIMEOUT,
+            fixed=_NOT_IN_HYPERCORN,
         ),
         "gunicorn-asgi-pure": Recipe(
             description="gunicorn with its own asgi worker, parser in Python, and uvloop",
@@ -152,18 +170,21 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             stack=Stack(loop="uvloop.", http=GUNICORN_PURE),
             command=servers.gunicorn_asgi_pure,
             image="gunicorn-uvicorn",
+            fixed=_NOT_IN_GUNICORN,
         ),
         "gunicorn-asgi": Recipe(
             description="gunicorn with its own asgi worker, C parser and uvloop",
             simplicity=9,
             stack=Stack(loop="uvloop.", http=GUNICORN_H1C),
             command=servers.gunicorn_asgi,
+            fixed=_NOT_IN_GUNICORN,
         ),
         "gunicorn-uvicorn": Recipe(
             description="gunicorn supervising uvicorn workers (uvicorn-worker)",
             simplicity=10,
             stack=_STANDARD,
             command=servers.gunicorn_uvicorn,
+            fixed=_NOT_IN_GUNICORN,
         ),
         "gunicorn-uvicorn-deprecated": Recipe(
             description="gunicorn supervising the uvicorn workers that uvicorn itself brings",
@@ -172,6 +193,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             command=servers.gunicorn_uvicorn_deprecated,
             image="gunicorn-uvicorn",
             caution="deprecated: uvicorn.workers gives way to the package uvicorn-worker (gunicorn-uvicorn)",
+            fixed=_NOT_IN_GUNICORN,
         ),
         "uvicorn-zttp": Recipe(
             description="uvicorn with its new parser zttp, on uvloop",
@@ -179,6 +201,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             stack=Stack(loop="uvloop.", http=UVICORN_ZTTP, features=frozenset({PROXY_HEADERS})),
             command=servers.uvicorn_zttp,
             caution="experimental: uvicorn 0.52 brought zttp and advises against it in production",
+            fixed=_NOT_IN_UVICORN,
         ),
         "uvicorn-rloop": Recipe(
             description="uvicorn with httptools on rloop, an event loop in Rust",
@@ -187,6 +210,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             command=servers.uvicorn_rloop,
             image="uvicorn-zttp",
             caution="experimental: rloop calls itself not ready for production",
+            fixed=_NOT_IN_UVICORN,
         ),
         "uvicorn-reload": Recipe(
             description="uvicorn[standard] with --reload: a second process watches the source",
@@ -196,7 +220,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             ),
             command=servers.uvicorn_reload,
             image="uvicorn-standard",
-            fixed=frozenset({"workers"}),
+            fixed=frozenset({"workers", *_NOT_IN_UVICORN}),
             caution="for development: any change of a source file restarts the one worker there is",
         ),
         "gunicorn-sync": Recipe(
@@ -205,6 +229,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             stack=_UNKNOWN,
             command=servers.gunicorn_sync,
             image="gunicorn-uvicorn",
+            fixed=_NOT_IN_GUNICORN,
         ),
         "uvicorn-tls": Recipe(
             description="uvicorn[standard] terminating TLS itself",
@@ -213,6 +238,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             command=servers.uvicorn_tls,
             lock="uvicorn-standard",
             programs=("openssl",),
+            fixed=_NOT_IN_UVICORN,
         ),
         "nginx-plain": Recipe(
             description="nginx in front of uvicorn[standard], each in a container of its own",
@@ -223,6 +249,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             lock="uvicorn-standard",
             parts=("nginx",),
             programs=("nginx",),
+            fixed=_NOT_BEHIND_NGINX,
         ),
         "nginx-tls": Recipe(
             description="nginx terminating TLS in front of uvicorn[standard], each in a container of its own",
@@ -233,6 +260,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             lock="uvicorn-standard",
             parts=("nginx",),
             programs=("nginx", "openssl"),
+            fixed=_NOT_BEHIND_NGINX,
         ),
         "nginx-replicas": Recipe(
             description="nginx in front of single-worker uvicorn[standard], a container for each worker",
@@ -243,15 +271,14 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             lock="uvicorn-standard",
             parts=("nginx",),
             programs=("nginx",),
+            fixed=_NOT_BEHIND_NGINX,
         ),
         OWN_COMMAND: Recipe(
             description="the image's own command, a black box",
             simplicity=30,
             stack=_UNKNOWN,
             command=servers.own_command,
-            fixed=frozenset(
-                {"workers", "access_log", "keep_alive_s", "graceful_timeout_s", "worker_timeout_s"}
-            ),
+            fixed=_OF_THE_IMAGE,
         ),
     }
 )

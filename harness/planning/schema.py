@@ -21,6 +21,7 @@ class Closed(Table):
     """`clients` users in a closed loop."""
 
     clients: Annotated[int, Field(ge=1, le=10_000)]
+    """Users, each sending its next request when the last one is answered."""
 
     def load(self) -> ClosedLoad:
         return ClosedLoad(clients=self.clients)
@@ -30,7 +31,9 @@ class Open(Table):
     """Pre-scheduled arrivals at a rate."""
 
     rate_per_s: Annotated[float, Field(gt=0, le=100_000)]
+    """Requests sent per second, whatever the server does."""
     arrivals: Literal["poisson", "constant"] = "poisson"
+    """At random times, as independent users send, or evenly."""
 
     def load(self) -> OpenLoad:
         return OpenLoad(rate_per_s=self.rate_per_s, arrivals=self.arrivals)
@@ -40,11 +43,15 @@ class Capacity(Table):
     """The highest Poisson rate that meets the objective: `clients` find the peak, `steps` halve the rest."""
 
     capacity: Literal[True]
+    """Always true: it tells this load from a closed loop."""
     clients: Annotated[int, Field(ge=1, le=10_000)]
     """As many as keep the server busy: the search goes no further than 1.1 times what they reach."""
     pilot_s: Annotated[float, Field(ge=0.5, le=600)] = 2.0
+    """How long the clients look for the peak."""
     step_s: Annotated[float, Field(ge=0.5, le=600)] = 3.0
+    """How long each rate is offered."""
     steps: Annotated[int, Field(ge=3, le=12)] = 6
+    """How many rates are tried."""
 
     def load(self) -> CapacityLoad:
         return CapacityLoad(clients=self.clients, pilot_s=self.pilot_s, step_s=self.step_s, steps=self.steps)
@@ -90,11 +97,13 @@ class Design(Table):
     precision: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Stop a scenario once the 95 % interval of every ratio to the baseline is this narrow: 0.05 is +-5 %."""
     seed: Annotated[int, Field(ge=0, le=2**31)] = 1
+    """Draws the order of the trials; the same seed gives the same order."""
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.03
     """Differences smaller than this fraction do not matter to you."""
     budget_s: Annotated[float, Field(gt=0, le=86_400)] = 1800.0
     """No block starts that is not expected to end within this time."""
     ready_timeout_s: Annotated[float, Field(gt=0, le=300)] = 30.0
+    """How long a server may take to start."""
     baseline: str | None = None
     """Id of the variant all others are compared with; the first one when left out."""
     share_cores: bool = False
@@ -125,7 +134,7 @@ class MatrixFile(Table):
     scenarios: Annotated[list[ScenarioTable], Field(min_length=1, max_length=64)]
     """The workloads; every variant is measured under each."""
     design: Design = Design()
-    """How the run is laid out."""
+    """Blocks, budget, baseline and margin."""
 
     @model_validator(mode="after")
     def _scenario_names_differ(self) -> MatrixFile:

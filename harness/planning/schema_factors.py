@@ -41,7 +41,9 @@ class WorkerRule(Table):
     """A worker heuristic with a name of its own, for example name = "2n+1 (host)", count = "2 * host + 1"."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=60)]
+    """What reports call it."""
     count: Workers | Expression
+    """A number, or an expression of `cpus`, `host`, `affinity` and `quota`."""
 
 
 class EnvSet(Table):

@@ -14,6 +14,8 @@ from harness.target import Target
 
 WRAPPER = "harness_probe.asgi:app"
 """The import string of the app with the wrapper around it."""
+GRANIAN_BACKLOG = 128
+"""The least it takes."""
 CALLED = "()"
 """The end of an import string that names a factory."""
 
@@ -40,9 +42,25 @@ def source_directory(target: Target) -> str:
     return "/".join(part for part in (target.app_dir, package) if part) or "."
 
 
+def level_problem(server: Argv, variant: Variant) -> str | None:
+    """Why this command line cannot be started with these levels, or None when it can."""
+    program = server[0]
+    supervised = "--workers" in server and server[server.index("--workers") + 1] != "1"
+    if program == "uvicorn" and variant.max_requests is not None and not supervised:
+        return (
+            f"max_requests = {variant.max_requests}, but one uvicorn process ends after them and nothing "
+            "starts it again; exclude it, or take 2 workers"
+        )
+    if program == "granian" and variant.backlog is not None and variant.backlog < GRANIAN_BACKLOG:
+        return f"backlog = {variant.backlog}, but granian takes {GRANIAN_BACKLOG} at least"
+    return None
+
+
 def bare_problem(program: str, variant: Variant, target: Target) -> str | None:
     """Why this server cannot run this app by itself, or None when it can."""
     attribute = (target.app or "").partition(":")[2]
+    if variant.threads is not None:
+        return f"threads = {variant.threads} is set by the wrapper, and a bare app has none"
     if program == "gunicorn" and "." in attribute.removesuffix(CALLED):
         return f"gunicorn takes no dotted name after the colon, as in {target.app!r}"
     if program != "fastapi":
@@ -136,6 +154,7 @@ def granian(variant: Variant, target: Target) -> Argv:
         # In milliseconds, and counted from the end of the answer before: it is the idle keep-alive as well.
         *("--http1-header-read-timeout", str(variant.keep_alive_s * 1000)),
         *("--workers-kill-timeout", str(variant.graceful_timeout_s)),
+        *_stated(("--backlog", variant.backlog)),
     )
 
 
@@ -150,7 +169,13 @@ def hypercorn(variant: Variant, target: Target) -> Argv:
         *(("--access-logfile", "-") if variant.access_log else ()),
         *("--keep-alive", str(variant.keep_alive_s)),
         *("--graceful-timeout", str(variant.graceful_timeout_s)),
+        *_stated(("--backlog", variant.backlog), ("--max-requests", variant.max_requests)),
     )
+
+
+def _stated(*options: tuple[str, int | None]) -> Argv:
+    """What is left out stays the server's own."""
+    return tuple(word for flag, value in options if value is not None for word in (flag, str(value)))
 
 
 def _named(variant: Variant, target: Target, *, directory: str) -> Argv:
@@ -172,6 +197,11 @@ def _uvicorn(variant: Variant, target: Target, *processes: str, loop: str, http:
         *("--timeout-keep-alive", str(variant.keep_alive_s)),
         *("--timeout-graceful-shutdown", str(variant.graceful_timeout_s)),
         *("--timeout-worker-healthcheck", str(variant.worker_timeout_s)),
+        *_stated(
+            ("--backlog", variant.backlog),
+            ("--limit-concurrency", variant.limit_concurrency),
+            ("--limit-max-requests", variant.max_requests),
+        ),
     )
 
 
@@ -188,6 +218,8 @@ def _gunicorn(variant: Variant, target: Target, *worker: str) -> Argv:
         *("--worker-tmp-dir", "/dev/shm"),
         # It would be written to the home directory, which is read-only.
         "--no-control-socket",
+        *(("--preload",) if variant.preload else ()),
+        *_stated(("--backlog", variant.backlog), ("--max-requests", variant.max_requests)),
     )
 
 

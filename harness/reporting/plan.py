@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.analysis.common_rate import SHARE
 from harness.analysis.stopping import BLOCKS_AFTER, FIRST_LOOK, LOOK_EVERY
 from harness.model import (
+    OWN_COMMAND,
     CapacityLoad,
     ClosedLoad,
     Matrix,
@@ -22,6 +23,8 @@ from harness.planning.placeholders import filled
 from harness.planning.plan import cells_of, estimate
 from harness.planning.recipes import RECIPES
 from harness.planning.remaining import extra_blocks
+from harness.reporting.evidence import level
+from harness.reporting.plan_target import target_lines, workload_lines
 from harness.reporting.wording import at_most, percent, plain
 from harness.target import Target
 
@@ -29,9 +32,11 @@ FREE_PORT = "FREE_PORT"
 """Stands for a port that is only known once the server starts."""
 
 
-def plan_text(matrix: Matrix, plan: Plan) -> str:
+def plan_text(matrix: Matrix, plan: Plan, *, remarks: Sequence[str] = ()) -> str:
     """Everything `harness run` would do, one fact a line, as plain text."""
     sections = (
+        *((target_lines(matrix.target),) if matrix.target else ()),
+        *(([f"note: {remark}" for remark in remarks],) if remarks else ()),
         _variants(matrix),
         _generator(matrix),
         _cells(matrix),
@@ -49,12 +54,15 @@ def _variants(matrix: Matrix) -> Iterator[str]:
         yield f"  {variant.id}"
         if (recipe := RECIPES.get(variant.recipe)) and (caution := recipe.caution):
             yield f"    caution      {caution}"
+        yield f"    evidence     {level(variant)}"
         yield f"    workers      {_workers(variant)}"
         yield f"    limits       {_limits(variant, matrix.server_cpus)}"
         yield from _processes(variant, matrix.target or EXAMPLE)
 
 
 def _workers(variant: Variant) -> str:
+    if variant.recipe == OWN_COMMAND:
+        return "as the image starts them"
     count = str(variant.workers)
     return "; ".join([count, *(plain(rule) for rule in variant.rules if rule != count)])
 
@@ -93,6 +101,7 @@ def _cells(matrix: Matrix) -> Iterator[str]:
     for scenario in matrix.scenarios:
         times = f"warm-up {scenario.warmup_s:g} s, measured {scenario.measure_s:g} s"
         yield f"  {scenario.name}  ({_load(scenario.load)}, {times})"
+        yield from workload_lines(scenario)
     for scenario in matrix.scenarios:
         if isinstance(scenario.load, CapacityLoad):
             rate = f"rate: {percent(SHARE)} of the slowest capacity"

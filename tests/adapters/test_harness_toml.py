@@ -45,7 +45,7 @@ SCENARIO = """
 [[scenarios]]
 name = "checkout"
 load = { clients = 64 }
-slo_ms = 100.0
+slo_ms = 100
 """
 REQUEST = """
 [[scenarios.requests]]
@@ -389,7 +389,7 @@ def test_without_a_target_nothing_is_different(team: Path) -> None:
 
 
 def test_what_is_odd_is_said_and_allowed(team: Path) -> None:
-    text = BARE.replace("slo_ms = 100.0", "slo_ms = 9000.0\nmeasure_s = 2.0")
+    text = BARE.replace("slo_ms = 100", "slo_ms = 9000.0\nmeasure_s = 2.0")
     text += '[[scenarios.requests]]\npath = "/"\njson = { a = 1 }\n'
     load(team, text)
     said = "\n".join(remarks(team / "harness.toml", project=PROJECT))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -286,3 +287,57 @@ def test_a_black_box_runs_its_own_command_in_its_own_environment(command: tuple[
     (server,) = processes(Variant(recipe=OWN_COMMAND, workers=1), target, {"A": "b"})
     assert (server.argv, server.env) == (command, {"A": "b"})
     assert "workers = 2" in (impossible(Variant(recipe=OWN_COMMAND, workers=2), target) or "")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "levels", "options"),
+    [
+        ("uvicorn-standard", {"backlog": 64}, "--backlog 64"),
+        ("uvicorn-standard", {"limit_concurrency": 50}, "--limit-concurrency 50"),
+        ("uvicorn-standard", {"max_requests": 1000}, "--limit-max-requests 1000"),
+        ("gunicorn-uvicorn", {"preload": True, "max_requests": 9, "backlog": 1}, None),
+        ("gunicorn-asgi", {"preload": True}, "--preload"),
+        ("granian", {"backlog": 128}, "--backlog 128"),
+        ("hypercorn", {"backlog": 5, "max_requests": 7}, "--backlog 5 --max-requests 7"),
+    ],
+)
+def test_a_level_is_an_option_of_the_server(recipe: str, levels: dict[str, Any], options: str | None) -> None:
+    options = options or "--preload --backlog 1 --max-requests 9"
+    plain = server_argv(Variant(recipe=recipe, workers=2), EXAMPLE)
+    argv = server_argv(Variant(recipe=recipe, workers=2, **levels), EXAMPLE)
+    assert argv == (*plain, *options.split())
+
+
+@pytest.mark.parametrize(
+    ("recipe", "levels", "says"),
+    [
+        ("uvicorn-standard", {"preload": True}, "preload = True, but uvicorn-standard has no option"),
+        ("fastapi-run", {"backlog": 64}, "backlog = 64, but fastapi-run has no option"),
+        ("granian", {"max_requests": 9}, "max_requests = 9, but granian has no option"),
+        ("granian", {"backlog": 127}, "granian takes 128 at least"),
+        ("hypercorn", {"limit_concurrency": 9}, "limit_concurrency = 9, but hypercorn has no option"),
+        ("gunicorn-asgi", {"limit_concurrency": 9}, "but gunicorn-asgi has no option"),
+        ("nginx-plain", {"backlog": 64}, "but nginx-plain has no option"),
+        ("nginx-replicas", {"max_requests": 9}, "one uvicorn process ends after them"),
+        ("uvicorn-plain", {"max_requests": 9, "workers": 1}, "one uvicorn process ends after them"),
+        ("uvicorn-plain", {"threads": 9, "bare": True}, "threads = 9 is set by the wrapper"),
+        (OWN_COMMAND, {"threads": 9, "workers": 1}, "threads = 9, but own-command has no option"),
+    ],
+)
+def test_a_level_that_a_server_lacks_is_refused(recipe: str, levels: dict[str, Any], says: str) -> None:
+    variant = Variant(**{"recipe": recipe, "workers": 2, **levels})
+    assert says in (impossible(variant, EXAMPLE) or "")
+
+
+def test_threads_and_named_sets_go_into_the_environment() -> None:
+    variant = Variant(
+        recipe="uvicorn-plain", workers=1, threads=80, env_name="arena2", env=(("MALLOC_ARENA_MAX", "2"),)
+    )
+    assert variant.id == "uvicorn-plain.w1.t80.env-arena2"
+    env = server_env(variant, EXAMPLE, {"MALLOC_ARENA_MAX": "8", "A": "b"})
+    assert env["HARNESS_THREADS"] == "80"
+    assert (env["MALLOC_ARENA_MAX"], env["A"]) == ("2", "b")
+    behind = processes(replace(variant, recipe="nginx-plain"), EXAMPLE, {})[1]
+    assert behind.env["MALLOC_ARENA_MAX"] == "2"
+    own = server_env(replace(variant, recipe=OWN_COMMAND), EXAMPLE, {})
+    assert own == {"MALLOC_ARENA_MAX": "2"}

@@ -195,3 +195,40 @@ def test_the_name_of_a_scenario_at_a_common_rate_is_taken() -> None:
     ]
     with pytest.raises(ValidationError, match="items-at-common-rate stands more than once"):
         resolved(scenarios=scenarios)
+
+
+def test_levels_of_the_server_become_variants() -> None:
+    factors = {
+        "recipe": ["gunicorn-uvicorn", "own-command"],
+        "threads": ["none", 80],
+        "env": ["none", {"name": "arena2", "set": {"MALLOC_ARENA_MAX": "2"}}],
+    }
+    target = {"app": "a:b", "image": "x"}
+    ids = [
+        v.id
+        for v in resolved(factors=factors, target=target, exclude=[{"env": "arena2", "threads": 80}]).variants
+    ]
+    # Threads are not ours to set in an image's own command: its variants differ by what its container has.
+    assert ids == [
+        "gunicorn-uvicorn.w1",
+        "gunicorn-uvicorn.w1.env-arena2",
+        "gunicorn-uvicorn.w1.t80",
+        "own-command.w1",
+        "own-command.w1.env-arena2",
+    ]
+
+
+def test_every_level_is_part_of_the_id() -> None:
+    point = {"preload": True, "max_requests": 1000, "backlog": 64, "workers": 2}
+    (_, variant) = resolved(factors={"recipe": ["gunicorn-uvicorn"]}, include=[point]).variants
+    assert variant.id == "gunicorn-uvicorn.w2.preload.mr1000.bl64"
+    assert variant.planned_worker_changes
+    (_, variant) = resolved(include=[{"limit_concurrency": 50}]).variants
+    assert variant.id == "uvicorn-plain.w1.lc50"
+    assert not variant.planned_worker_changes
+
+
+def test_two_sets_of_one_name_are_refused() -> None:
+    sets = [{"name": "a", "set": {"X": "1"}}, {"name": "a", "set": {"X": "2"}}]
+    with pytest.raises(ValidationError, match="the name a stands for more than one set"):
+        resolved(factors={"recipe": ["uvicorn-plain"], "env": sets})
