@@ -34,6 +34,7 @@ from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import latencies, throughput_per_s
 from harness.model import ClosedLoad, Scenario, Variant
 from harness.planning.commands import server_argv, server_env
+from harness.planning.example import EXAMPLE
 
 BLOCKS = 12
 VARIANT = Variant(recipe="uvicorn-standard", workers=1)
@@ -64,7 +65,9 @@ def block_figures(
     deployment: Deployment, generator: AgentGenerator, order: Sequence[str], seed: int
 ) -> Iterator[tuple[str, str, float]]:
     """Metric, arm and value."""
-    generator.wait_ready(workers=VARIANT.workers, timeout_s=30)
+    generator.wait_ready(
+        workers=VARIANT.workers, timeout_s=30, scenario=ALONE, ready="/health/ready", inside=True
+    )
     # Imports, caches and the first connections are paid before anything counts.
     sent = measured(ALONE, deployment, generator, seed).scheduled
     for arm in order:
@@ -83,8 +86,8 @@ def run(engine: DockerEngine) -> dict[str, dict[str, Values]]:
     spec = DeploymentSpec(
         name="cost-of-looking",
         image=engine.build(VARIANT.recipe),
-        argv=server_argv(VARIANT),
-        env=server_env(VARIANT),
+        argv=server_argv(VARIANT, EXAMPLE),
+        env=server_env(VARIANT, EXAMPLE, EXAMPLE.env),
         cpus=server_cpus,
     )
     figures: dict[str, dict[str, Values]] = {metric: {arm: {} for arm in PERIODS_S} for metric in METRICS}

@@ -55,7 +55,7 @@ class MatrixStep:
     @property
     def expected_s(self) -> float:
         """Raises ConfigurationError when the matrix or what is stored of it is damaged or of another one."""
-        _, matrix = pipeline.resolved(self.path)
+        matrix = pipeline.resolved(self.path).matrix
         plan = plan_blocks(cells_of(matrix), blocks=matrix.blocks, seed=matrix.seed)
         left = 1.0
         if (self.into / self.name).exists():

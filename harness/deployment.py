@@ -8,6 +8,9 @@ from typing import Literal
 
 from harness.signals import WorkerSignals
 
+RUNTIME_DIR_VARIABLE = "HARNESS_RUNTIME_DIR"
+"""Where the workers of a deployment tell each other what they have counted; engines set it."""
+
 NetworkPath = Literal["shared", "bridge", "published", "host"]
 
 
@@ -27,6 +30,9 @@ class ProcessSpec:
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str]
+    image: str | None = None
+    """As in `DeploymentSpec`, or the name of a part that came with the recipe, such as "nginx". None is the
+    deployment's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +45,10 @@ class DeploymentSpec:
 
     name: str
     image: str
-    """What `Engine.build` returned for the recipe: an image id, or the path of a virtual environment."""
+    """What `Engine.build` returned for the recipe: an image id, or the path of a virtual environment. Or the
+    name of a part that came with the recipe."""
     argv: tuple[str, ...]
+    """Empty: what the image itself starts."""
     env: Mapping[str, str]
     cpus: tuple[int, ...]
     cpu_quota: float | None = None
@@ -50,9 +58,17 @@ class DeploymentSpec:
     stop_timeout_s: float = 12.0
     beside: tuple[ProcessSpec, ...] = ()
     """More processes of the same image. They share the first one's network, process numbers and
-    TARGET_RUNTIME_DIR, start after it and are stopped before it."""
+    HARNESS_RUNTIME_DIR, start after it and are stopped before it."""
     tls: bool = False
     """The load speaks HTTPS to it."""
+    user: str | None = None
+    """Who it runs as, "uid:gid". None: as the image says, unless that is root."""
+    writable: tuple[str, ...] = ()
+    """Absolute directories given as temporary file systems: empty, they hide what the image has there."""
+    port: int | None = None
+    """Where a command listens that cannot be told another port. None: the engine chooses."""
+    cwd: str | None = None
+    """Working directory of a plain process. In a container it is the image's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

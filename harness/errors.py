@@ -55,14 +55,35 @@ class VariantError(HarnessError):
 class BuildFailed(VariantError):
     """An image (or a virtual environment) of one recipe did not build."""
 
-    def __init__(self, recipe: str, log_tail: str, log: Path | None = None) -> None:
+    def __init__(
+        self, recipe: str, log_tail: str, log: Path | None = None, *, target: str | None = None
+    ) -> None:
         self.recipe, self.log_tail = recipe, log_tail
         where = f" Full log: {log}." if log else ""
+        if target is not None:
+            super().__init__(
+                f"recipe {recipe!r} cannot be installed into the image of target {target!r}.{where}\n"
+                f"Fix: change the versions named below in the app's requirements, or leave this recipe out. "
+                f"Last lines:\n{log_tail}"
+            )
+            return
         super().__init__(
             f"recipe {recipe!r} did not build.{where} Fix its stage in Dockerfile.variants or its "
             f"file in requirements/, then run again (--resume adds it to a run already begun). "
             f"Last lines:\n{log_tail}"
         )
+
+
+class AppImageFailed(HarnessError):
+    """The image of the team's app cannot be had, and nothing can be measured without it."""
+
+    exit_code = ExitCode.TRIALS
+
+
+class ServiceFailed(HarnessError):
+    """A service that the team's app needs cannot be had, and nothing can be measured without it."""
+
+    exit_code = ExitCode.TRIALS
 
 
 class TrialError(HarnessError):
@@ -76,8 +97,8 @@ class NotReady(TrialError):
 
     def __init__(self, trial_id: str, timeout_s: float, detail: str) -> None:
         super().__init__(
-            f"{trial_id}: not ready within {timeout_s:g} s ({detail}). "
-            f"Read server.log in the trial's directory, or raise ready_timeout_s in the matrix."
+            f"{trial_id}: not ready within {timeout_s:g} s ({detail}). Its log is server.log in the trial's "
+            f"directory. An app that only starts slowly needs a longer design.ready_timeout_s."
         )
 
 

@@ -135,3 +135,14 @@ class RunAnalysis:
     """Every trial that was not ranked (any word but VALID), as its last attempt left it."""
     warnings: tuple[str, ...] = ()
     """What touches every scenario; a scenario's own warnings stand in its finding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrapperCost:
+    """Throughput of the wrapped baseline over that of the bare one, with its 95 % interval over rounds."""
+
+    ratio: float
+    lo: float
+    hi: float
+    rounds: int
+    scenario: str

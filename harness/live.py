@@ -59,6 +59,8 @@ class LiveWatcher:
             outcome = (
                 f"{record.validity}: {word}{metrics.throughput_per_s:,.0f} requests/s, p95 {p95_ms:.1f} ms"
             )
+            if record.not_checked:
+                outcome += f" (black box: {', '.join(record.not_checked)} not checked)"
         else:
             outcome = f"{record.validity}: {'; '.join(record.reasons)}"
         self._print(f"{record.trial_id}: {outcome}", indent="  ")

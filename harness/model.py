@@ -160,6 +160,8 @@ class Matrix:
     """Half-width, a fraction, at which a scenario's ratios are known well enough; None runs every block."""
     target: Target | None = None
     """What is measured; None is the example app that ships."""
+    wrapper_cost: bool = True
+    """Measure before the first trial what the wrapper around the app costs."""
 
     @property
     def baseline(self) -> Variant:
@@ -212,6 +214,10 @@ class TrialMetrics:
     steal_share: float
     capacity_per_s: float | None = None
     """Capacity scenarios only: the highest rate that was confirmed to meet the objective."""
+    refused: int = 0
+    """Answered with 503 by a variant that limits its concurrency: neither right nor an error."""
+    memory_growth_mib_per_1000: float | None = None
+    """Growth of the working set in the window, in MiB per 1,000 right answers; None with too few readings."""
 
     @property
     def capacity_per_gib(self) -> float | None:
@@ -247,3 +253,5 @@ class TrialRecord:
     """The server runs and breaks on every request of this app: a finding, not an accident."""
     not_checked: tuple[str, ...] = ()
     """Validity rules that need a look inside, which a black box does not give, such as "I2"."""
+    worker_changes: int | None = None
+    """Workers that were new at the end, where the variant replaces its workers on purpose."""

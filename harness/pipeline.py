@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,18 +19,23 @@ from harness.adapters.provenance import provenance
 from harness.adapters.result_store import RunStore, find_run, new_run_id
 from harness.adapters.run_lock import run_lock
 from harness.adapters.system_clock import SystemClock
+from harness.adapters.workload_files import read_files, read_secrets
 from harness.analysis.common_rate import common_rate_matrix, records_of
 from harness.analysis.stopping import last_blocks
 from harness.errors import ConfigurationError, EngineUnavailable, RunAborted, VariantError
 from harness.execution.calibration import calibrate
-from harness.execution.ports import Engine
+from harness.execution.ports import Engine, LoadGenerator
 from harness.execution.resume import machine_changes, matrix_changes
 from harness.execution.run import RunEnd, Watcher, run_blocks
 from harness.execution.trial import Bench, TrialOutcome, run_trial
-from harness.model import Matrix, TrialRecord
+from harness.execution.wrapper_cost import measure_wrapper_cost
+from harness.model import OWN_COMMAND, Matrix, TrialRecord
+from harness.planning.example import EXAMPLE
 from harness.planning.recipes import image_of
 from harness.planning.remaining import Block, remaining_blocks
-from harness.records import matrix_to_json
+from harness.records import matrix_to_json, wrapper_cost_to_json
+from harness.reporting.evidence import wrapper_cost_line
+from harness.target import ServiceLife
 
 GENERATOR = "generator"
 """The recipe of the load generator's own image."""
@@ -64,18 +70,30 @@ class RunOutcome:
         return self.store.records()[self.before :]
 
 
-def resolved(matrix_path: Path) -> tuple[Path, Matrix]:
-    """Directory of the assets and matrix on this machine: all that is known before anything is started."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """All that is known before anything is started."""
+
+    assets: Path
+    path: Path
+    """Of the matrix; the files that it names lie relative to it."""
+    matrix: Matrix
+
+
+def resolved(matrix_path: Path) -> Resolved:
+    """A matrix file, or a preset by its name, on this machine. Raises ConfigurationError."""
     project = assets()
-    matrix_path = preset(matrix_path, project)
+    path = preset(matrix_path, project)
     server_cpus, generator_cpus = cpu_split()
-    matrix = load_matrix(matrix_path, project=project, server_cpus=server_cpus, generator_cpus=generator_cpus)
-    return project, matrix
+    matrix = load_matrix(path, project=project, server_cpus=server_cpus, generator_cpus=generator_cpus)
+    return Resolved(assets=project, path=path, matrix=matrix)
 
 
 def run(matrix_path: Path, options: RunOptions, watcher: Watcher) -> RunOutcome:
     """Measure a matrix. Whatever ends the run, what was measured is kept and nothing is left behind."""
-    project, matrix = resolved(matrix_path)
+    known = resolved(matrix_path)
+    matrix = known.matrix
+    files, secrets = read_files(known.path, matrix), read_secrets(known.path, matrix, os.environ)
     earlier = _earlier(options, matrix, watcher)
     if earlier and not _remaining(earlier.records(), matrix, left_out=()):
         watcher.said(f"run {earlier.path.name} is complete: nothing to do")
@@ -85,19 +103,24 @@ def run(matrix_path: Path, options: RunOptions, watcher: Watcher) -> RunOutcome:
     run_id = earlier.path.name if earlier else run_id
     with ExitStack() as stack:
         stack.enter_context(run_lock(run_id, wait=options.wait, say=watcher.said))
-        engine = stack.enter_context(open_engine(options.engine, project, run_id, watcher.said))
+        engine = stack.enter_context(open_engine(options.engine, known.assets, run_id, watcher.said))
         images, failed = _build(engine, matrix, options, watcher)
-        facts = provenance(matrix_path, options.results, engine, images=images, failed_builds=failed)
+        facts = provenance(known.path, options.results, engine, images=images, failed_builds=failed)
         # From here on the harness stays off the server's cores.
         stack.enter_context(pinned_to(matrix.generator_cpus))
         if earlier:
             store = earlier
             _refuse(earlier, machine_changes(earlier.manifest(), facts))
             store.update_manifest(images={**earlier.manifest()["images"], **images}, failed_builds=failed)
-        bench = _bench(engine, images, matrix, watcher)
+        generators = ProcessLoadGenerator(
+            engine, image=images[GENERATOR], cpus=matrix.generator_cpus, files=files, secrets=secrets
+        )
+        bench = _bench(engine, generators, images, matrix, secrets, watcher)
+        stack.enter_context(_services(bench, matrix, "run", watcher))
         if not earlier:
             facts["started_at"] = now.isoformat(timespec="seconds")
             facts["generator_ceiling_per_s"] = bench.ceiling_per_s
+            facts["wrapper_cost"] = _wrapper_cost(matrix, bench, watcher)
             store = RunStore.create(options.results, run_id, facts, matrix)
         before = len(store.records())
         end = _walk(matrix, bench, store, failed, watcher)
@@ -120,7 +143,8 @@ def _earlier(options: RunOptions, matrix: Matrix, watcher: Watcher) -> RunStore 
 
 def refuse_another_matrix(earlier: RunStore, matrix: Matrix) -> None:
     """Raises ConfigurationError, with what differs, where a stored run was not of this matrix."""
-    _refuse(earlier, matrix_changes(earlier.manifest()["matrix"], matrix_to_json(matrix)))
+    # As read, not as written: what a matrix of today can say besides, an older one left at its default.
+    _refuse(earlier, matrix_changes(matrix_to_json(earlier.matrix()), matrix_to_json(matrix)))
 
 
 def _refuse(earlier: RunStore, changes: list[str]) -> None:
@@ -142,7 +166,10 @@ def _build(
     for recipe in (GENERATOR, *dict.fromkeys(variant.recipe for variant in matrix.variants)):
         watcher.said(f"building {recipe}")
         try:
-            images[recipe] = engine.build(recipe if recipe == GENERATOR else image_of(recipe))
+            if recipe == GENERATOR:
+                images[recipe] = engine.build(recipe)
+            else:
+                images[recipe] = engine.build(image_of(recipe), matrix.target)
         except VariantError as error:
             if recipe in needed:
                 watcher.said(f"the run cannot go on without {recipe}: {needed[recipe]}")
@@ -153,18 +180,27 @@ def _build(
     return images, failed
 
 
-def _bench(engine: Engine, images: Mapping[str, str], matrix: Matrix, watcher: Watcher) -> Bench:
-    generators = ProcessLoadGenerator(engine, image=images[GENERATOR], cpus=matrix.generator_cpus)
+def _bench(
+    engine: Engine,
+    generators: LoadGenerator,
+    images: Mapping[str, str],
+    matrix: Matrix,
+    secrets: Mapping[str, str],
+    watcher: Watcher,
+) -> Bench:
+    target = matrix.target or EXAMPLE
     watcher.said("calibrating the load generator on a static server")
-    ceiling_per_s, warnings = calibrate(
+    calibration = calibrate(
         matrix.scenarios,
         engine=engine,
         generators=generators,
         image=images[GENERATOR],
         server_cpus=matrix.server_cpus,
     )
-    watcher.said(f"the generator reaches {ceiling_per_s:,.0f} requests/s")
-    for warning in warnings:
+    watcher.said(f"the generator reaches {calibration.ceiling_per_s:,.0f} requests/s")
+    for name, ceiling_per_s in calibration.ceilings.items():
+        watcher.said(f"with the users of {name} it reaches {ceiling_per_s:,.0f} requests/s")
+    for warning in calibration.warnings:
         watcher.said(f"warning: {warning}")
     return Bench(
         engine=engine,
@@ -174,10 +210,38 @@ def _bench(engine: Engine, images: Mapping[str, str], matrix: Matrix, watcher: W
         server_cpus=matrix.server_cpus,
         ready_timeout_s=matrix.ready_timeout_s,
         seed=matrix.seed,
+        target=target,
+        secrets={name: secrets[name] for name in target.secret_env},
         # One static server cannot keep several generators busy: what it gives is not their limit then.
-        ceiling_per_s=ceiling_per_s if len(matrix.generator_cpus) == 1 else None,
+        ceiling_per_s=calibration.ceiling_per_s if len(matrix.generator_cpus) == 1 else None,
+        ceilings=calibration.ceilings,
         busy_s=None if matrix.shared_cpus else busy_s,
     )
+
+
+@contextmanager
+def _services(bench: Bench, matrix: Matrix, life: ServiceLife, watcher: Watcher) -> Iterator[None]:
+    """What the target needs for a run, or for each block; on the load generator's cores."""
+    wanted = [service.name for service in bench.target.services if service.life == life]
+    if not wanted:
+        yield
+        return
+    watcher.said(f"starting {', '.join(wanted)} for this {life}")
+    image = bench.engine.build(OWN_COMMAND, bench.target)
+    env = {**bench.target.env, **bench.secrets}
+    with bench.engine.services(
+        bench.target, image=image, env=env, cpus=tuple(sorted(set(matrix.generator_cpus))), life=life
+    ):
+        yield
+
+
+def _wrapper_cost(matrix: Matrix, bench: Bench, watcher: Watcher) -> dict[str, object]:
+    """As the manifest holds it; a resumed run keeps what it has."""
+    watcher.said("measuring what the wrapper around the app costs")
+    with _services(bench, matrix, "block", watcher):
+        cost = measure_wrapper_cost(matrix, bench)
+    watcher.said(wrapper_cost_line(cost))
+    return wrapper_cost_to_json(cost)
 
 
 def _remaining(
@@ -206,6 +270,7 @@ def _walk(matrix: Matrix, bench: Bench, store: RunStore, failed: Collection[str]
             records=store.records(),
             measure=lambda trial, progress: run_trial(trial, bench, progress=progress),
             keep=keep,
+            around_block=lambda: _services(bench, matrix, "block", watcher),
             clock=bench.clock,
             budget_s=matrix.budget_s,
             watcher=watcher,

@@ -18,6 +18,7 @@ from harness.findings import RunAnalysis
 from harness.measurement.metrics import latencies
 from harness.model import Matrix, TrialRecord, Validity
 from harness.planning.recipes import RECIPES
+from harness.records import wrapper_cost_from_json
 from harness.reporting.data import ReportData, ResourceSeries, RuleRow, TailCurve
 from harness.reporting.documents import documents
 from harness.reporting.figures.tail import tail_curve
@@ -39,6 +40,7 @@ def report_data(store: RunStore) -> ReportData:
         tails=tails,
         series=series,
         rules=tuple(_rules(analysis, matrix)),
+        wrapper_cost=wrapper_cost_from_json(manifest.get("wrapper_cost"), where=str(store.path)),
     )
 
 
@@ -98,7 +100,7 @@ def _rules(analysis: RunAnalysis, matrix: Matrix) -> Iterator[RuleRow]:
         )
 
 
-_SHOWN_ELSEWHERE = {"matrix", "schema", "run_id", "failed_builds"}
+_SHOWN_ELSEWHERE = {"matrix", "schema", "run_id", "failed_builds", "wrapper_cost"}
 
 
 def _flat(manifest: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from harness.deployment import ResourceReading
 from harness.errors import ConfigurationError
 from harness.experiments import Observation
+from harness.findings import WrapperCost
 from harness.model import Matrix, TrialRecord
 
 SCHEMA_VERSION = 1
@@ -17,6 +18,9 @@ _TRIAL = TypeAdapter(TrialRecord)
 _MATRIX = TypeAdapter(Matrix)
 _READINGS = TypeAdapter(tuple[ResourceReading, ...])
 _OBSERVATION = TypeAdapter(Observation)
+_WRAPPER_COST = TypeAdapter(WrapperCost)
+
+NOT_MEASURED = "not_measured"
 
 
 def trial_to_json(record: TrialRecord) -> bytes:
@@ -49,6 +53,25 @@ def readings_to_json(readings: tuple[ResourceReading, ...]) -> bytes:
 
 def readings_from_json(text: bytes) -> tuple[ResourceReading, ...]:
     return _READINGS.validate_json(text)
+
+
+def wrapper_cost_to_json(cost: WrapperCost | str) -> dict[str, object]:
+    """A cost, or why there is none."""
+    if isinstance(cost, str):
+        return {NOT_MEASURED: cost}
+    return _WRAPPER_COST.dump_python(cost, mode="json")  # type: ignore[no-any-return]
+
+
+def wrapper_cost_from_json(value: object, *, where: str) -> WrapperCost | str | None:
+    """None where a run says nothing of it. Raises ConfigurationError where it is neither."""
+    if value is None:
+        return None
+    if isinstance(value, dict) and isinstance(why := value.get(NOT_MEASURED), str):
+        return why
+    try:
+        return _WRAPPER_COST.validate_python(value)
+    except ValidationError as error:
+        raise ConfigurationError(where, [f"wrapper_cost: {error.errors()[0]['msg']}"]) from error
 
 
 def observation_to_json(observation: Observation) -> bytes:

@@ -66,7 +66,12 @@ class Target:
     """Names of variables whose values come from `env_file` when the run starts, and are stored nowhere."""
     env_file: str | None = None
     writable: tuple[str, ...] = ()
-    """Absolute directories inside the image that the app writes to: given as temporary file systems."""
+    """Absolute directories inside the image that the app writes to: given as temporary file systems. They are
+    empty: what the image has there is hidden."""
     user: str | None = None
     """As it runs, "uid:gid"; None: the image's own where that is not root, otherwise 10001:10001."""
     services: tuple[Service, ...] = ()
+
+
+def of_life(target: Target, life: ServiceLife) -> tuple[Service, ...]:
+    return tuple(service for service in target.services if service.life == life)

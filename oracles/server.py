@@ -17,15 +17,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 BODY = b'{"message":"hello"}'
-VARIANT_ID = os.environ.get("TARGET_VARIANT_ID", "oracle")
+VARIANT_ID = os.environ.get("HARNESS_VARIANT_ID", "oracle")
 
 
 def http(body: bytes) -> bytes:
     """A whole keep-alive answer with status 200."""
-    head = (
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-        f"x-variant-id: {VARIANT_ID}\r\ncontent-length: {len(body)}\r\n\r\n"
-    )
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     return head.encode("ascii") + body
 
 
@@ -118,7 +115,7 @@ class Counters:
 
 
 class Connection(asyncio.Protocol):
-    """Counts what carries an x-request-id and hands it to the behaviour; answers all else at once."""
+    """Counts what carries an x-harness-id and hands it to the behaviour; answers all else at once."""
 
     def __init__(self, counters: Counters, worker: int, behave: Behaviour, *, access_log: bool) -> None:
         self._counters, self._worker, self._behave = counters, worker, behave
@@ -134,12 +131,12 @@ class Connection(asyncio.Protocol):
         for head in heads:
             if self._access_log:
                 sys.stderr.write(f"{head.partition(b' HTTP')[0].decode('latin-1')} 200\n")
-            _, counted, rest = head.partition(b"\r\nx-request-id: ")
+            _, counted, rest = head.partition(b"\r\nx-harness-id: ")
             if counted:
                 number = self._counters.count(self._worker, int(rest.partition(b"\r\n")[0]))
                 self._behave(Exchange(self._transport, number))
             else:
-                self._transport.write(self._probe() if head.startswith(b"GET /probe ") else ANSWER)
+                self._transport.write(self._probe() if head.startswith(b"GET /.harness/probe ") else ANSWER)
 
     def _probe(self) -> bytes:
         cpus = len(os.sched_getaffinity(0))

@@ -12,6 +12,13 @@ compile() { # SOURCE LOCK [OPTION...]
 }
 
 compile pyproject.toml requirements/dev.txt --extra dev
+compile requirements/target_app.in requirements/target_app.txt
 for source in requirements/*.in; do
-    compile "$source" "${source%.in}.txt"
+    case $source in
+        requirements/target_app.in) ;;
+        # They go into images of their own, and none of their versions depends on the app's.
+        requirements/generator.in | requirements/pip.in | requirements/uv.in) compile "$source" "${source%.in}.txt" ;;
+        # Recipes are installed beside the app, whose versions stay.
+        *) compile "$source" "${source%.in}.txt" --constraint requirements/target_app.txt ;;
+    esac
 done

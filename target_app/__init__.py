@@ -1,1 +1,1 @@
-"""The FastAPI app under test: what a team would deploy, plus a probe that tells how it is being served."""
+"""The example app that ships: an ordinary FastAPI service whose work is known, with nothing of a harness."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from target_app import faults, health, probe, routes, workloads
-from target_app.counters import RequestCounter, WorkerCounters
+from target_app import faults, health, routes, workloads
 from target_app.lifespan import lifespan_of
 from target_app.settings import Settings, settings_or_exit
 
@@ -14,12 +13,10 @@ VERSIONS = ("/v1", "/v2")
 
 def create_app(settings: Settings) -> FastAPI:
     """An app on these settings. Nothing is opened or written before its lifespan starts."""
-    counters = WorkerCounters()
-    app = FastAPI(title="target_app", lifespan=lifespan_of(settings, counters))
+    app = FastAPI(title=f"target_app ({settings.stage})", lifespan=lifespan_of(settings))
     app.state.settings = settings
     app.state.started = False
-    app.add_middleware(RequestCounter, counters=counters, variant_id=settings.variant_id)
-    for module in (routes, workloads, health, probe):
+    for module in (routes, workloads, health):
         app.include_router(module.router)
     serve_versions(app, mounted=settings.mounted)
     if settings.faults:

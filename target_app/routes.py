@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 router = APIRouter(tags=["service"])
@@ -19,6 +19,11 @@ class Item(BaseModel):
     q: str | None = None
 
 
+class Caller(BaseModel):
+    scheme: str
+    client: str | None
+
+
 @router.get("/")
 async def hello() -> Message:
     return Message(message="hello")
@@ -27,3 +32,9 @@ async def hello() -> Message:
 @router.get("/items/{item_id}")
 async def read_item(item_id: int, q: str | None = None) -> Item:
     return Item(item_id=item_id, name=f"item {item_id}", price=item_id * 1.5, q=q)
+
+
+@router.get("/whoami")
+async def whoami(request: Request) -> Caller:
+    """Who calls, and how, as far as the app can tell: behind a proxy, what the server believes of it."""
+    return Caller(scheme=request.url.scheme, client=request.client.host if request.client else None)

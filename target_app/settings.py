@@ -19,11 +19,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True)
 
-    variant_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")]
-    """Sent back in every response, so that a client knows which deployment answered."""
+    stage: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+    """Where this is deployed, such as "production": in the title of its documentation."""
     runtime_dir: Path = Path("/tmp/target")
-    """Worker counters and the lifespan record. Deployments that share a file system need one each."""
-    access_log: bool = False
+    """The record of migrations, and what faults are told by. Deployments that share it are one."""
     mounted: bool = False
     """Serve /v1 and /v2 as mounted sub-applications instead of routes of the one app."""
     dependency: Annotated[str, StringConstraints(pattern=r"^(redis://)?[^\s:/]+:\d{1,5}$")] | None = None

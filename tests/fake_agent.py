@@ -17,7 +17,7 @@ import numpy as np
 
 from tests.fakes import FakeClock, FakeDeployment
 
-GREETING = (json.dumps({"ok": True, "result": {"agent": 1, "locust": "2", "python": "3"}}),)
+GREETING = (json.dumps({"ok": True, "result": {"agent": 2, "locust": "2", "python": "3"}}),)
 STACKS = {
     "uvicorn-plain": ("asyncio.unix_events._UnixSelectorEventLoop", "h11_impl.H11Protocol"),
     "uvicorn-standard": ("uvloop.Loop", "httptools_impl.HttpToolsProtocol"),
@@ -40,16 +40,22 @@ class FakeAgent:
     def _exit(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
         return {}
 
+    def _workload(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
+        return {"requests": len(request["workload"].get("requests", "1"))}
+
+    def _prepare(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
+        return {}
+
     def _verify(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
         return {}
 
     def _ready(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
         self._workers = request["workers"]
-        return self._probe(deployment, request)
+        return self._probe(deployment, request) if request["inside"] else {}
 
     def _probe(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
         ids = np.array(self._served.get(id(deployment), []), dtype=np.int64)
-        variant = deployment.spec.env.get("TARGET_VARIANT_ID", "static")
+        variant = deployment.spec.env.get("HARNESS_VARIANT_ID", "static")
         loop, http = STACKS.get(variant.split(".")[0], ("asyncio", "static"))
         first = {"requests": ids.size, "id_sum": int(ids.sum()), "id_xor": int(np.bitwise_xor.reduce(ids))}
         idle = {"requests": 0, "id_sum": 0, "id_xor": 0}

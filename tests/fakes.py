@@ -10,6 +10,7 @@ from dataclasses import replace
 from harness.adapters.together import Together, first_of
 from harness.deployment import DeploymentSpec, DeploymentState, MemorySnapshot, ResourceReading
 from harness.errors import BuildFailed, DeploymentDied, GeneratorFailed
+from harness.target import ServiceLife, Target
 
 MIB = 1 << 20
 
@@ -189,7 +190,16 @@ class FakeEngine:
     def describe(self) -> Mapping[str, str]:
         return {"engine": self.name}
 
-    def build(self, recipe: str) -> str:
+    @contextmanager
+    def services(self, target: Target | None, *, life: ServiceLife, **_: object) -> Iterator[None]:
+        wanted = [service.name for service in target.services if service.life == life] if target else []
+        for name in wanted:
+            self._step("service", name)
+        yield
+        for name in reversed(wanted):
+            self._step("service ends", name)
+
+    def build(self, recipe: str, target: Target | None = None) -> str:
         self._step("build", recipe)
         if self._recipes is not None and recipe not in self._recipes:
             raise BuildFailed(recipe, f"no such recipe; there are {', '.join(self._recipes)}")

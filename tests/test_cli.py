@@ -132,7 +132,14 @@ def test_doctor_names_the_command_that_mends(tmp_path: Path) -> None:
 def test_a_plan_shows_commands_order_and_cost() -> None:
     planned = harness("plan", "--matrix", "matrices/quick.toml")
     assert planned.returncode == 0, planned.stderr
-    for expected in ("uvicorn target_app.main:app", "block 1:", "seed 1", "min for", "MB of results"):
+    for expected in (
+        "uvicorn harness_probe.asgi:app",
+        "HARNESS_APP=target_app.main:app",
+        "block 1:",
+        "seed 1",
+        "min for",
+        "MB of results",
+    ):
         assert expected in planned.stdout
 
 

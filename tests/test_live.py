@@ -33,6 +33,14 @@ def test_without_a_terminal_there_are_plain_whole_lines() -> None:
     ]
 
 
+def test_a_black_box_is_said_with_what_was_not_checked() -> None:
+    watcher, out = told(terminal=False)
+    watcher.trial_finished(a_record(PLAIN, metrics=some_metrics(), not_checked=("I2", "I9")))
+    assert out.getvalue().splitlines() == [
+        "  uvicorn-plain.w1.items.01: VALID: 1,000 requests/s, p95 6.0 ms (black box: I2, I9 not checked)"
+    ]
+
+
 def test_on_a_terminal_the_present_rate_and_leader_are_shown() -> None:
     watcher, out = told(terminal=True)
     with watcher:

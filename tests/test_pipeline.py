@@ -32,6 +32,7 @@ load = { clients = 4 }
 [design]
 blocks = 4
 margin = 0.03
+wrapper_cost = false
 """
 RATES = {"uvicorn-plain": 1000.0, "uvicorn-standard": 1500.0}
 WOBBLE = (1.0, 1.01, 0.99, 1.005, 0.995, 1.0, 1.008, 0.992) * 20
@@ -92,6 +93,28 @@ def test_a_run_ends_in_the_true_verdict(machine: Machine) -> None:
     assert data.analysis.recommended == "uvicorn-standard.w1"
     assert machine.engines[0].standing == []
     assert machine.engines[0].story[-1] == "close"
+
+
+def test_the_wrappers_cost_is_measured_once_kept_and_reported(machine: Machine) -> None:
+    machine.matrix.write_text(MATRIX.replace("wrapper_cost = false\n", ""))
+    machine.faults = Faults(start=[None] * (1 + 2 + 5) + [KeyboardInterrupt()])
+    broken = machine.run()
+    cost = broken.store.manifest()["wrapper_cost"]
+    assert cost["ratio"] == pytest.approx(1.0, abs=0.02)
+    assert (cost["rounds"], cost["scenario"]) == (12, "items")
+    assert any("the wrapper costs" in message for message in machine.listener.heard)
+    machine.faults = Faults()
+    whole = machine.run(resume=broken.store.path.name)
+    assert whole.store.manifest()["wrapper_cost"] == cost
+    assert not any("wrapper-cost" in step for step in machine.engines[-1].story)
+    assert "he wrapper costs" in markdown.report(rebuild.report_data(whole.store))
+
+
+def test_why_the_wrappers_cost_was_not_measured_is_kept_too(machine: Machine) -> None:
+    store = machine.run().store
+    assert store.manifest()["wrapper_cost"] == {"not_measured": "design.wrapper_cost is false"}
+    line = "The wrapper's cost was not measured: design."
+    assert line in markdown.report(rebuild.report_data(store))
 
 
 def test_the_report_is_rebuilt_from_the_directory_alone(machine: Machine) -> None:

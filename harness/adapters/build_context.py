@@ -24,12 +24,13 @@ class BuildContext:
 
     @classmethod
     def create(cls, path: Path, project: Path, *, recipe: str, dockerignore: bool) -> BuildContext:
-        """A new directory: the project's app, one of its lock files, and clutter, the same each time."""
+        """A new directory: the project's app, its lock and a recipe's in one, the same clutter each time."""
         with disk_errors(path):
             leave_out = shutil.ignore_patterns("__pycache__")
             shutil.copytree(project / APP, path / APP, ignore=leave_out)
             (path / "requirements").mkdir()
-            shutil.copy(project / "requirements" / f"{recipe}.txt", path / "requirements")
+            locks = (project / "requirements" / f"{name}.txt" for name in (APP, recipe))
+            (path / "requirements" / f"{recipe}.txt").write_text("".join(lock.read_text() for lock in locks))
             _clutter(path, random.Random(recipe))
             if dockerignore:
                 (path / ".dockerignore").write_text("\n".join(IGNORED) + "\n")

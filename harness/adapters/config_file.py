@@ -6,7 +6,8 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -151,14 +152,21 @@ def _resolved(location: tuple[int | str, ...]) -> tuple[tuple[int | str, ...], t
     keys: list[int | str] = []
     table: type[BaseModel] = MatrixFile
     forms: dict[str, type[BaseModel]] = {}
+    names_entries = False
     for part in location:
+        if part == "[key]":
+            continue  # pydantic's word for a mistake in a key that the file chose.
         if isinstance(part, int):
             keys.append(part)
+        elif names_entries:
+            keys.append(part)
+            names_entries = False
         elif part in forms:
             table = forms[part]
         elif part in (fields := _keys_of(table)):
             keys.append(part)
             forms = {model.__name__: model for model in _models_in(fields[part].annotation)}
+            names_entries = _is_mapping(fields[part].annotation)
             table = next(iter(forms.values()), table)
     return tuple(keys), table
 
@@ -166,6 +174,15 @@ def _resolved(location: tuple[int | str, ...]) -> tuple[tuple[int | str, ...], t
 def _keys_of(table: type[BaseModel]) -> dict[str, FieldInfo]:
     """As they stand in the file."""
     return {field.alias or name: field for name, field in table.model_fields.items()}
+
+
+def _is_mapping(annotation: Any) -> bool:
+    """Whether the file chooses the keys below it, such as those of `env`."""
+    if get_origin(annotation) is dict:
+        return True
+    # Not within lists: a list's own index comes first.
+    within = get_args(annotation) if get_origin(annotation) in (Annotated, Union, UnionType) else ()
+    return any(_is_mapping(argument) for argument in within)
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -18,7 +18,7 @@ from harness.adapters.cgroup_files import CgroupFiles
 from harness.adapters.docker_client import engine_errors
 from harness.adapters.docker_network import Route
 from harness.adapters.ownership import already_gone_is_fine
-from harness.deployment import DeploymentState, MemorySnapshot, ResourceReading
+from harness.deployment import DeploymentSpec, DeploymentState, MemorySnapshot, ResourceReading
 from harness.errors import DeploymentDied, EngineUnavailable, EnvironmentProblem, TrialError
 
 LOG_LINES = 20_000
@@ -137,6 +137,16 @@ class DockerDeployment:
     def _asking(self, what: str) -> Iterator[None]:
         with engine_errors(self._client, f"{self.name}: {what}"):
             yield
+
+
+@contextmanager
+def in_service(deployment: DockerDeployment, route: Route | None, spec: DeploymentSpec) -> Iterator[None]:
+    """Started on the way in; stopped and removed on the way out, however that comes."""
+    try:
+        deployment.start(route)
+        yield
+    finally:
+        deployment.retire(spec.stop_timeout_s)
 
 
 def reading_from_stats(stats: Mapping[str, Any], *, at_s: float) -> ResourceReading:

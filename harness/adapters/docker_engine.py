@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -18,29 +17,30 @@ from docker.types import LogConfig
 from harness.adapters import docker_build, ownership
 from harness.adapters.docker_channel import DockerChannel
 from harness.adapters.docker_client import connect, engine_errors, engine_facts
-from harness.adapters.docker_deployment import DockerDeployment
-from harness.adapters.docker_network import LOOPBACK, Route, needs_own_network
+from harness.adapters.docker_containers import (
+    HARDENED,
+    as_entry_point,
+    server_options,
+    set_up_options,
+    writable,
+)
+from harness.adapters.docker_deployment import DockerDeployment, in_service
+from harness.adapters.docker_network import LOOPBACK, Route, free_ports, needs_own_network
+from harness.adapters.docker_recipes import RecipeImages
+from harness.adapters.docker_services import Services
 from harness.adapters.docker_subject import RUNTIME_DIR, DockerSubject, RestartPolicy
+from harness.adapters.image_python import runtime_user
 from harness.adapters.reaper import Reaper
 from harness.adapters.together import Together, first_of
-from harness.deployment import DeploymentSpec, ProcessSpec
+from harness.deployment import RUNTIME_DIR_VARIABLE, DeploymentSpec, ProcessSpec
 from harness.errors import EnvironmentProblem
-from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS
-from harness.planning.placeholders import filled
+from harness.planning.commands import CONTAINER_PORT
+from harness.target import ServiceLife, Target, of_life
 
 ENDING_S = 5
 """How long a container may take to end after its output has."""
 
-SHARED_RUNTIME_DIR = "/dev/shm/target"
-
-HARDENED: Mapping[str, Any] = {
-    "read_only": True,
-    "tmpfs": {"/tmp": "rw,nosuid,nodev,noexec,size=64m,mode=1777"},
-    "cap_drop": ["ALL"],
-    "security_opt": ["no-new-privileges:true"],
-    "pids_limit": 512,
-}
-"""The same for every container: what one variant may do, all may."""
+SHARED_RUNTIME_DIR = "/dev/shm/harness"
 
 
 class DockerEngine:
@@ -62,6 +62,9 @@ class DockerEngine:
         except EnvironmentProblem:
             self._client.close()
             raise
+        self._images = RecipeImages(self._client, project, self._base[1])
+        self._services: dict[str, str] = {}
+        """Addresses of the services that run now, by name."""
         self._labels = ownership.labels(run_id)
         # With the owner's pid: what an earlier owner of a resumed run left may still have its names.
         self._prefix = f"harness-{run_id}-{self._labels[ownership.PID]}"
@@ -88,10 +91,38 @@ class DockerEngine:
         """Engine, kernel and base image, for the run's manifest."""
         return {"engine": self.name, **engine_facts(self._client, self._base)}
 
-    def build(self, recipe: str) -> str:
-        """The image id of a recipe, from the engine's cache where nothing changed. Raises BuildFailed."""
-        with engine_errors(self._client, f"building {recipe}"):
-            return docker_build.build_image(self._client, self._project, recipe, self._base[1])
+    def build(self, recipe: str, target: Target | None = None) -> str:
+        """The image id of a recipe, from the engine's cache where nothing changed. Raises BuildFailed,
+        VariantError where the target's image has no Python for it, AppImageFailed where there is no image.
+        """
+        return self._images.build(recipe, target)
+
+    @contextmanager
+    def services(
+        self,
+        target: Target | None,
+        *,
+        image: str,
+        env: Mapping[str, str],
+        cpus: tuple[int, ...],
+        life: ServiceLife,
+    ) -> Iterator[None]:
+        """The target's services of one life, ready and set up by commands in the app's `image` with `env`.
+
+        Every deployment in here is on their network too. Raises ServiceFailed, AppImageFailed.
+        """
+        wanted = of_life(target, life) if target else ()
+        if target is None or not wanted:
+            yield
+            return
+        helper = Services(self._client, self._create, self._images.of_service)
+        with helper.running(wanted, network=str(self._network.name), cpus=cpus) as addresses:
+            before, self._services = self._services, {**self._services, **addresses}
+            try:
+                helper.set_up(wanted, lambda argv: self._set_up(argv, target, image, env, cpus))
+                yield
+            finally:
+                self._services = before
 
     @contextmanager
     def running(self, spec: DeploymentSpec) -> Iterator[DockerDeployment | Together[DockerDeployment]]:
@@ -126,10 +157,10 @@ class DockerEngine:
     ) -> Iterator[DockerDeployment]:
         """One container of a deployment; `options` say what it shares with others."""
         if spec.beside:
-            process = replace(process, env={**process.env, "TARGET_RUNTIME_DIR": SHARED_RUNTIME_DIR})
+            process = replace(process, env={**process.env, RUNTIME_DIR_VARIABLE: SHARED_RUNTIME_DIR})
         container = self._server(spec, process, ports, **options)
         deployment = DockerDeployment(self._client, container, name=process.name, cpus=spec.cpus)
-        with _in_service(deployment, route, spec):
+        with in_service(deployment, route, spec):
             yield deployment
 
     @contextmanager
@@ -142,7 +173,7 @@ class DockerEngine:
         route = self._route(spec, ports[0])
         container = self._server(
             spec,
-            ProcessSpec(name=spec.name, argv=spec.argv, env={**spec.env, "TARGET_RUNTIME_DIR": RUNTIME_DIR}),
+            ProcessSpec(name=spec.name, argv=spec.argv, env={**spec.env, RUNTIME_DIR_VARIABLE: RUNTIME_DIR}),
             ports,
             **route.server_options(),
             restart_policy={"Name": restart},
@@ -156,7 +187,7 @@ class DockerEngine:
             port=route.port,
             runtime_dir=runtime_dir,
         )
-        with _in_service(subject, route, spec):
+        with in_service(subject, route, spec):
             yield subject
 
     @contextmanager
@@ -171,8 +202,10 @@ class DockerEngine:
         container = self._create(
             "generator",
             image,
-            list(argv),
             cpus,
+            **HARDENED,
+            **writable(()),
+            **as_entry_point(argv),
             network_mode=server.companion_mode,
             stdin_open=True,
             # What it prints is read over the attach stream; a copy on disk would cost the engine CPU.
@@ -210,48 +243,43 @@ class DockerEngine:
         **options: Any,
     ) -> Container:
         """A container of a deployment, not yet started."""
-        memory = f"{spec.memory_mib}m" if spec.memory_mib else None
-        return self._create(
-            "server",
-            spec.image,
-            [filled(part, ports=ports, tls=CONTAINER_TLS) for part in process.argv],
-            spec.cpus,
-            environment={
-                key: filled(value, ports=ports, tls=CONTAINER_TLS) for key, value in process.env.items()
-            },
-            nano_cpus=round(spec.cpu_quota * 1e9) if spec.cpu_quota else None,
-            mem_limit=memory,
-            memswap_limit=memory,
-            log_config=LogConfig(type="local", config={"max-size": "16m", "max-file": "2"}),
-            **options,
-        )
+        image = self._images.resolved(process.image or spec.image)
+        facts, part = self._images.facts(image), self._images.is_part(image)
+        made = server_options(spec, process, ports, facts, part=part)
+        return self._create("server", image, spec.cpus, **made, **options)
 
-    def _create(
-        self, role: str, image: str, argv: list[str], cpus: tuple[int, ...], **options: Any
+    def _set_up(
+        self, argv: Sequence[str], target: Target, image: str, env: Mapping[str, str], cpus: tuple[int, ...]
     ) -> Container:
+        """A container for a set-up command of a service, not yet started."""
+        user = runtime_user(target.user, self._images.facts(image))
+        made = set_up_options(argv, env, user, target.writable)
+        return self._create("setup", image, cpus, **made, network=self._network.name)
+
+    def _create(self, role: str, image: str, cpus: tuple[int, ...], **options: Any) -> Container:
         with engine_errors(self._client, f"creating a {role} container"):
             return self._client.containers.create(
                 image,
-                # As entry point, so that an image's own one cannot change the command measured.
-                entrypoint=argv[:1],
-                command=argv[1:],
                 name=f"{self._prefix}-{next(self._numbers)}",
                 labels={**self._labels, "harness.role": role},
                 cpuset_cpus=",".join(map(str, cpus)),
-                **HARDENED,
                 **options,
             )
 
     def _ports(self, spec: DeploymentSpec) -> Sequence[int]:
+        if spec.port is not None:
+            return (spec.port,)
         count = 1 + len(spec.beside)
-        return _free_ports(count) if spec.network == "host" else range(CONTAINER_PORT, CONTAINER_PORT + count)
+        return free_ports(count) if spec.network == "host" else range(CONTAINER_PORT, CONTAINER_PORT + count)
 
     def _route(self, spec: DeploymentSpec, port: int) -> Route:
+        joins = needs_own_network(spec.network) or bool(self._services)
         return Route(
             path=spec.network,
             port=port,
             scheme="https" if spec.tls else "http",
-            own_network=self._network.name if needs_own_network(spec.network) else None,
+            own_network=self._network.name if joins else None,
+            services=self._services,
         )
 
     def _attached(self, container: Container) -> Any:
@@ -266,22 +294,3 @@ class DockerEngine:
         """How a container ended whose output has. Raises EngineUnavailable when the engine has gone too."""
         with engine_errors(self._client, f"asking how {container.name} ended"):
             return f"exit code {container.wait(timeout=ENDING_S)['StatusCode']}"
-
-
-@contextmanager
-def _in_service(deployment: DockerDeployment, route: Route | None, spec: DeploymentSpec) -> Iterator[None]:
-    """Started on the way in; stopped and removed on the way out, however that comes."""
-    try:
-        deployment.start(route)
-        yield
-    finally:
-        deployment.retire(spec.stop_timeout_s)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago; a clash shows as a server that does not get ready."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((LOOPBACK, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]

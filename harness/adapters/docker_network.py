@@ -1,9 +1,11 @@
-"""The four network paths between generator and server, in the engine's terms. Pure."""
+"""The four network paths between generator and server, in the engine's terms."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.deployment import NetworkPath
@@ -21,16 +23,18 @@ class Route:
     port: int = CONTAINER_PORT
     scheme: str = "http"
     own_network: str | None = None
-    """The run's own network, for those paths that need one."""
+    """The run's own network, for those paths that need one, and for all while there are services on it."""
+    services: Mapping[str, str] = field(default_factory=dict)
+    """Addresses of services by name, for who is not on their network."""
 
     def server_options(self) -> dict[str, Any]:
         """Arguments for creating the server's container. Anything published is on 127.0.0.1."""
         match self.path:
             case "shared":
-                # Loopback and nothing else: no other container, no host, no way out.
-                return {"network_mode": "none"}
+                # Without services loopback and nothing else: no other container, no host, no way out.
+                return {"network": self.own_network} if self.own_network else {"network_mode": "none"}
             case "host":
-                return {"network_mode": "host"}
+                return {"network_mode": "host", "extra_hosts": dict(self.services)}
             case "bridge":
                 return {"network": self.own_network}
             case "published":
@@ -67,3 +71,12 @@ class Route:
 
 def needs_own_network(path: NetworkPath) -> bool:
     return path in ("bridge", "published")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago; a clash shows as a server that does not get ready."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((LOOPBACK, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]

@@ -18,7 +18,7 @@ from harness.errors import DeploymentDied, EnvironmentProblem, TrialError
 
 RestartPolicy = Literal["no", "always"]
 RUNTIME_DIR = "/var/lib/target"
-"""Where a subject's app finds its runtime directory. It is one of the host's, so the records in it outlive
+"""Where a subject finds its runtime directory. It is one of the host's, so the records in it outlive
 the container."""
 
 

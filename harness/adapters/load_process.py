@@ -6,14 +6,16 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import asdict
-from typing import Any, Protocol, TypeVar
+from dataclasses import asdict, dataclass
+from math import ceil
+from typing import Any, Protocol
+from urllib.parse import quote
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
+from harness.adapters.load_agent import Agent, Channel, failure, parsed, server_facts
 from harness.deployment import ServerFacts
-from harness.errors import CannotServe, GeneratorFailed, NotReady, TrialError, WrongResponse
 from harness.measurement.load import LoadRecord
 from harness.measurement.load_shares import (
     DriveProgress,
@@ -25,27 +27,34 @@ from harness.measurement.load_shares import (
 )
 from harness.model import CapacityLoad, ClosedLoad, OpenLoad, Scenario
 from harness.planning.commands import GENERATOR_ARGV
+from harness.planning.locust_files import is_locust_file
+from harness.planning.workload_message import workload_message
+from harness.workload import RequestSpec
 
-START_TIMEOUT_S = 30.0
 PROBE_S = 10.0
-VERIFY_S = 30.0
+WORKLOAD_S = 60.0
+"""For rows of data too, of which there may be a hundred thousand."""
 DRAIN_S = 10.0
+"""At least; a request that was sent last gets its whole time-out."""
 GRACE_S = 10.0
 """What an agent may take beyond the time it was given, before it counts as hung."""
 START_LEAD_S = 0.5
 """Between telling several agents to start and their common start."""
+STEPS_AT_ONCE = 8
+"""Clients of one agent that take their steps before the load at the same time."""
+ON_START_TIMEOUTS = 3
+"""An on_start of a Locust file may take that many time-outs of a request."""
+SHORTEST_SECRET = 4
+"""A shorter value stands in too many texts to be taken out of them."""
 ID_BITS_PER_AGENT = 48
 """Request ids of agent i begin at i << 48: no two agents ever use the same one."""
 
-_FACTS, _PROGRESS, _RESULT = TypeAdapter(ServerFacts), TypeAdapter(DriveProgress), TypeAdapter(DriveResult)
+_PROGRESS, _RESULT = TypeAdapter(DriveProgress), TypeAdapter(DriveResult)
 
-T = TypeVar("T")
+_ACCEPTED: TypeAdapter[dict[str, int]] = TypeAdapter(dict[str, int])
+NOTHING: Mapping[str, Any] = {}
+
 Progress = Callable[[Mapping[str, float]], None]
-
-
-class _Channel(Protocol):
-    def send(self, line: str) -> None: ...
-    def receive(self, timeout_s: float) -> str: ...
 
 
 class _Deployment(Protocol):
@@ -58,14 +67,24 @@ class _Deployment(Protocol):
 class _Engine(Protocol):
     def companion(
         self, beside: Any, *, image: str, argv: tuple[str, ...], cpus: tuple[int, ...]
-    ) -> AbstractContextManager[_Channel]: ...
+    ) -> AbstractContextManager[Channel]: ...
 
 
 class ProcessLoadGenerator:
     """Attaches agents to deployments of any engine; structurally a `LoadGenerator`."""
 
-    def __init__(self, engine: _Engine, *, image: str, cpus: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        engine: _Engine,
+        *,
+        image: str,
+        cpus: tuple[int, ...],
+        files: Mapping[str, bytes] = NOTHING,
+        secrets: Mapping[str, str] = NOTHING,
+    ) -> None:
+        """`files` of the workloads by their paths in the matrix; `secrets` for their "{env:NAME}"."""
         self._engine, self._image, self._cpus = engine, image, cpus
+        self._files, self._secrets = files, secrets
 
     @contextmanager
     def attached(self, deployment: _Deployment) -> Iterator[AgentGenerator]:
@@ -81,58 +100,61 @@ class ProcessLoadGenerator:
                 )
                 for cpu in self._cpus
             ]
-            yield AgentGenerator(agents, base_url=deployment.base_url, name=deployment.name, cpus=self._cpus)
-
-
-class Agent:
-    """One agent's end of its channel."""
-
-    def __init__(self, channel: _Channel) -> None:
-        self._channel = channel
-        self._greeted = False
-
-    def send(self, request: Mapping[str, object]) -> None:
-        """Raises GeneratorFailed when the agent never came up."""
-        if not self._greeted:
-            self.receive(START_TIMEOUT_S)
-            self._greeted = True
-        self._channel.send(json.dumps(request))
-
-    def receive(self, timeout_s: float) -> Mapping[str, Any]:
-        """The next message: a progress, or an answer with `ok`. Raises GeneratorFailed for anything else."""
-        line = self._channel.receive(timeout_s)
-        try:
-            message = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise GeneratorFailed(f"the load agent wrote no JSON ({error}): {line[:200]!r}") from error
-        if not isinstance(message, dict) or not {"progress", "ok"} & message.keys():
-            raise GeneratorFailed(f"the load agent broke its protocol: {line[:200]!r}")
-        return message
+            yield AgentGenerator(
+                agents,
+                base_url=deployment.base_url,
+                name=deployment.name,
+                cpus=self._cpus,
+                files=self._files,
+                secrets=self._secrets,
+            )
 
 
 class AgentGenerator:
     """The agents of one deployment; structurally a `Generator`. The first one alone asks questions."""
 
     def __init__(
-        self, agents: Sequence[Agent], *, base_url: str, name: str, cpus: Sequence[int] = ()
+        self,
+        agents: Sequence[Agent],
+        *,
+        base_url: str,
+        name: str,
+        cpus: Sequence[int] = (),
+        files: Mapping[str, bytes] = NOTHING,
+        secrets: Mapping[str, str] = NOTHING,
     ) -> None:
         self._agents, self._base_url, self._name, self._cpus = agents, base_url, name, cpus
+        self._files, self._secrets = files, secrets
+        self._told: dict[int, _Workload] = {}
+        self._timeout_s, self._kinds = 0.0, 0
         self._so_far: LoadRecord | None = None
         self._next_ids = [index << ID_BITS_PER_AGENT for index in range(len(agents))]
 
-    def wait_ready(self, *, workers: int, timeout_s: float) -> ServerFacts:
-        """Raises NotReady, or CannotServe."""
-        request = {"op": "ready", "base_url": self._base_url, "workers": workers, "timeout_s": timeout_s}
+    def wait_ready(
+        self, *, workers: int, timeout_s: float, scenario: Scenario, ready: str | None, inside: bool
+    ) -> ServerFacts | None:
+        """None of a black box (not `inside`), which tells nothing. Raises NotReady, or CannotServe."""
+        request = {
+            "op": "ready",
+            "base_url": self._base_url,
+            "workers": workers,
+            "timeout_s": timeout_s,
+            "ready": ready,
+            "inside": inside,
+        }
+        self._tell(scenario, len(self._agents))
         facts, *_ = [self._ask(agent, request, timeout_s) for agent in self._agents]
-        return server_facts(facts)
+        return server_facts(facts) if inside else None
 
     def probe(self) -> ServerFacts:
-        return server_facts(self._ask(self._agents[0], {"op": "probe"}, PROBE_S))
+        return server_facts(self._ask(self._agents[0], {"op": "probe"}, max(PROBE_S, self._timeout_s)))
 
     def verify(self, scenario: Scenario) -> None:
         """Raises WrongResponse when one request of each kind is not answered as expected."""
-        request = {"op": "verify", "locustfile": scenario.locustfile}
-        self._ask(self._agents[0], request, VERIFY_S)
+        kinds = self._tell(scenario, 1)
+        timeout_s = scenario.request_timeout_s
+        within_s = timeout_s * (kinds + len(scenario.before))
+        self._ask(self._agents[0], {"op": "verify", "timeout_s": timeout_s}, within_s)
 
     def drive(self, scenario: Scenario, *, seed: int, progress: Progress) -> LoadRecord:
         """Share the scenario's load among the agents, and merge what they recorded.
@@ -143,6 +165,10 @@ class AgentGenerator:
         assert not isinstance(whole, CapacityLoad), "a capacity search drives its rates one by one"
         loads = share(whole, len(self._agents))
         driving = self._agents[: len(loads)]
+        self._tell(scenario, len(driving))
+        self._timeout_s = scenario.request_timeout_s
+        if scenario.before or is_locust_file(scenario):
+            self._take_steps(scenario, driving, loads)
         # One agent starts at its own word: its clock need not even be ours.
         start_s = time.monotonic() + START_LEAD_S if len(loads) > 1 else None
         for index, (agent, load) in enumerate(zip(driving, loads, strict=True)):
@@ -154,11 +180,38 @@ class AgentGenerator:
                     "start_at_s": None if start_s is None else start_s + stagger_s(whole, index),
                 }
             )
-        results = self._collect(driving, scenario.warmup_s + scenario.measure_s + DRAIN_S, progress)
+        under_way_s = scenario.warmup_s + scenario.measure_s + drain_s(scenario)
+        results = self._collect(driving, under_way_s, progress)
         for index, result in enumerate(results):
-            self._next_ids[index] += result.scheduled
+            self._next_ids[index] += max(result.scheduled, result.exchanges_sent or 0)
         self._so_far = merge(results, cpus=self._cpus[: len(driving)], earlier=self._so_far)
         return self._so_far
+
+    def _tell(self, scenario: Scenario, agents: int) -> int:
+        """Have the first agents know the scenario's workload; how many kinds of requests it has."""
+        workload = _Workload.of(scenario)
+        message: dict[str, object] | None = None
+        for index, agent in enumerate(self._agents[:agents]):
+            if self._told.get(index) == workload:
+                continue
+            message = message or workload_message(scenario, self._files, self._secrets)
+            answer = self._ask(agent, {"op": "workload", "workload": message}, WORKLOAD_S)
+            self._told[index] = workload
+            self._kinds = parsed(_ACCEPTED, answer)["requests"]
+        return self._kinds
+
+    def _take_steps(
+        self, scenario: Scenario, driving: Sequence[Agent], loads: Sequence[ClosedLoad | OpenLoad]
+    ) -> None:
+        """Have every client take its steps, so that all agents can start at the same time afterwards."""
+        clients = [load.clients if isinstance(load, ClosedLoad) else 1 for load in loads]
+        timeout_s = scenario.request_timeout_s
+        for agent, count in zip(driving, clients, strict=True):
+            agent.send({"op": "prepare", "clients": count, "timeout_s": timeout_s})
+        rounds = len(scenario.before) * ceil(max(clients) / STEPS_AT_ONCE)
+        within_s = timeout_s * (ON_START_TIMEOUTS if is_locust_file(scenario) else rounds)
+        for agent in driving:
+            self._answer(agent.receive(within_s + GRACE_S), within_s)
 
     def _collect(self, driving: Sequence[Agent], within_s: float, progress: Progress) -> list[DriveResult]:
         """Every agent's result. They report once a second, so reading them in turn keeps up with all."""
@@ -186,49 +239,48 @@ class AgentGenerator:
         """The result in an answer; raises the error in it."""
         if message.get("ok") is True:
             return message.get("result")
-        raise failure(message.get("error"), name=self._name, within_s=within_s)
+        error = message.get("error")
+        if isinstance(error, dict):
+            error = {**error, "message": without_secrets(str(error.get("message")), self._secrets)}
+        raise failure(error, name=self._name, within_s=within_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Workload:
+    """What makes a scenario's workload another one than the last."""
+
+    locustfile: str
+    requests: tuple[RequestSpec, ...]
+    before: tuple[RequestSpec, ...]
+
+    @classmethod
+    def of(cls, scenario: Scenario) -> _Workload:
+        return cls(scenario.locustfile, scenario.requests, scenario.before)
+
+
+def without_secrets(text: str, secrets: Mapping[str, str]) -> str:
+    """Servers like to repeat what was sent to them, in JSON too, and errors are stored."""
+    for name, value in secrets.items():
+        if len(value) < SHORTEST_SECRET:
+            continue
+        in_json = json.dumps(value)[1:-1]
+        for form in (in_json.replace("\\", "\\\\"), in_json, quote(value, safe=""), value):
+            text = text.replace(form, f"{{env:{name}}}")
+    return text
+
+
+def drain_s(scenario: Scenario) -> float:
+    """How long requests under way are waited for after the load."""
+    return max(DRAIN_S, scenario.request_timeout_s)
 
 
 def drive_request(scenario: Scenario, load: ClosedLoad | OpenLoad) -> dict[str, object]:
     """What every agent's `drive` has in common, with its own share of the load."""
     return {
         "op": "drive",
-        "locustfile": scenario.locustfile,
         "load": asdict(load),
         "warmup_s": scenario.warmup_s,
         "measure_s": scenario.measure_s,
         "request_timeout_s": scenario.request_timeout_s,
-        "drain_s": DRAIN_S,
+        "drain_s": drain_s(scenario),
     }
-
-
-def failure(error: object, *, name: str, within_s: float) -> TrialError:
-    """An agent's error as one of ours; whatever is not the server's fault is the generator's."""
-    match error:
-        case {"kind": "NotReady", "message": str(message)}:
-            return NotReady(name, within_s, message)
-        case {"kind": "CannotServe", "message": str(message)}:
-            return CannotServe(f"{name}: {message}. The cause stands in its server.log.")
-        case {"kind": "WrongResponse", "message": str(message)}:
-            return WrongResponse(f"{name}: {message}")
-        case {"kind": str(kind), "message": str(message)}:
-            return GeneratorFailed(f"{name}: the load agent failed ({kind}): {message}")
-    return GeneratorFailed(f"{name}: the load agent failed without a reason: {error!r}")
-
-
-def server_facts(answer: object) -> ServerFacts:
-    """The probe's answer as facts. Raises GeneratorFailed naming the field that is missing or wrong."""
-    return parsed(_FACTS, answer)
-
-
-def parsed(kind: TypeAdapter[T], answer: object) -> T:
-    """`answer` as a dataclass, strictly: no text for a number, no field left out."""
-    try:
-        return kind.validate_json(json.dumps(answer), strict=True)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"])) or "all of it"
-        raise GeneratorFailed(
-            f"the load agent's answer is no {error.title}: {where}: {problem['msg']}. "
-            f"Agent and harness are of different versions; build the generator again."
-        ) from error

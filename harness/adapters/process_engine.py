@@ -15,17 +15,27 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from harness.adapters import proc
-from harness.adapters.assets import engine_remedy
 from harness.adapters.pipe_channel import PipeChannel
 from harness.adapters.process_group import ProcessGroup, Stream
+from harness.adapters.process_refusals import refuse_what_needs_an_image, refuse_what_needs_containers
 from harness.adapters.reaper import Reaper
 from harness.adapters.system_programs import SYSTEM_PATH, provide_programs, tls_directory
 from harness.adapters.together import Together, first_of
-from harness.adapters.virtual_env import virtual_env
-from harness.deployment import DeploymentSpec, DeploymentState, MemorySnapshot, ProcessSpec, ResourceReading
+from harness.adapters.virtual_env import target_env, virtual_env
+from harness.deployment import (
+    RUNTIME_DIR_VARIABLE,
+    DeploymentSpec,
+    DeploymentState,
+    MemorySnapshot,
+    ProcessSpec,
+    ResourceReading,
+)
 from harness.errors import EnvironmentProblem, VariantError
+from harness.model import OWN_COMMAND
+from harness.planning.example import is_example
 from harness.planning.placeholders import filled
 from harness.planning.recipes import lock_of
+from harness.target import ServiceLife, Target, of_life
 
 HOST = "127.0.0.1"
 LOG_BYTES = 1 << 20
@@ -99,10 +109,28 @@ class ProcessEngine:
             "python": platform.python_version(),
         }
 
-    def build(self, recipe: str) -> str:
-        """The path of the recipe's virtual environment. Raises BuildFailed."""
+    def build(self, recipe: str, target: Target | None = None) -> str:
+        """The path of a virtual environment. Raises BuildFailed, VariantError, AppImageFailed."""
         provide_programs(self._project, recipe)
-        return str(virtual_env(self._project, lock_of(recipe)))
+        lock = recipe if recipe == OWN_COMMAND else lock_of(recipe)
+        if target is None or is_example(target, self._project):
+            return str(virtual_env(self._project, lock))
+        return str(target_env(self._project, lock, target))
+
+    @contextmanager
+    def services(
+        self,
+        target: Target | None,
+        *,
+        image: str,  # noqa: ARG002  # as every engine
+        env: Mapping[str, str],  # noqa: ARG002
+        cpus: tuple[int, ...],  # noqa: ARG002
+        life: ServiceLife,
+    ) -> Iterator[None]:
+        """None: a target that has some is refused. Raises VariantError."""
+        if target is not None and of_life(target, life):
+            refuse_what_needs_an_image(target)
+        yield
 
     @contextmanager
     def running(self, spec: DeploymentSpec) -> Iterator[ProcessDeployment | Together[ProcessDeployment]]:
@@ -125,16 +153,27 @@ class ProcessEngine:
         self, spec: DeploymentSpec, process: ProcessSpec, ports: Sequence[int], scratch: Path
     ) -> Iterator[ProcessDeployment]:
         """One process tree of a deployment, its log in `scratch`."""
-        env = {**process.env, "TARGET_RUNTIME_DIR": str(scratch / "runtime")}
+        env = {
+            **process.env,
+            # With the wrapper that servers import in place of the app.
+            "PYTHONPATH": ":".join(
+                filter(None, (process.env.get("PYTHONPATH"), str(self._project / "probe")))
+            ),
+            RUNTIME_DIR_VARIABLE: str(scratch / "runtime"),
+        }
+        image = process.image or spec.image
+        # The name of a part such as nginx, which is found on this machine and started from our own files.
+        part_of_ours = not Path(image).is_absolute()
         tls = str(tls_directory(self._project))
         path = scratch / f"{process.name}.log"
         with (
             path.open("wb") as log,
             self._group(
-                spec.image,
+                sys.prefix if part_of_ours else image,
                 tuple(filled(part, ports=ports, tls=tls) for part in process.argv),
                 env={key: filled(value, ports=ports, tls=tls) for key, value in env.items()},
                 home=scratch,
+                cwd=Path(spec.cwd) if spec.cwd and not part_of_ours else self._project,
                 cpus=spec.cpus,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -203,6 +242,7 @@ class ProcessEngine:
         env: Mapping[str, str],
         home: Path,
         cpus: tuple[int, ...],
+        cwd: Path | None = None,
         stdin: Stream,
         stdout: Stream,
         stderr: Stream,
@@ -214,7 +254,7 @@ class ProcessEngine:
             )
         group = ProcessGroup.start(
             (str(programs / argv[0]), *argv[1:]),
-            cwd=self._project,
+            cwd=cwd or self._project,
             # Nothing else of our own environment: it may hold secrets, and settings of libraries.
             env={
                 "PATH": f"{programs}:{SYSTEM_PATH}",
@@ -237,21 +277,6 @@ class ProcessEngine:
             # Not if `close` was quicker: then the reaper has gone as well.
             if self._groups.pop(group.pid, None):
                 self._reaper.release(group.pid)
-
-
-def refuse_what_needs_containers(spec: DeploymentSpec) -> None:
-    """Raises VariantError naming every level that a plain process cannot be held to."""
-    levels = {
-        f"cpu_quota = {spec.cpu_quota}": spec.cpu_quota is not None,
-        f"memory_mib = {spec.memory_mib}": spec.memory_mib is not None,
-        f"network = {spec.network!r}": spec.network not in ("shared", "host"),
-    }
-    refused = [level for level, needs_container in levels.items() if needs_container]
-    if refused:
-        raise VariantError(
-            f"{spec.name}: the process engine cannot enforce {' nor '.join(refused)}; the Docker engine can."
-            f"\nFix: get one ({engine_remedy()}), or leave these levels out of the matrix."
-        )
 
 
 @contextmanager

@@ -110,7 +110,7 @@ class Connection:
             return
         lines = {"host": self._host, "content-length": "0", **(headers or {})}
         if request_id is not None:
-            lines["x-request-id"] = str(request_id)
+            lines["x-harness-id"] = str(request_id)
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         try:
             self._socket.sendall(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("ascii"))

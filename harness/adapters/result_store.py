@@ -113,7 +113,8 @@ class RunStore:
         self.write_file(f"{directory}/server.log", log.encode())
         self.write_file(f"{directory}/resources.json", readings_to_json(readings))
         if load is not None:
-            arrays = {field.name: np.asarray(getattr(load, field.name)) for field in fields(load)}
+            told = {field.name: getattr(load, field.name) for field in fields(load)}
+            arrays = {name: np.asarray(value) for name, value in told.items() if value is not None}
             packed = io.BytesIO()
             np.savez_compressed(packed, allow_pickle=False, **arrays)
             self.write_file(f"{directory}/requests.npz", packed.getvalue())

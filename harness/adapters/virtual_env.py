@@ -7,13 +7,21 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.adapters import app_build
 from harness.adapters.assets import workspace
-from harness.errors import BuildFailed
+from harness.adapters.docker_build import tag_of
+from harness.adapters.process_refusals import refuse_what_needs_an_image
+from harness.errors import AppImageFailed, BuildFailed
+from harness.model import OWN_COMMAND
+from harness.planning.recipes import RECIPES, lock_of
+from harness.target import Target
 
 GENERATOR = "generator"
+APP_LOCK = "target_app"
 INSTALL_TIMEOUT_S = 900
 TAIL_LINES = 20
 
@@ -26,17 +34,55 @@ def virtual_env(project: Path, recipe: str) -> Path:
     """
     if recipe == GENERATOR and _importable("locust", "geventhttpclient", "numpy"):
         return Path(sys.prefix)
-    lock = project / "requirements" / f"{recipe}.txt"
-    try:
-        key = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    except FileNotFoundError as error:
-        raise BuildFailed(recipe, f"{lock} is missing.") from error
+    locks = [project / "requirements" / f"{name}.txt" for name in locks_of(recipe)]
+    key = _key(recipe, locks)
     home = workspace(project) / "venvs" / f"{recipe}-{key}"
-    complete = home / "complete"
-    if not complete.exists():
-        _build(recipe, home, lock, find_uv(project), workspace(project) / "builds" / f"{recipe}.log")
-        complete.touch()
-    return home
+    log = workspace(project) / "builds" / f"{recipe}.log"
+    return _complete(home, commands(home, locks, find_uv(project)), recipe, log)
+
+
+def locks_of(recipe: str) -> tuple[str, ...]:
+    """The example app's lock comes first, for what runs an app."""
+    if recipe == OWN_COMMAND:
+        return (APP_LOCK,)
+    return (APP_LOCK, recipe) if recipe in {lock_of(known) for known in RECIPES} else (recipe,)
+
+
+def target_env(project: Path, recipe: str, target: Target) -> Path:
+    """The directory of an environment with a target's requirements and, beside them, a recipe's server.
+
+    What the target asks for stays at its version. Raises VariantError for a target that only containers can
+    run, AppImageFailed where its requirements cannot be read or installed, BuildFailed where the recipe does
+    not go with them.
+    """
+    refuse_what_needs_an_image(target)
+    uv, name = find_uv(project), tag_of(target.name)
+    context, logs = Path(target.context), workspace(project) / "builds"
+    asked = project / "requirements" / f"{recipe}.in"
+    theirs = _exported(uv, target) if Path(target.requirements or "").name == "uv.lock" else lines_of(target)
+    key = hashlib.sha256("\n".join((theirs, str(context), sys.version)).encode()).hexdigest()[:12]
+    recipe_key = "" if recipe == OWN_COMMAND else f"-{recipe}-{_key(recipe, [asked])}"
+    home = workspace(project) / "venvs" / f"{name}-{key}{recipe_key}"
+    # Beside the file that they come from: what they refer to is relative to it.
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", prefix=".harness-", dir=_place(target)) as file:
+        file.write(theirs)
+        file.flush()
+        made, installed = app_commands(home, Path(file.name), uv)
+        log = logs / f"{name}-{recipe}.log"
+        try:
+            _complete(home, made, recipe, log, cwd=context, mark="app")
+        except BuildFailed as error:
+            where = f"{target.requirements} of {context} could not be installed"
+            raise AppImageFailed(f"{where}. Full log: {log}. Last lines:\n{error.log_tail}") from error
+    if recipe == OWN_COMMAND:
+        return home
+    constraints = home / "installed.txt"
+    if not constraints.exists():
+        constraints.write_bytes(subprocess.run(installed, capture_output=True, check=True).stdout)
+    try:
+        return _complete(home, (beside_command(home, asked, constraints, uv),), recipe, log)
+    except BuildFailed as error:
+        raise BuildFailed(recipe, error.log_tail, log, target=target.name) from error
 
 
 def find_uv(project: Path) -> tuple[str, ...] | None:
@@ -49,29 +95,102 @@ def find_uv(project: Path) -> tuple[str, ...] | None:
     return (sys.executable, "-m", "uv") if _importable("uv") else None
 
 
-def commands(home: Path, lock: Path, uv: Sequence[str] | None) -> tuple[tuple[str, ...], ...]:
-    """What makes an environment at `home` and installs `lock` into it: with uv, else slower with pip."""
+def commands(home: Path, locks: Sequence[Path], uv: Sequence[str] | None) -> tuple[tuple[str, ...], ...]:
+    """What makes an environment at `home` and installs the locks into it: with uv, else slower with pip."""
     python = str(home / "bin" / "python")
     if uv is None:
+        files = [word for lock in locks for word in ("--requirement", str(lock))]
         return (
             (sys.executable, "-m", "venv", str(home)),
-            (python, "-m", "pip", "install", "--require-hashes", "--requirement", str(lock)),
+            (python, "-m", "pip", "install", "--require-hashes", *files),
         )
     return (
         (*uv, "venv", "--python", sys.executable, str(home)),
-        (*uv, "pip", "sync", "--python", python, "--require-hashes", str(lock)),
+        (*uv, "pip", "sync", "--python", python, "--require-hashes", *map(str, locks)),
     )
 
 
-def _build(recipe: str, home: Path, lock: Path, uv: Sequence[str] | None, log: Path) -> None:
-    # What an interrupted build left behind is not worth mending.
-    shutil.rmtree(home, ignore_errors=True)
+Command = tuple[str, ...]
+
+
+def app_commands(
+    home: Path, requirements: Path, uv: Sequence[str] | None
+) -> tuple[tuple[Command, ...], Command]:
+    """What makes an environment with an app's requirements, and what then lists them with their versions."""
+    python, lines = str(home / "bin" / "python"), ("--requirement", str(requirements))
+    if uv is None:
+        pip = (python, "-m", "pip")
+        return ((sys.executable, "-m", "venv", str(home)), (*pip, "install", *lines)), (*pip, "freeze")
+    made = (*uv, "venv", "--python", sys.executable, str(home))
+    return (made, (*uv, "pip", "install", "--python", python, *lines)), (*uv, "pip", "freeze", "-p", python)
+
+
+def beside_command(home: Path, asked: Path, constraints: Path, uv: Sequence[str] | None) -> Command:
+    """What installs a recipe's server and leaves what is there at its version."""
+    python = str(home / "bin" / "python")
+    install = (python, "-m", "pip", "install") if uv is None else (*uv, "pip", "install", "--python", python)
+    return (*install, "--constraint", str(constraints), "--requirement", str(asked))
+
+
+def lines_of(target: Target) -> str:
+    """A target's requirements as text. Raises AppImageFailed."""
+    return "".join(f"{line}\n" for line in app_build.requirements_of(target).lines)
+
+
+def _exported(uv: Sequence[str] | None, target: Target) -> str:
+    if uv is None:
+        raise AppImageFailed(
+            f"target.requirements = {target.requirements!r}: only uv can read it, and uv is not there.\n"
+            f"Fix: install uv, or use --engine docker."
+        )
+    options = ("--quiet", "--frozen", "--no-dev", "--no-emit-project", "--no-header")
+    command = (*uv, "export", *options, "--project", str(_place(target)))
+    told = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False)
+    if told.returncode != 0:
+        raise AppImageFailed(f"target.requirements = {target.requirements!r}: uv says:\n{told.stderr}")
+    return told.stdout
+
+
+def _place(target: Target) -> Path:
+    return (Path(target.context) / (target.requirements or "")).parent
+
+
+def _key(recipe: str, files: Sequence[Path]) -> str:
+    try:
+        content = b"".join(file.read_bytes() for file in files)
+    except FileNotFoundError as error:
+        raise BuildFailed(recipe, f"{error.filename} is missing.") from error
+    return hashlib.sha256(content + sys.version.encode()).hexdigest()[:12]
+
+
+def _complete(
+    home: Path,
+    steps: Sequence[Command],
+    recipe: str,
+    log: Path,
+    *,
+    cwd: Path | None = None,
+    mark: str = "complete",
+) -> Path:
+    """The environment, by these steps unless they were taken already."""
+    complete = home / mark
+    if not complete.exists():
+        # What an interrupted build left behind is not worth mending.
+        if not (home / "app").exists():
+            shutil.rmtree(home, ignore_errors=True)
+        _build(recipe, steps, log, cwd)
+        complete.touch()
+    return home
+
+
+def _build(recipe: str, steps: Sequence[Command], log: Path, cwd: Path | None) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
-        for command in commands(home, lock, uv):
+        for command in steps:
             try:
                 subprocess.run(
                     command,
+                    cwd=cwd,
                     stdin=subprocess.DEVNULL,
                     stdout=file,
                     stderr=subprocess.STDOUT,

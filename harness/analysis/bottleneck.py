@@ -8,7 +8,7 @@ from statistics import median
 
 from harness.analysis.wording import percent
 from harness.findings import Bottleneck, Limit
-from harness.model import ClosedLoad, Scenario, TrialRecord, Validity, Variant
+from harness.model import OWN_COMMAND, ClosedLoad, Scenario, TrialRecord, Validity, Variant
 from harness.signals import WorkerUse
 
 SATURATED = 0.8
@@ -211,8 +211,9 @@ def limit_of(
         word=word,
         oom_killed=any(record.oom_killed for record in records),
         closed=isinstance(scenario.load, ClosedLoad),
-        # A worker is one Python process: one core, whatever its threads do.
-        usable_cores=min(quota, variant.workers),
+        # A worker is one Python process: one core, whatever its threads do. How many processes an own
+        # command starts is not known.
+        usable_cores=quota if variant.recipe == OWN_COMMAND else min(quota, variant.workers),
         server_cpus=server_cpus,
         shared_cpus=shared_cpus,
         memory_limit_bytes=variant.memory_mib * 2**20 if variant.memory_mib else None,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.analysis.bottleneck import SATURATED
 from harness.analysis.comparisons import floor_of, rankable
-from harness.analysis.metrics import CAPACITY, DIRECTIONS, RATES, THROUGHPUT
+from harness.analysis.metrics import CAPACITY, DIRECTIONS, MEMORY_GROWTH, RATES, THROUGHPUT
 from harness.analysis.samples import Samples
 from harness.analysis.verdicts import regret, relative_difference
 from harness.analysis.wording import percent
@@ -19,8 +19,10 @@ from harness.findings import (
     ScenarioFinding,
     Verdict,
 )
-from harness.model import Matrix, Validity, Variant
+from harness.model import OWN_COMMAND, Matrix, Validity, Variant
 
+LEAK_SHARE = 0.01
+"""Of the working set: less growth in a window is not worth a warning."""
 NOISY_FLOOR = 0.20
 """Above this A/A floor a run can only tell variants apart that nobody needs a benchmark for."""
 
@@ -59,6 +61,7 @@ def finding_warnings(
         *_of_the_twin(finding, twin),
         *_of_the_cells(finding, samples, twin_id),
         *_of_the_load(finding, matrix),
+        *_of_the_memory(finding, twin_id),
         *_of_the_recommendation(finding),
     )
 
@@ -136,13 +139,33 @@ def _of_the_load(finding: ScenarioFinding, matrix: Matrix) -> Iterator[str]:
         return
     ranked = [cell for cell in finding.cells if rankable(cell, finding.metric) and not _shares_all(cell)]
     cores = {cell.variant_id: cell.metrics["cpu_cores"].center for cell in ranked}
-    usable = {v.id: min(usable_cpus(v, matrix), v.workers) for v in matrix.variants if v.id in cores}
+    usable = {
+        v.id: usable_cpus(v, matrix) if v.recipe == OWN_COMMAND else min(usable_cpus(v, matrix), v.workers)
+        for v in matrix.variants
+        if v.id in cores
+    }
     used = {variant_id: cores[variant_id] / cpus for variant_id, cpus in usable.items()}
     idle = [f"{variant_id} {percent(share)}" for variant_id, share in used.items() if share < SATURATED]
     if idle:
         yield (
             f"not saturated on {finding.scenario}, by share of CPU used: {', '.join(idle)}. Their throughput "
             f"is bounded by waiting (or by too few clients), not by CPU"
+        )
+
+
+def _of_the_memory(finding: ScenarioFinding, twin_id: str) -> Iterator[str]:
+    """A working set that grows with the requests, beyond chance and by more than a trifle."""
+    for cell in finding.cells:
+        growth = cell.metrics.get(MEMORY_GROWTH)
+        if growth is None or growth.lo is None or growth.lo <= 0 or cell.variant_id == twin_id:
+            continue
+        requests, held = cell.metrics["requests"].center, cell.metrics["working_set_mean_bytes"].center
+        if growth.center * requests / 1000 * 2**20 <= LEAK_SHARE * held:
+            continue
+        yield (
+            f"{cell.variant_id} on {finding.scenario}: memory grows by {growth.center:.2g} MiB per 1,000 "
+            f"requests (95 %: {growth.lo:.2g} to {growth.hi:.2g}): a leak, or caches that still fill. "
+            f"A longer measure_s tells which, max_requests bounds it"
         )
 
 

@@ -15,6 +15,7 @@ LATENCY_P95 = "latency_p95_s"
 LATENCY_P99 = "latency_p99_s"
 WORKING_SET = "working_set_peak_bytes"
 CPU_PER_REQUEST = "cpu_ms_per_request"
+MEMORY_GROWTH = "memory_growth_mib_per_1000"
 
 METRIC_NAMES = (*(field.name for field in fields(TrialMetrics)), CAPACITY_PER_GIB)
 
@@ -30,9 +31,9 @@ DIRECTIONS: Mapping[str, Direction] = {
 
 ARITHMETIC_METRICS = frozenset(
     {"requests", "errors", "slow_share", "throttled_share", "generator_cpu_share", "steal_share", "cpu_cores"}
-    | {"send_lateness_p99_s"}
+    | {"send_lateness_p99_s", "refused", MEMORY_GROWTH}
 )
-"""Counts and shares, where zero is an ordinary value: averaged as they are, not on the log scale."""
+"""Where zero or less is an ordinary value: averaged as they are, not on the log scale."""
 
 P99_MIN_REQUESTS = 10_000
 """Below this many requests in a cell fewer than 100 lie above p99: too few to compare."""

@@ -75,7 +75,7 @@ def plan(matrix: MatrixOption) -> None:
     from harness.planning.plan import cells_of, plan_blocks
     from harness.reporting.plan import plan_text
 
-    _, resolved = pipeline.resolved(matrix)
+    resolved = pipeline.resolved(matrix).matrix
     blocks = plan_blocks(cells_of(resolved), blocks=resolved.blocks, seed=resolved.seed)
     say(console(), plan_text(resolved, blocks))
 

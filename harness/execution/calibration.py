@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from harness.deployment import DeploymentSpec
 from harness.errors import EnvironmentProblem, TrialError
+from harness.execution.locust_ceiling import locust_ceilings
 from harness.execution.ports import Engine, LoadGenerator
 from harness.measurement.metrics import lateness_p99_s, throughput_per_s
 from harness.model import ClosedLoad, OpenLoad, Scenario
@@ -22,6 +24,17 @@ CEILING = Scenario(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What the generator can do on this machine."""
+
+    ceiling_per_s: float
+    """Of the lean user, in a closed loop."""
+    ceilings: Mapping[str, float]
+    """Of each scenario with a Locust file of its own, by name, where it can be told."""
+    warnings: tuple[str, ...]
+
+
 def calibrate(
     scenarios: tuple[Scenario, ...],
     *,
@@ -29,15 +42,15 @@ def calibrate(
     generators: LoadGenerator,
     image: str,
     server_cpus: tuple[int, ...],
-) -> tuple[float, tuple[str, ...]]:
-    """The generator's closed-loop ceiling in requests/s, and a warning per open-loop rate it cannot keep.
+) -> Calibration:
+    """The generator's closed-loop ceilings in requests/s, and a warning per open-loop rate it cannot keep.
 
     A rate is kept when the 99th percentile of send lateness is at most 2 ms.
     """
     spec = DeploymentSpec(name="calibration", image=image, argv=STATIC_SERVER, env={}, cpus=server_cpus)
     try:
         with engine.running(spec) as server, generators.attached(server) as generator:
-            generator.wait_ready(workers=1, timeout_s=30)
+            generator.wait_ready(workers=1, timeout_s=30, scenario=CEILING, ready="/", inside=True)
             record = generator.drive(CEILING, seed=1, progress=lambda _: None)
             warnings = []
             for load in dict.fromkeys(s.load for s in scenarios if isinstance(s.load, OpenLoad)):
@@ -48,8 +61,11 @@ def calibrate(
                         f"the generator sends {load.rate_per_s:g} requests/s {lateness_s * 1000:.1f} ms late "
                         f"(p99; at most 2 ms is kept): lower the rate or give it more cores"
                     )
+            ceilings, without = locust_ceilings(scenarios, generator)
     except TrialError as error:
         raise EnvironmentProblem(
             f"the load generator could not be calibrated on a static server: {error}"
         ) from error
-    return throughput_per_s(record), tuple(warnings)
+    return Calibration(
+        ceiling_per_s=throughput_per_s(record), ceilings=ceilings, warnings=(*warnings, *without)
+    )

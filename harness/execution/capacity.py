@@ -40,9 +40,9 @@ class Searched:
     """What that load was, as a scenario of its own."""
     loads: tuple[LoadRecord, ...]
     """Of every step, in order."""
-    before: ServerFacts
-    after: ServerFacts
-    """Probed right before and after the step that stands for the search."""
+    before: ServerFacts | None
+    after: ServerFacts | None
+    """Probed right before and after the step that stands for the search; None of a black box."""
     own_load: LoadRecord
     """That step's load with its own time in flight, not the whole search's."""
 
@@ -81,6 +81,7 @@ def search_capacity(
     seed: int,
     ceiling_per_s: float | None,
     progress: Progress,
+    inside: bool = True,
 ) -> Searched:
     """Search a running deployment. Raises TrialError when its closed pilot gets no right answer."""
     assert isinstance(scenario.load, CapacityLoad)
@@ -91,6 +92,7 @@ def search_capacity(
         first_seed=seed * SEEDS_PER_TRIAL,
         ceiling_per_s=ceiling_per_s,
         progress=progress,
+        inside=inside,
     )
     peak_per_s = rates.pilot(scenario.load)
     find_capacity(peak_per_s, steps=scenario.load.steps, offer=rates.offer)
@@ -119,10 +121,12 @@ class _Rates:
     first_seed: int
     ceiling_per_s: float | None
     progress: Progress
+    inside: bool
+    """Whether there is a wrapper to probe."""
     steps: list[CapacityStep] = field(default_factory=list)
     loads: list[LoadRecord] = field(default_factory=list)
     """The pilot's, then one of each step."""
-    probes: list[ServerFacts] = field(default_factory=list)
+    probes: list[ServerFacts | None] = field(default_factory=list)
     """After the pilot, then after each step."""
 
     def pilot(self, load: CapacityLoad) -> float:
@@ -157,7 +161,7 @@ class _Rates:
     def _drive(self, scenario: Scenario) -> LoadRecord:
         seed = self.first_seed + len(self.loads)
         self.loads.append(self.generator.drive(scenario, seed=seed, progress=self.progress))
-        self.probes.append(self.generator.probe())
+        self.probes.append(self.generator.probe() if self.inside else None)
         return self.loads[-1]
 
 

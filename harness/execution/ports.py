@@ -9,6 +9,7 @@ from typing import Protocol
 from harness.deployment import DeploymentSpec, DeploymentState, MemorySnapshot, ResourceReading, ServerFacts
 from harness.measurement.load import LoadRecord
 from harness.model import Scenario
+from harness.target import ServiceLife, Target
 
 
 class Clock(Protocol):
@@ -60,10 +61,26 @@ class Engine(Protocol):
         """Facts for the run's manifest: versions, storage driver, cgroup version, kernel."""
         ...
 
-    def build(self, recipe: str) -> str:
-        """Image id (or environment path) of a recipe, built if need be.
+    def build(self, recipe: str, target: Target | None = None) -> str:
+        """Image id (or environment path) of a recipe for a target, built if need be. None is the example.
 
-        Raises BuildFailed, or VariantError for what this engine cannot provide.
+        Raises BuildFailed, VariantError for what this engine cannot provide, or AppImageFailed when there is
+        no target to build on.
+        """
+        ...
+
+    def services(
+        self,
+        target: Target | None,
+        *,
+        image: str,
+        env: Mapping[str, str],
+        cpus: tuple[int, ...],
+        life: ServiceLife,
+    ) -> AbstractContextManager[None]:
+        """The target's services of one life, ready, and set up by commands in `image` with `env`.
+
+        `image` is what `build(OWN_COMMAND, target)` returned. Raises ServiceFailed, AppImageFailed.
         """
         ...
 
@@ -85,7 +102,16 @@ class Engine(Protocol):
 class Generator(Protocol):
     """A load generator attached to one deployment."""
 
-    def wait_ready(self, *, workers: int, timeout_s: float) -> ServerFacts: ...
+    def wait_ready(
+        self, *, workers: int, timeout_s: float, scenario: Scenario, ready: str | None, inside: bool
+    ) -> ServerFacts | None:
+        """Until `ready` is answered with 2xx or, where it is None, the scenario's first request as expected.
+
+        Inside, every worker must be seen too; of a black box there are no facts. Raises NotReady or
+        CannotServe.
+        """
+        ...
+
     def probe(self) -> ServerFacts: ...
     def verify(self, scenario: Scenario) -> None:
         """Raises WrongResponse when one request of each kind is not answered as expected."""

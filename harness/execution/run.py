@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from typing import Protocol
 
@@ -39,11 +40,14 @@ def run_blocks(
     records: Sequence[TrialRecord],
     measure: Callable[[Trial, Progress], TrialOutcome],
     keep: Callable[[TrialOutcome], None],
+    around_block: Callable[[], AbstractContextManager[None]] = nullcontext,
     clock: Clock,
     budget_s: float,
     watcher: Watcher,
 ) -> RunEnd:
     """Measure the next block until none remains. `records` are those of before a --resume.
+
+    `around_block` is entered for each block: what the target needs fresh for it.
 
     No block starts that is not expected to end within the budget: half a block adds no pair. The first
     block always runs, so that there is something to report. The time left is at most what remains, and
@@ -58,17 +62,18 @@ def run_blocks(
             watcher.said(f"budget of {budget_s:g} s reached after {behind} of {last} blocks of {scenarios}")
             return RunEnd.BUDGET
         rest = [trial for block in blocks for trial in block]
-        for trial in blocks[0]:
-            trial_started_s = clock.monotonic()
-            left_s = min(pace.expected_s(rest), max(0.0, budget_s - (trial_started_s - started_s)))
-            of = len(known) + len(rest)
-            watcher.trial_started(trial, number=len(known) + 1, of=of, seconds_left=left_s)
-            outcome = measure(trial, watcher.loading)
-            keep(outcome)
-            pace.took(trial, clock.monotonic() - trial_started_s)
-            watcher.trial_finished(outcome.record)
-            known.append(outcome.record)
-            rest.remove(trial)
+        with around_block():
+            for trial in blocks[0]:
+                trial_started_s = clock.monotonic()
+                left_s = min(pace.expected_s(rest), max(0.0, budget_s - (trial_started_s - started_s)))
+                of = len(known) + len(rest)
+                watcher.trial_started(trial, number=len(known) + 1, of=of, seconds_left=left_s)
+                outcome = measure(trial, watcher.loading)
+                keep(outcome)
+                pace.took(trial, clock.monotonic() - trial_started_s)
+                watcher.trial_finished(outcome.record)
+                known.append(outcome.record)
+                rest.remove(trial)
     return RunEnd.COMPLETE
 
 

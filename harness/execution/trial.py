@@ -7,20 +7,35 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from harness.deployment import DeploymentSpec, DeploymentState, ResourceReading, ServerFacts
-from harness.errors import CannotServe, TrialError, VariantError
+from harness.errors import CannotServe, DeploymentDied, HarnessError, TrialError, VariantError
 from harness.execution.capacity import Searched, search_capacity
 from harness.execution.observer import Observer
 from harness.execution.ports import Clock, Deployment, Engine, Generator, LoadGenerator
+from harness.measurement.accounting import new_workers
 from harness.measurement.capacity import capacity_of, search_findings
+from harness.measurement.evidence import Evidence
 from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import trial_metrics
 from harness.measurement.signals import trial_signals
-from harness.measurement.validity import Evidence, judge
-from harness.model import CapacityLoad, Trial, TrialMetrics, TrialRecord, Validity
+from harness.measurement.start_failure import cause, explain
+from harness.measurement.validity import judge
+from harness.model import (
+    OWN_COMMAND,
+    CapacityLoad,
+    Scenario,
+    Trial,
+    TrialMetrics,
+    TrialRecord,
+    Validity,
+    Variant,
+)
 from harness.planning.commands import processes, speaks_tls
+from harness.planning.example import EXAMPLE
+from harness.planning.locust_files import is_locust_file
 from harness.planning.recipes import EXPECTED_STACK
 from harness.search import CapacitySearch
 from harness.signals import TrialSignals
+from harness.target import Target
 
 Progress = Callable[[Mapping[str, float]], None]
 
@@ -39,8 +54,17 @@ class Bench:
     seed: int
     ceiling_per_s: float | None = None
     """Highest closed-loop rate the generator reached on the static server."""
+    ceilings: Mapping[str, float] = field(default_factory=dict)
+    """The same with the users of a Locust file, by scenario."""
+    target: Target = EXAMPLE
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Values of the target's `secret_env`, by name."""
     busy_s: Callable[[tuple[int, ...]], float] | None = None
     """Busy time of cores since boot, in seconds; None where others may use the server's cores."""
+
+    def ceiling_of(self, scenario: Scenario) -> float | None:
+        """With the users of this scenario; None where it is not known."""
+        return self.ceilings.get(scenario.name) if is_locust_file(scenario) else self.ceiling_per_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +98,8 @@ class _Notes:
     validity: Validity = Validity.INVALID
     reasons: tuple[str, ...] = ()
     cannot_serve: bool = False
+    not_checked: tuple[str, ...] = ()
+    worker_changes: int | None = None
 
     @property
     def oom_killed(self) -> bool:
@@ -90,10 +116,11 @@ class _Notes:
 def deployment_spec(trial: Trial, bench: Bench) -> DeploymentSpec:
     """How the engine is to start this trial's server."""
     variant = trial.cell.variant
-    first, *beside = processes(variant)
+    first, *beside = processes(variant, bench.target, {**bench.target.env, **bench.secrets})
+    image = bench.images[variant.recipe]
     return DeploymentSpec(
         name=trial.id,
-        image=bench.images[variant.recipe],
+        image=first.image or image,
         argv=first.argv,
         env=first.env,
         cpus=bench.server_cpus,
@@ -101,8 +128,12 @@ def deployment_spec(trial: Trial, bench: Bench) -> DeploymentSpec:
         memory_mib=variant.memory_mib,
         network=variant.network,
         stop_timeout_s=variant.graceful_timeout_s + 2.0,
-        beside=tuple(beside),
+        beside=tuple(replace(process, image=process.image or image) for process in beside),
         tls=speaks_tls(variant),
+        cwd=bench.target.context or None,
+        user=bench.target.user,
+        writable=bench.target.writable,
+        port=bench.target.port if variant.recipe == OWN_COMMAND else None,
     )
 
 
@@ -125,7 +156,7 @@ def run_trial(
         notes.lap("stop")
     except (TrialError, VariantError) as error:
         notes.validity, notes.metrics = Validity.INVALID, None
-        notes.reasons = (*_cause_of_death(notes.state), str(error))
+        notes.reasons = (*_cause_of_death(notes.state), str(error), *_explained(error, notes, bench.target))
         notes.cannot_serve = isinstance(error, CannotServe)
     return TrialOutcome(
         record=TrialRecord(
@@ -143,6 +174,8 @@ def run_trial(
             signals=notes.signals,
             search=notes.search,
             cannot_serve=notes.cannot_serve,
+            not_checked=notes.not_checked,
+            worker_changes=notes.worker_changes,
         ),
         load=notes.load,
         steps=notes.steps,
@@ -156,10 +189,16 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
     variant, scenario = trial.cell.variant, trial.cell.scenario
     with bench.generators.attached(deployment) as generator:
         notes.lap("start")
-        generator.wait_ready(workers=variant.workers, timeout_s=bench.ready_timeout_s)
+        generator.wait_ready(
+            workers=variant.workers,
+            timeout_s=bench.ready_timeout_s,
+            scenario=scenario,
+            ready=bench.target.ready,
+            inside=variant.wrapped,
+        )
         notes.lap("ready")
         generator.verify(scenario)
-        before, notes.facts = deployment.memory(), generator.probe()
+        before, notes.facts = deployment.memory(), _probe(generator, variant)
         notes.lap("verify")
         busy_before_s = bench.busy_s(bench.server_cpus) if bench.busy_s else 0.0
         with Observer(deployment, bench.clock) as observer:
@@ -167,11 +206,18 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
         busy_s = bench.busy_s(bench.server_cpus) - busy_before_s if bench.busy_s else None
         notes.readings = tuple(observer.readings)
         notes.lap("load")
-        after, facts_after = deployment.memory(), generator.probe()
+        after, facts_after = deployment.memory(), _probe(generator, variant)
         generator.verify(scenario)
     assert notes.load is not None
     judged = searched.scenario if searched else scenario
-    metrics = trial_metrics(notes.load, notes.readings, scenario=judged, before=before, after=after)
+    metrics = trial_metrics(
+        notes.load,
+        notes.readings,
+        scenario=judged,
+        before=before,
+        after=after,
+        may_refuse=variant.limit_concurrency is not None,
+    )
     capacity_per_s = capacity_of(notes.search) if notes.search else None
     notes.metrics = replace(metrics, capacity_per_s=capacity_per_s)
     notes.signals = (
@@ -179,7 +225,9 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
         if searched
         else trial_signals(notes.facts, facts_after, notes.load, cpu_cores=metrics.cpu_cores)
     )
-    notes.validity, notes.reasons = judge(
+    if variant.planned_worker_changes and notes.facts and facts_after:
+        notes.worker_changes = new_workers(notes.facts, facts_after)
+    notes.validity, notes.reasons, notes.not_checked = judge(
         Evidence(
             variant=variant,
             scenario=judged,
@@ -191,7 +239,7 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
             facts_after=facts_after,
             state=deployment.state(),
             server_cpus=len(bench.server_cpus),
-            ceiling_per_s=bench.ceiling_per_s,
+            ceiling_per_s=bench.ceiling_of(scenario),
             expected_stack=EXPECTED_STACK.get(variant.recipe),
             signals=notes.signals,
             of_search=tuple(search_findings(notes.search, scenario)) if notes.search else (),
@@ -215,9 +263,24 @@ def _under_load(
         seed=seed,
         ceiling_per_s=bench.ceiling_per_s,
         progress=progress,
+        inside=trial.cell.variant.wrapped,
     )
     notes.load, notes.search, notes.steps = searched.load, searched.search, searched.loads
     return searched
+
+
+def _probe(generator: Generator, variant: Variant) -> ServerFacts | None:
+    return generator.probe() if variant.wrapped else None
+
+
+def _explained(error: HarnessError, notes: _Notes, target: Target | None) -> tuple[str, ...]:
+    """Why the server never served, or ended, in the words of its own log."""
+    if notes.deployment is None:
+        # The engine could not start it: only its own words say why.
+        return tuple(filter(None, [cause(str(error), notes.state, target)]))
+    if "ready" in notes.phases_s and not isinstance(error, DeploymentDied):
+        return ()
+    return explain(notes.deployment.log(), notes.state, target)
 
 
 def _cause_of_death(state: DeploymentState | None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Protocol
 from harness.adapters.build_context import BuildContext
 from harness.experiments import Observation, Unit
 from harness.images.pairs import ImagePair, Side, dockerfile, full_base_dockerfile
-from harness.planning.commands import server_env
+from harness.planning.example import EXAMPLE
 
 EXPERIMENT = "images"
 COLD_BUILDS, REBUILDS, STARTS, PRINTS = 2, 3, 5, 3
@@ -97,8 +97,7 @@ def observe(pair: ImagePair, builder: Builder, contexts: Contexts, scratch: Path
         if pair.caches:
             seen[side.name, "pip_cache_bytes"].append(builder.directory_bytes(image, PIP_CACHE))
     for side in _in_turns(pair.sides, STARTS if pair.starts else 0):
-        env = server_env(side.server)
-        start_s = builder.start_s(images[side.name], env, ready=READY, within_s=READY_WITHIN_S)
+        start_s = builder.start_s(images[side.name], dict(EXAMPLE.env), ready=READY, within_s=READY_WITHIN_S)
         seen[side.name, "start_s"].append(start_s)
     for side in _in_turns(pair.sides, PRINTS if pair.prints else 0):
         delay_s = builder.print_delay_s(images[side.name], within_s=PRINTED_WITHIN_S)

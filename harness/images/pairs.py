@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.model import Variant
-from harness.planning.commands import CONTAINER_PORT, server_argv
+from harness.planning.commands import CONTAINER_PORT, deployed
+from harness.planning.example import EXAMPLE
 from harness.planning.placeholders import PORT
 
 BUILD_TOOLS = "gcc libc6-dev python3-dev"
@@ -169,7 +170,8 @@ def _instructions(side: Side) -> Iterator[str]:
         yield copied_app
     if not side.root:
         yield "USER 10001:10001"
-    argv = [part.replace(PORT, str(CONTAINER_PORT)) for part in server_argv(side.server)]
+    command, *_ = deployed(side.server, EXAMPLE, {})
+    argv = [part.replace(PORT, str(CONTAINER_PORT)) for part in command.argv]
     yield f"CMD {json.dumps(argv)}"
 
 

@@ -13,6 +13,7 @@ from harness.lifecycle.probe import Probe, observation
 from harness.lifecycle.rig import Rig, variant
 from harness.lifecycle.traffic import FAULTS, counted, replies_of, visitors, wait_path
 from harness.planning.commands import server_argv
+from harness.planning.example import EXAMPLE
 
 NAME = "command-form"
 SERVER = variant("uvicorn-standard.w1")
@@ -23,7 +24,7 @@ EVERY_S, REQUEST_S = 0.25, 1.0
 SIDE_BY_SIDE = 10
 """They wait on the grace period, most of them, and need no CPU."""
 
-_COMMAND = server_argv(SERVER)
+_COMMAND = server_argv(SERVER, EXAMPLE)
 FORMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "exec-form": {},

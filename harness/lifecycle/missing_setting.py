@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from harness.experiments import Observation
 from harness.lifecycle.probe import Probe, observation
 from harness.lifecycle.rig import Rig, variant
+from harness.planning.example import REQUIRED_SETTING
 
 NAME = "missing-setting"
-SETTING = "TARGET_VARIANT_ID"
+SETTING = REQUIRED_SETTING
 ENDED_WITHIN_S = 45.0
 """More than the 30 s health check of the variants: uvicorn's parent may wait so long for the answer of a
 worker that has just ended."""

@@ -10,6 +10,7 @@ from harness.experiments import Observation
 from harness.lifecycle.probe import Probe, observation
 from harness.lifecycle.rig import Rig, variant
 from harness.planning.commands import server_argv
+from harness.planning.example import EXAMPLE
 
 NAME = "proxy-headers"
 STRANGER = "127.0.0.2"
@@ -27,7 +28,7 @@ def _observe(rig: Rig, subject: str) -> Iterator[Observation]:
     tested = variant(server_id or SERVER)
     flags = ("--no-proxy-headers",) if case == "off" else TRUST
     source = STRANGER if case == "stranger" else None
-    with rig.server(tested, argv=(*server_argv(tested), *flags)) as server:
+    with rig.server(tested, argv=(*server_argv(tested, EXAMPLE), *flags)) as server:
         client = RawClient(server.client.port, source=source)
         callers = [_caller(client, subject) for _ in range(rig.repeats)]
     for field, forwarded in (("scheme", SCHEME), ("client", CLIENT)):

@@ -13,13 +13,16 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from harness.adapters.docker_engine import DockerEngine
-from harness.adapters.docker_subject import DockerSubject, RestartPolicy
+from harness.adapters.docker_subject import RUNTIME_DIR, DockerSubject, RestartPolicy
 from harness.adapters.raw_client import RawClient
 from harness.deployment import DeploymentSpec
 from harness.errors import NotReady, TrialError
 from harness.model import Variant
 from harness.planning.commands import server_argv, server_env
+from harness.planning.example import EXAMPLE
+from harness.planning.recipes import RECIPES
 
+PROBE_PATH = "/.harness/probe"
 READY_S = 40.0
 """How long servers may take to start, several of them side by side on a small machine."""
 POLL_S = 0.02
@@ -27,6 +30,8 @@ PROBE_S = 0.1
 """Between two probes, which cost the app some milliseconds each."""
 SIDE_BY_SIDE = 4
 ATTEMPTS = 3
+EXAMPLE_ENV = {**EXAMPLE.env, "TARGET_RUNTIME_DIR": RUNTIME_DIR}
+"""What the example app itself records lies beside the records of the wrapper."""
 T = TypeVar("T")
 
 
@@ -108,8 +113,15 @@ class Server:
             )
 
     def lifespan(self) -> list[dict[str, Any]]:
-        """What the app's lifespans recorded: events "startup" and "shutdown", with pid and time."""
-        record = self.container.runtime_dir / "lifespan.jsonl"
+        """What was recorded of the workers' lifespans: events "startup" and "shutdown", with pid and time."""
+        return self._recorded("lifespan.jsonl")
+
+    def migrations(self) -> list[dict[str, Any]]:
+        """What the example app recorded each time its migration ran."""
+        return self._recorded("migrations.jsonl")
+
+    def _recorded(self, name: str) -> list[dict[str, Any]]:
+        record = self.container.runtime_dir / name
         return [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
 
     def _all_up(self) -> bool:
@@ -117,7 +129,7 @@ class Server:
 
     def _probed(self) -> dict[str, Any]:
         """What the probe says, with one worker at least. Raises TrialError when none answers."""
-        reply = self.client.look("/probe")
+        reply = self.client.look(PROBE_PATH)
         report: dict[str, Any] = reply.json() if reply.ok else {}
         if not report.get("workers"):
             raise TrialError(f"{self.container.name}: no worker answers the probe")
@@ -170,11 +182,13 @@ class Rig:
             runtime_dir.chmod(0o777)
             for name, text in (files or {}).items():
                 (runtime_dir / name).write_text(text)
+            # What is no recipe is no app either, such as a dependency.
+            app_env = server_env(variant, EXAMPLE, EXAMPLE_ENV) if variant.recipe in RECIPES else {}
             spec = DeploymentSpec(
                 name=variant.id,
                 image=self.image(variant.recipe),
-                argv=argv or server_argv(variant),
-                env={**server_env(variant), **(env or {})},
+                argv=argv or server_argv(variant, EXAMPLE),
+                env={**app_env, **(env or {})},
                 cpus=cpus or self.cpus,
                 memory_mib=variant.memory_mib,
                 network=variant.network,

@@ -9,6 +9,7 @@ from harness.experiments import Observation
 from harness.lifecycle.probe import Probe, observation
 from harness.lifecycle.rig import Rig, variant
 from harness.planning.commands import server_argv
+from harness.planning.example import EXAMPLE
 
 START_UP, PREVIOUS_STEP = "start-up", "previous-step"
 SUBJECTS = (
@@ -50,11 +51,12 @@ def _steps_and_workers(rig: Rig, place: str, server_id: str) -> tuple[int, int]:
     """How often the step ran in one container, and how many workers that container has."""
     tested = variant(server_id)
     in_lifespan = place == LIFESPAN
-    argv = server_argv(tested) if in_lifespan else (*MIGRATE_THEN_SERVE, *server_argv(tested))
+    argv = server_argv(tested, EXAMPLE)
+    if not in_lifespan:
+        argv = (*MIGRATE_THEN_SERVE, *argv)
     env = {"TARGET_MIGRATE_IN_LIFESPAN": str(in_lifespan).lower()}
     with rig.server(tested, argv=argv, env=env) as server:
-        runs = sum(entry["event"] == "migration" for entry in server.lifespan())
-        return runs, len(server.workers())
+        return len(server.migrations()), len(server.workers())
 
 
 PROBES = (

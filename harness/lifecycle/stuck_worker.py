@@ -13,6 +13,7 @@ from harness.lifecycle.rig import Rig, seconds_until, variant
 from harness.lifecycle.traffic import FAULTS
 from harness.model import Variant
 from harness.planning.commands import impossible
+from harness.planning.example import EXAMPLE
 
 WORKER_TIMEOUT_S = 3
 FIXED_TIMEOUT_S = 5
@@ -64,7 +65,7 @@ STORIES: Mapping[str, Callable[[Rig, Variant, float], float | None]] = MappingPr
 def observe(kind: str, rig: Rig, subject: str) -> Iterator[Observation]:
     tested = variant(subject, worker_timeout_s=WORKER_TIMEOUT_S)
     timeout_s = WORKER_TIMEOUT_S
-    if impossible(tested):
+    if impossible(tested, EXAMPLE):
         tested, timeout_s = variant(subject), FIXED_TIMEOUT_S
     bound_s = BOUND_IN_TIMEOUTS * timeout_s
     times_s = rig.repeated(partial(STORIES[kind], rig, tested, bound_s), times=min(REPEATS, rig.repeats))

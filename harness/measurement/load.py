@@ -8,8 +8,11 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-TIMED_OUT, DISCONNECTED, WRONG_BODY, DROPPED, UNDRAINED = -1, -2, -3, -4, -5
-"""Status codes of requests without a right answer; any other value is the HTTP status received."""
+TIMED_OUT, DISCONNECTED, WRONG_BODY, DROPPED, UNDRAINED, RAISED = -1, -2, -3, -4, -5, -6
+"""Status codes of requests without a right answer; any other value is the HTTP status received.
+
+RAISED is no request: a task of a Locust file raised an exception.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,11 @@ class LoadRecord:
     """Sum (modulo 2**64) and xor of the ids of all requests that were answered."""
     in_flight_s: float = nan
     """Sum of the times from send to answer of all requests that were answered; NaN in old records."""
+    exchanges: int | None = None
+    """HTTP exchanges that were answered, where a request may be several (the redirects of a Locust file); the
+    ids are theirs. None: each answered request is one."""
+    exchanges_sent: int | None = None
+    """With those that were not answered."""
 
     def with_totals_of(self, later: LoadRecord) -> LoadRecord:
         """This window with the totals of a later load on the same server, which include its own."""
@@ -54,4 +62,6 @@ class LoadRecord:
             id_sum=later.id_sum,
             id_xor=later.id_xor,
             in_flight_s=later.in_flight_s,
+            exchanges=later.exchanges,
+            exchanges_sent=later.exchanges_sent,
         )

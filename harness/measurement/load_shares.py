@@ -47,6 +47,8 @@ class DriveResult:
     id_xor: int
     arrays_npz_b64: str
     in_flight_s: float = nan
+    exchanges: int | None = None
+    exchanges_sent: int | None = None
 
 
 def share(load: ClosedLoad | OpenLoad, agents: int) -> tuple[ClosedLoad | OpenLoad, ...]:
@@ -113,7 +115,15 @@ def merge(
         id_sum=sum(load.id_sum for load in loads) % 2**64,
         id_xor=functools.reduce(operator.xor, (load.id_xor for load in loads)),
         in_flight_s=sum(load.in_flight_s for load in loads),
+        exchanges=_total([load.exchanges for load in loads]),
+        exchanges_sent=_total([load.exchanges_sent for load in loads]),
     )
+
+
+def _total(counts: Sequence[int | None]) -> int | None:
+    """None where one of them is not told: loads on one server are all of one kind."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _by_core(shares: NDArray[np.float64], cpus: Sequence[int]) -> NDArray[np.float64]:

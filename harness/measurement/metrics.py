@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from harness.deployment import MemorySnapshot, ResourceReading
 from harness.errors import TrialError
-from harness.measurement.accounting import RIGHT
+from harness.measurement.accounting import RIGHT, refused
 from harness.measurement.load import LoadRecord
 from harness.model import OpenLoad, Scenario, TrialMetrics
 
 Floats = NDArray[np.float64]
+
+MIN_GROWTH_READINGS = 4
 
 
 def trial_metrics(
@@ -24,6 +26,7 @@ def trial_metrics(
     scenario: Scenario,
     before: MemorySnapshot | None,
     after: MemorySnapshot | None,
+    may_refuse: bool = False,
 ) -> TrialMetrics:
     """What the trial measured in its window.
 
@@ -32,12 +35,14 @@ def trial_metrics(
     Latency runs from the intended send time, over every right answer to a request intended in the
     window: also those that finished after it, or a stall near the end would be hidden. Errors enter
     no quantile; they count as slow. Quantiles are of the raw values, interpolated linearly between
-    order statistics (type 7 of Hyndman and Fan, 1996). The throttled share sums over cores.
+    order statistics (type 7 of Hyndman and Fan, 1996). The throttled share sums over cores. With
+    `may_refuse`, an answer of 503 is a refusal and no error.
 
     Raises TrialError when the readings do not overlap the window.
     """
     duration_s = load.window_end_s - load.window_start_s
     right = load.status == RIGHT
+    refusals = refused(load) if may_refuse else 0
     requests = completed_inside(load)
     latencies_s = latencies(load)
     quantile_s = _quantiles_s(latencies_s)
@@ -46,7 +51,7 @@ def trial_metrics(
     return TrialMetrics(
         duration_s=duration_s,
         requests=requests,
-        errors=int(np.count_nonzero(~right)),
+        errors=int(np.count_nonzero(~right)) - refusals,
         throughput_per_s=requests / duration_s,
         latency_p50_s=quantile_s(0.5),
         latency_p90_s=quantile_s(0.9),
@@ -65,7 +70,24 @@ def trial_metrics(
         generator_cpu_share=_busiest_generator(load),
         send_lateness_p99_s=lateness_p99_s(load) if isinstance(scenario.load, OpenLoad) else None,
         steal_share=in_window(readings, load, lambda reading: reading.steal_s).rate,
+        refused=refusals,
+        memory_growth_mib_per_1000=memory_growth_mib_per_1000(load, readings),
     )
+
+
+def memory_growth_mib_per_1000(load: LoadRecord, readings: Sequence[ResourceReading]) -> float | None:
+    """The least-squares slope of the working set against the right answers so far, in the window.
+
+    None with fewer than MIN_GROWTH_READINGS readings there, or without answers between them.
+    """
+    inside = [r for r in readings if load.window_start_s <= r.at_s <= load.window_end_s]
+    if len(inside) < MIN_GROWTH_READINGS:
+        return None
+    finished_s = np.sort(load.finished_s[load.status == RIGHT])
+    answered = np.searchsorted(finished_s, [reading.at_s for reading in inside]) / 1000
+    mib = np.array([reading.working_set_bytes for reading in inside]) / 2**20
+    spread = answered - answered.mean()
+    return float(spread @ mib / (spread @ spread)) if spread.any() else None
 
 
 def completed_inside(load: LoadRecord) -> int:

@@ -18,14 +18,13 @@ _Ends = tuple[WorkerFacts, WorkerSignals, WorkerFacts, WorkerSignals]
 
 
 def trial_signals(
-    before: ServerFacts, after: ServerFacts, load: LoadRecord, *, cpu_cores: float
+    before: ServerFacts | None, after: ServerFacts | None, load: LoadRecord, *, cpu_cores: float
 ) -> TrialSignals | None:
-    """None where the probes show other workers, or a worker that tells nothing.
+    """None of a black box, and where the probes show other workers, or a worker that reports nothing.
 
     Whole CPU seconds of the workers are split among them; `cpu_cores` is what all used in the window.
     """
-    ends = _ends(before, after)
-    if not ends:
+    if before is None or after is None or not (ends := _ends(before, after)):
         return None
     requests, cpu_s = served(before, after), sum(late.cpu_s - early.cpu_s for _, early, _, late in ends)
     uses = [_use(end, requests=requests, cores_per_cpu_s=cpu_cores / cpu_s if cpu_s else 0.0) for end in ends]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from harness.deployment import DeploymentState, ResourceReading, ServerFacts
-from harness.measurement.accounting import RIGHT, served, served_ids, unanswered, worker_pids, wrong_by_kind
+from harness.measurement.accounting import RIGHT, refused, wrong_by_kind
+from harness.measurement.evidence import Evidence, Finding
+from harness.measurement.inside import as_configured, same_requests, same_workers
 from harness.measurement.littles_law import one_clock
-from harness.measurement.load import DROPPED, WRONG_BODY, LoadRecord
+from harness.measurement.load import DROPPED, WRONG_BODY
 from harness.measurement.metrics import in_window
-from harness.measurement.stack import Stack, differences
-from harness.model import OpenLoad, Scenario, TrialMetrics, Validity, Variant
-from harness.signals import TrialSignals
+from harness.model import OWN_COMMAND, OpenLoad, Scenario, Validity
 
 MAX_ERROR_SHARE = 0.001
 MAX_LATENESS_S, MAX_LATENESS_OF_SLO = 0.002, 0.05
@@ -25,46 +24,33 @@ NEAR_CEILING = 0.95
 MAX_MEAN_STEAL, MAX_SECOND_STEAL = 0.01, 0.05
 MAX_OTHERS_SHARE = 0.10
 
+NEED_A_LOOK_INSIDE = ("I2", "I7 workers", "I8", "I9")
+"""Rules that only the wrapper around the app gives evidence for."""
 
-Finding = tuple[Validity, str]
 
+class Judgement(NamedTuple):
+    """A trial's word, a sentence for each broken rule, and the rules that there was no evidence for."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """All that a trial's validity is judged by."""
-
-    variant: Variant
-    scenario: Scenario
-    load: LoadRecord
-    readings: Sequence[ResourceReading]
-    busy_s: float | None
-    """Busy time of the server's cores, with anything, first reading to last; None if not told."""
-    metrics: TrialMetrics
-    facts_before: ServerFacts
-    """Probed right before the load, after all other requests."""
-    facts_after: ServerFacts
-    """Probed right after the load, before any other request."""
-    state: DeploymentState
-    server_cpus: int
-    """How many cores the server is pinned to."""
-    ceiling_per_s: float | None
-    """What the generator reached on a static server; None when it was not calibrated."""
-    expected_stack: Stack | None
-    """What serves the app, or how its name must begin; None when anything will do."""
-    signals: TrialSignals | None = None
-    of_search: Sequence[Finding] = ()
-    """What the capacity search that found this load's rate says of itself."""
+    validity: Validity
+    reasons: tuple[str, ...]
+    not_checked: tuple[str, ...]
 
 
 Rule = Callable[[Evidence], Iterator[Finding]]
 
 
-def judge(evidence: Evidence) -> tuple[Validity, tuple[str, ...]]:
-    """The worst word of all broken rules, and a sentence for each; VALID and none when all hold."""
+def judge(evidence: Evidence) -> Judgement:
+    """The worst word of all broken rules, and a sentence for each; VALID and none when all hold.
+
+    Of a black box the rules that need a look inside are not checked. Nothing is assumed for them.
+    """
     findings = [*evidence.of_search, *(finding for rule in RULES for finding in rule(evidence))]
     words = [word for word, _ in findings]
     worst = next((word for word in _WORST_FIRST if word in words), Validity.VALID)
-    return worst, tuple(reason for _, reason in findings)
+    seen_inside = evidence.facts_before is not None and evidence.facts_after is not None
+    return Judgement(
+        worst, tuple(reason for _, reason in findings), () if seen_inside else NEED_A_LOOK_INSIDE
+    )
 
 
 def conservation(evidence: Evidence) -> Iterator[Finding]:
@@ -77,34 +63,6 @@ def conservation(evidence: Evidence) -> Iterator[Finding]:
             f"I1: {load.scheduled} requests scheduled, but {ended} accounted for ({load.ok} ok, "
             f"{load.failed} failed, {load.timed_out} timed out, {load.dropped} dropped, "
             f"{load.undrained} undrained): the generator lost count",
-        )
-
-
-def same_requests(evidence: Evidence) -> Iterator[Finding]:
-    """I2: the server counted the requests the client saw answered.
-
-    A request that timed out, was cut off or never drained may or may not have reached the app. The
-    app must have counted every right answer, and beyond the answered ones no more than these. Where
-    there are none, the sum and the xor of the ids must be the client's too. A worker that died
-    took its count along; I7 then says so.
-    """
-    load, before, after = evidence.load, evidence.facts_before, evidence.facts_after
-    if worker_pids(before) != worker_pids(after):
-        return
-    count = served(before, after)
-    at_most = load.ok + load.failed + load.timed_out + load.undrained
-    if not load.ok <= count <= at_most:
-        expected = f"{load.ok}" if load.ok == at_most else f"{load.ok} to {at_most}"
-        yield (
-            Validity.INVALID,
-            f"I2: the server counted {count} requests where the client's answers allow {expected}: "
-            f"requests were lost, repeated or sent by someone else",
-        )
-    elif served_ids(before, after) != (load.id_sum, load.id_xor) and not unanswered(load):
-        yield (
-            Validity.INVALID,
-            f"I2: the {count} requests that the server counted are not those that the client saw answered "
-            f"(their ids differ): requests were lost and others repeated",
         )
 
 
@@ -197,32 +155,31 @@ def server_alone(evidence: Evidence) -> Iterator[Finding]:
 
 
 def right_answers(evidence: Evidence) -> Iterator[Finding]:
-    """I6: the answers were right. Another program's answer is one too many; failures may be 0.1 %."""
+    """I6: the answers were right. Another program's answer is one too many; failures may be 0.1 %.
+
+    What a variant refuses because it limits its concurrency is no failure, as long as it answers some.
+    """
     status = evidence.load.status
     wrong = int(np.count_nonzero(status != RIGHT))
+    limits = evidence.variant.limit_concurrency is not None
+    failed = wrong - refused(evidence.load) if limits else wrong
     if wrong == status.size:
         yield (
             Validity.INVALID,
             f"I6: none of {status.size} requests got a right answer: {wrong_by_kind(evidence.load)}",
         )
-    elif wrong > MAX_ERROR_SHARE * status.size or (status == WRONG_BODY).any():
+    elif failed > MAX_ERROR_SHARE * status.size or (status == WRONG_BODY).any():
         yield (
             Validity.INVALID,
-            f"I6: {wrong} of {status.size} requests ({wrong / status.size:.2%}) got no right answer: "
+            f"I6: {failed} of {status.size} requests ({failed / status.size:.2%}) got no right answer: "
             f"{wrong_by_kind(evidence.load)}",
         )
 
 
 def same_server(evidence: Evidence) -> Iterator[Finding]:
-    """I7: the processes that started the trial also ended it."""
-    before, after = worker_pids(evidence.facts_before), worker_pids(evidence.facts_after)
+    """I7: the processes that started the trial also ended it, but for those replaced on purpose."""
+    yield from same_workers(evidence)
     state = evidence.state
-    if before != after:
-        yield (
-            Validity.INVALID,
-            f"I7: worker pids changed from {_listed(before)} to {_listed(after)}: a worker died or was "
-            f"replaced during the trial",
-        )
     kills = [reading.oom_kills for reading in evidence.readings]
     if state.oom_killed or (kills and kills[-1] > 0):
         yield (
@@ -233,28 +190,6 @@ def same_server(evidence: Evidence) -> Iterator[Finding]:
         yield (
             Validity.INVALID,
             f"I7: the server ended during the trial with exit code {state.exit_code}: read its server.log",
-        )
-
-
-def as_configured(evidence: Evidence) -> Iterator[Finding]:
-    """I9: the server says from inside that it is the variant under test."""
-    variant, facts = evidence.variant, evidence.facts_before
-    told: list[tuple[str, object, object]] = [
-        ("variant", facts.variant_id, variant.id),
-        ("worker count", len(facts.workers), variant.workers),
-        ("access log", facts.access_log, variant.access_log),
-    ]
-    if facts.keep_alive_s is not None:
-        told.append(("keep-alive in seconds", facts.keep_alive_s, variant.keep_alive_s))
-    for name, inside, wanted in told:
-        if inside != wanted:
-            yield Validity.INVALID, f"I9: {name} is {inside} inside the server, {wanted} in the matrix"
-    if evidence.expected_stack is None:
-        return
-    for name, found, wanted in differences(facts, evidence.expected_stack):
-        yield (
-            Validity.INVALID,
-            f"I9: {name} is {found} inside the server, where {variant.recipe} should give {wanted}",
         )
 
 
@@ -280,11 +215,11 @@ def allowed_lateness_s(scenario: Scenario) -> float:
 
 
 def _usable_cores(evidence: Evidence) -> float:
-    """A worker is one Python process and uses one core; cpuset and quota cap them all."""
+    """A worker is one Python process and uses one core; cpuset and quota cap them all.
+
+    How many processes an own command starts is not known: it may use every core.
+    """
     variant = evidence.variant
     quota = variant.cpu_quota if variant.cpu_quota is not None else float(evidence.server_cpus)
-    return min(evidence.server_cpus, quota, variant.workers)
-
-
-def _listed(things: Iterable[object]) -> str:
-    return ", ".join(map(str, things)) or "none"
+    processes = evidence.server_cpus if variant.recipe == OWN_COMMAND else variant.workers
+    return min(evidence.server_cpus, quota, processes)

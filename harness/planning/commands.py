@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from harness.deployment import ProcessSpec
-from harness.model import Variant
+from harness.model import OWN_COMMAND, Variant
 from harness.planning import fronts, servers
 from harness.planning.recipes import RECIPES
+from harness.target import Target
 
 CONTAINER_PORT = 8000
 """The port on every network path but `host`, where a free one of the host is taken."""
@@ -16,36 +20,51 @@ GENERATOR_ARGV = ("python", "-m", "scenarios.loadkit.agent")
 _DEFAULT = Variant(recipe="", workers=1)
 
 
-def server_argv(variant: Variant) -> tuple[str, ...]:
-    """The command line of what the load goes to, with "{port}" where the engine puts the port.
-
-    Raises ValueError for a variant that `impossible` names.
-    """
-    if problem := impossible(variant):
-        raise ValueError(f"{variant.id}: {problem}")
-    return RECIPES[variant.recipe].command(variant)
-
-
-def server_env(variant: Variant) -> dict[str, str]:
-    """The app's own settings. An engine without a private /tmp adds TARGET_RUNTIME_DIR."""
-    levels = {"TARGET_VARIANT_ID": variant.id, "TARGET_ACCESS_LOG": str(variant.access_log).lower()}
-    # Oracles and dependencies are started as variants too, of no recipe.
-    known = RECIPES.get(variant.recipe)
-    return levels | dict(known.env if known else ())
-
-
-def processes(variant: Variant) -> tuple[ProcessSpec, ...]:
+def processes(variant: Variant, target: Target, env: Mapping[str, str]) -> tuple[ProcessSpec, ...]:
     """Every process that makes up the deployment; the load goes to the first one.
 
-    Raises ValueError for a variant that `impossible` names.
+    `env` is what the app needs, secrets included; an engine without a private /tmp adds HARNESS_RUNTIME_DIR.
+    "{port}" stands where the engine puts the port. Raises ValueError for a variant that `impossible` names.
     """
-    argv, env, behind = server_argv(variant), server_env(variant), RECIPES[variant.recipe].behind
-    if behind is None:
+    if problem := impossible(variant, target):
+        raise ValueError(f"{variant.id}: {problem}")
+    return _processes(variant, target, env)
+
+
+def deployed(variant: Variant, target: Target, env: Mapping[str, str]) -> tuple[ProcessSpec, ...]:
+    """What a team starts that takes this variant: the same processes, without the wrapper."""
+    return _processes(replace(variant, bare=True), target, env)
+
+
+def server_argv(variant: Variant, target: Target) -> tuple[str, ...]:
+    """The command line of what the load goes to. Raises ValueError for an impossible variant."""
+    return processes(variant, target, {})[0].argv
+
+
+def server_env(variant: Variant, target: Target, env: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that runs the app."""
+    wrapper: dict[str, str] = {}
+    if variant.wrapped:
+        wrapper = {"HARNESS_APP": target.app or "", **inside_env(variant)}
+        if target.app_dir:
+            wrapper["HARNESS_APP_DIR"] = target.app_dir
+    return {**wrapper, **dict(RECIPES[variant.recipe].env), **env}
+
+
+def inside_env(variant: Variant) -> dict[str, str]:
+    """What every server that answers the probe is told, those of no recipe included."""
+    return {"HARNESS_VARIANT_ID": variant.id, "HARNESS_ACCESS_LOG": str(variant.access_log).lower()}
+
+
+def _processes(variant: Variant, target: Target, env: Mapping[str, str]) -> tuple[ProcessSpec, ...]:
+    recipe = RECIPES[variant.recipe]
+    argv, env = recipe.command(variant, target), server_env(variant, target, env)
+    if recipe.behind is None:
         return (ProcessSpec(name="server", argv=argv, env=env),)
     return fronts.fronted(
         variant,
         front=argv,
-        servers=behind(variant),
+        servers=recipe.behind(variant, target),
         env=env,
         host=servers.host(variant),
         tls=speaks_tls(variant),
@@ -56,8 +75,8 @@ def speaks_tls(variant: Variant) -> bool:
     return RECIPES[variant.recipe].stack.tls is not None
 
 
-def impossible(variant: Variant) -> str | None:
-    """Why this recipe cannot have these levels, or None when it can."""
+def impossible(variant: Variant, target: Target) -> str | None:
+    """Why this recipe cannot have these levels, or not serve this target, or None when it can."""
     if variant.recipe not in RECIPES:
         return f"unknown recipe {variant.recipe!r}; known are {', '.join(RECIPES)}"
     if variant.workers < 1:
@@ -68,7 +87,11 @@ def impossible(variant: Variant) -> str | None:
     most = recipe.most_keep_alive_s
     if most is not None and variant.keep_alive_s > most:
         return f"keep_alive_s = {variant.keep_alive_s}, but {variant.recipe} takes {most} at most"
-    for level in sorted(recipe.fixed):
+    return _fixed_level(variant) or _unservable(variant, target)
+
+
+def _fixed_level(variant: Variant) -> str | None:
+    for level in sorted(RECIPES[variant.recipe].fixed):
         value, only = getattr(variant, level), getattr(_DEFAULT, level)
         if value != only:
             return (
@@ -76,3 +99,16 @@ def impossible(variant: Variant) -> str | None:
                 f"{level} at {only}"
             )
     return None
+
+
+def _unservable(variant: Variant, target: Target) -> str | None:
+    """What the recipe cannot do with this app."""
+    if variant.recipe == OWN_COMMAND:
+        return "it has no wrapper that could be left out" if variant.bare else None
+    if target.app is None:
+        return f"{target.name} names no app for a server to import; only {OWN_COMMAND} can start it"
+    if not variant.bare:
+        return None
+    recipe = RECIPES[variant.recipe]
+    server = recipe.behind(variant, target)[0] if recipe.behind else recipe.command(variant, target)
+    return servers.bare_problem(server[0], variant, target)

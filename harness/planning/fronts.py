@@ -14,12 +14,14 @@ from dataclasses import replace
 from harness.deployment import ProcessSpec
 from harness.model import Variant
 from harness.planning.placeholders import PORT, TLS_DIRECTORY, port
+from harness.planning.servers import Argv, Command
+from harness.target import Target
 
 LOOPBACK = "127.0.0.1"
 CONFIG = "NGINX_CONFIG"
 """Environment variable that front/nginx.py reads the configuration from."""
 
-Argv = tuple[str, ...]
+Behind = Callable[[Variant, Target], tuple[Argv, ...]]
 
 _TEMPLATE = """\
 daemon off;
@@ -68,19 +70,20 @@ ssl_certificate {directory}/cert.pem;
         ssl_session_cache off;"""
 
 
-def nginx(_: Variant) -> Argv:
+def nginx(_: Variant, __: Target) -> Argv:
     return ("python", "-m", "front.nginx")
 
 
-def one_server(server: Callable[[Variant], Argv]) -> Callable[[Variant], tuple[Argv, ...]]:
+def one_server(server: Command) -> Behind:
     """Behind the proxy a single server with all the workers."""
-    return lambda variant: (_behind(server, variant, 1),)
+    return lambda variant, target: (_behind(server, variant, target, 1),)
 
 
-def replicas(server: Callable[[Variant], Argv]) -> Callable[[Variant], tuple[Argv, ...]]:
+def replicas(server: Command) -> Behind:
     """Behind the proxy as many servers as workers, each with one."""
-    return lambda variant: tuple(
-        _behind(server, replace(variant, workers=1), number) for number in range(1, variant.workers + 1)
+    return lambda variant, target: tuple(
+        _behind(server, replace(variant, workers=1), target, number)
+        for number in range(1, variant.workers + 1)
     )
 
 
@@ -96,7 +99,7 @@ def fronted(
         tls_directory=TLS_DIRECTORY if tls else None,
     )
     return (
-        ProcessSpec(name="nginx", argv=front, env={CONFIG: config}),
+        ProcessSpec(name="nginx", argv=front, env={CONFIG: config}, image="nginx"),
         *(ProcessSpec(name=f"server-{number}", argv=argv, env=env) for number, argv in numbered),
     )
 
@@ -120,9 +123,9 @@ def nginx_config(
     )
 
 
-def _behind(server: Callable[[Variant], Argv], variant: Variant, number: int) -> Argv:
+def _behind(server: Command, variant: Variant, target: Target, number: int) -> Argv:
     """A uvicorn on loopback, whatever way the load comes. Only the proxy may say who the client is."""
-    argv = server(replace(variant, network="shared"))
+    argv = server(replace(variant, network="shared"), target)
     return (
         *(part.replace(PORT, port(number)) for part in argv),
         *("--proxy-headers", "--forwarded-allow-ips", LOOPBACK),

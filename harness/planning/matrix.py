@@ -12,6 +12,7 @@ from harness.deployment import CpuCounts
 from harness.errors import ConfigurationError
 from harness.model import KEEP_ALIVE_S, OWN_COMMAND, Matrix, Variant
 from harness.planning.commands import impossible
+from harness.planning.example import EXAMPLE
 from harness.planning.expressions import ExpressionError, worker_count
 from harness.planning.request_checks import file_paths, scenario_problems
 from harness.planning.schema import MatrixFile, Open, ScenarioTable
@@ -80,7 +81,9 @@ def resolve(
         *_scenario_problems(file, known),
         *_impossible_loads(file.scenarios, generators=len(generator_cpus)),
     ]
-    variants = _variants(file, machine, problems)
+    # What is wrong with the target is said already: then the example stands for it.
+    target = None if problems else _target(file, known.around)
+    variants = _variants(file, machine, target or EXAMPLE, problems)
     baseline_id = file.design.baseline or next(iter(variants), "")
     if variants and baseline_id not in variants:
         problems.append(f"design.baseline: {unknown('variant', baseline_id, variants)}")
@@ -100,11 +103,12 @@ def resolve(
         server_cpus=server_cpus,
         generator_cpus=generator_cpus,
         precision=file.design.precision,
-        target=_target(file, known.around),
+        wrapper_cost=file.design.wrapper_cost,
+        target=target,
     )
 
 
-def _variants(file: MatrixFile, machine: _Machine, problems: list[str]) -> dict[str, Variant]:
+def _variants(file: MatrixFile, machine: _Machine, target: Target, problems: list[str]) -> dict[str, Variant]:
     """By id, equal deployments merged; what is impossible goes to `problems`."""
     merged: dict[str, Variant] = {}
     before = len(problems)
@@ -114,7 +118,7 @@ def _variants(file: MatrixFile, machine: _Machine, problems: list[str]) -> dict[
         except ExpressionError as error:
             problems.append(f"factors.workers: {error}")
             continue
-        if problem := impossible(variant):
+        if problem := impossible(variant, target):
             problems.append(f"{variant.id}: {problem}")
             continue
         known = merged.setdefault(variant.id, variant)
@@ -172,6 +176,8 @@ class _Machine:
 
 def _points(file: MatrixFile, machine: _Machine, problems: list[str]) -> Iterator[Point]:
     names = tuple(Factors.model_fields)
+    if not recipes_of(file):
+        return
     levels = [getattr(file.factors, name) or list(recipes_of(file)[:1]) for name in names]
     size = math.prod(map(len, levels)) + len(file.include)
     if size > MAX_VARIANTS:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from harness.model import Variant
+from harness.model import OWN_COMMAND
 from harness.planning import fronts, servers
 
 UVICORN_H11 = "uvicorn.protocols.http.h11_impl.H11Protocol"
@@ -48,13 +48,15 @@ class Recipe:
     simplicity: int
     """Rank, 0 the simplest: fewer moving parts, fewer compiled dependencies. Breaks ties in the verdict."""
     stack: Stack
-    command: Callable[[Variant], tuple[str, ...]]
-    behind: Callable[[Variant], tuple[tuple[str, ...], ...]] | None = None
+    command: servers.Command
+    behind: fronts.Behind | None = None
     """The commands of the servers behind it, where `command` is a proxy's."""
     image: str | None = None
     """The stage of Dockerfile.variants and file in requirements/ that it shares; None for its own."""
     lock: str | None = None
     """Stem of the file in requirements/ that it shares, where the stage is its own."""
+    parts: tuple[str, ...] = ()
+    """Further stages whose images its processes run in."""
     programs: tuple[str, ...] = ()
     """What it runs that is not Python's: in its image, and without images to be found on the machine."""
     env: tuple[tuple[str, str], ...] = ()
@@ -78,6 +80,7 @@ def lock_of(recipe: str) -> str:
 
 
 _STANDARD = Stack(loop="uvloop.", http=UVICORN_HTTPTOOLS, features=frozenset({PROXY_HEADERS}))
+_UNKNOWN = Stack(loop="", http="")
 _NOT_IN_FASTAPI_RUN = frozenset({"keep_alive_s", "graceful_timeout_s", "worker_timeout_s"})
 """Its graceful timeout is without end and its worker timeout 5 s. They act only on stop and on a worker
 that hangs, never on a valid measurement; the engine bounds the stop."""
@@ -108,9 +111,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "uvicorn-mounted": Recipe(
             description="uvicorn[standard], /v1 and /v2 as mounted sub-applications instead of routes",
             simplicity=3,
-            stack=Stack(
-                loop="uvloop.", http=UVICORN_HTTPTOOLS, features=frozenset({PROXY_HEADERS, "mounted"})
-            ),
+            stack=_STANDARD,
             command=servers.uvicorn_standard,
             image="uvicorn-standard",
             env=(("TARGET_MOUNTED", "true"),),
@@ -201,7 +202,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "gunicorn-sync": Recipe(
             description="gunicorn with its default worker, which speaks WSGI to an ASGI app",
             simplicity=15,
-            stack=Stack(loop="", http=""),
+            stack=_UNKNOWN,
             command=servers.gunicorn_sync,
             image="gunicorn-uvicorn",
         ),
@@ -220,6 +221,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             command=fronts.nginx,
             behind=fronts.one_server(servers.uvicorn_standard),
             lock="uvicorn-standard",
+            parts=("nginx",),
             programs=("nginx",),
         ),
         "nginx-tls": Recipe(
@@ -229,6 +231,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             command=fronts.nginx,
             behind=fronts.one_server(servers.uvicorn_standard),
             lock="uvicorn-standard",
+            parts=("nginx",),
             programs=("nginx", "openssl"),
         ),
         "nginx-replicas": Recipe(
@@ -238,12 +241,23 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             command=fronts.nginx,
             behind=fronts.replicas(servers.uvicorn_standard),
             lock="uvicorn-standard",
+            parts=("nginx",),
             programs=("nginx",),
+        ),
+        OWN_COMMAND: Recipe(
+            description="the image's own command, a black box",
+            simplicity=30,
+            stack=_UNKNOWN,
+            command=servers.own_command,
+            fixed=frozenset(
+                {"workers", "access_log", "keep_alive_s", "graceful_timeout_s", "worker_timeout_s"}
+            ),
         ),
     }
 )
 
 EXPECTED_STACK: Mapping[str, Stack] = MappingProxyType(
-    {name: recipe.stack for name, recipe in RECIPES.items()}
+    {name: recipe.stack for name, recipe in RECIPES.items() if name != OWN_COMMAND}
 )
-"""What the probe must report per recipe (validity rule I9). Compare with str.startswith."""
+"""What the probe must report per recipe (validity rule I9). Compare with str.startswith.
+A black box reports nothing."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from harness.planning.locust_files import locust_problems
 from harness.planning.rows import RowsError, columns_of, parse_rows
-from harness.planning.schema import MatrixFile, Open, ScenarioTable
+from harness.planning.schema import Closed, MatrixFile, Open, ScenarioTable
 from harness.planning.schema_requests import RequestTable, StepTable
 from harness.planning.tables import request_of
 from harness.planning.variables import (
@@ -34,7 +34,10 @@ def scenario_problems(
     if table.before and not table.requests:
         yield f"{key}.before: goes with requests. Fix: log in in the Locust file's on_start"
     if table.locustfile in files:
-        yield from _python_problems(f"{key}.locustfile", table.locustfile or "", files)
+        place = f"{key}.locustfile"
+        yield from _python_problems(
+            place, table.locustfile or "", files, closed=isinstance(table.load, Closed)
+        )
     kept: dict[str, str] = {}
     columns = _columns(table, files)
     for index, step in enumerate(table.before):
@@ -183,9 +186,9 @@ def _schema_problems(key: str, schema: Mapping[str, Any] | None) -> Iterator[str
             yield f"{place}: {_short(text)} is in another document. Fix: copy it into this schema's $defs"
 
 
-def _python_problems(key: str, path: str, files: Files) -> Iterator[str]:
+def _python_problems(key: str, path: str, files: Files, *, closed: bool) -> Iterator[str]:
     try:
-        ast.parse(files[path])
+        yield from (f"{key}: {path}: {problem}" for problem in locust_problems(files[path], closed=closed))
     except SyntaxError as error:
         yield f"{key}: {path}, line {error.lineno}: not valid Python: {error.msg}"
     except (ValueError, RecursionError, MemoryError) as error:

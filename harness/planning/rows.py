@@ -1,4 +1,4 @@
-"""Rows of a CSV or JSONL file, as variables of a request: text by column name."""
+"""Rows of a CSV or JSONL file, as variables of a request: values by column name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ MAX_FIELD = 1_000_000
 COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 """What a column may be called, so that "{column}" can name it."""
 
-Rows = tuple[Mapping[str, str], ...]
+Rows = tuple[Mapping[str, Any], ...]
+"""Texts; of JSONL numbers, true and false too."""
 
 
 class RowsError(ValueError):
@@ -37,7 +38,7 @@ def parse_rows(name: str, content: bytes) -> Rows:
         found = _jsonl(name, text)
     else:
         raise RowsError(f"{name}: neither .csv nor .jsonl. Fix: give the file the ending of its format")
-    rows: list[Mapping[str, str]] = []
+    rows: list[Mapping[str, Any]] = []
     for row in found:
         if len(rows) == MAX_ROWS:
             raise RowsError(f"{name}: more than {MAX_ROWS:,} rows. Fix: keep the first {MAX_ROWS:,}")
@@ -76,7 +77,7 @@ def _csv(name: str, text: str) -> Iterator[Mapping[str, str]]:
         csv.field_size_limit(before)
 
 
-def _jsonl(name: str, text: str) -> Iterator[Mapping[str, str]]:
+def _jsonl(name: str, text: str) -> Iterator[Mapping[str, Any]]:
     # Not splitlines(): JSON texts may hold U+2028 and its like as they are.
     columns: list[str] | None = None
     for number, line in enumerate(text.split("\n"), start=1):
@@ -90,7 +91,7 @@ def _jsonl(name: str, text: str) -> Iterator[Mapping[str, str]]:
         elif set(row) != set(columns):
             odd = ", ".join(sorted(set(row) ^ set(columns))[:5])
             raise RowsError(f"{where}: not the keys of the first row ({odd}). Fix: give every row the same")
-        yield {key: _text(where, key, value) for key, value in row.items()}
+        yield {key: _value(where, key, value) for key, value in row.items()}
 
 
 def _object(where: str, line: str) -> dict[str, Any]:
@@ -103,14 +104,15 @@ def _object(where: str, line: str) -> dict[str, Any]:
     return value
 
 
-def _text(where: str, key: str, value: Any) -> str:
+def _value(where: str, key: str, value: Any) -> Any:
+    """As it is: a string that is nothing but a variable becomes a number where the file has one."""
     if isinstance(value, dict | list) or value is None:
         kind = "null" if value is None else "nested"
         raise RowsError(f"{where}: {key} is {kind}. Fix: use a text, a number, true or false")
     text = value if isinstance(value, str) else json.dumps(value)
     if len(text) > MAX_FIELD:
         raise RowsError(f"{where}: {key} is longer than {MAX_FIELD:,} characters")
-    return text
+    return value
 
 
 def _check_columns(where: str, columns: list[str]) -> None:

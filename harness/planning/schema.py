@@ -101,6 +101,8 @@ class Design(Table):
     """Let the server run on every core, the load generator's too, and take what that leaves it."""
     generators_per_cpu: Annotated[int, Field(ge=1, le=8)] = 1
     """Processes of the load generator on each of its CPUs: one holds at most 900 requests in flight."""
+    wrapper_cost: bool = True
+    """Measure before the first trial what the wrapper around the app costs (about 15 s)."""
     cpus: Literal["host", "affinity", "quota"] = "affinity"
     """Which count the bare name `cpus` stands for in worker expressions."""
 

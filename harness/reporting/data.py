@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.analysis.samples import last_attempts, twin_of_baseline
 from harness.deployment import ResourceReading
-from harness.findings import RunAnalysis
+from harness.findings import RunAnalysis, WrapperCost
 from harness.model import Matrix, Scenario, TrialRecord, Variant
 
 
@@ -68,6 +68,8 @@ class ReportData:
     series: Mapping[str, ResourceSeries] = field(default_factory=dict)
     """By trial id."""
     rules: tuple[RuleRow, ...] = ()
+    wrapper_cost: WrapperCost | str | None = None
+    """Or why it was not measured; None of a run that says nothing of it."""
 
     @property
     def engine(self) -> str:

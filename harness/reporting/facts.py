@@ -10,12 +10,16 @@ from dataclasses import dataclass, replace
 from harness.analysis.bottleneck import RULES as BOTTLENECK_RULES
 from harness.deployment import ProcessSpec
 from harness.findings import ScenarioFinding
-from harness.model import CapacityLoad, ClosedLoad, OpenLoad, Scenario, Variant
-from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS, processes, server_env
+from harness.model import OWN_COMMAND, CapacityLoad, ClosedLoad, OpenLoad, Scenario, Variant
+from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS, deployed
+from harness.planning.example import EXAMPLE
 from harness.planning.placeholders import filled
 from harness.planning.recipes import image_of
 from harness.reporting.data import ReportData
+from harness.reporting.evidence import BLACK_BOX, MEANING, WRAPPED, levels
+from harness.reporting.measured import measured_rows
 from harness.reporting.wording import at_most, percent, plain, quantity
+from harness.target import Target
 
 DOCKERFILE = "Dockerfile.variants"
 
@@ -35,6 +39,8 @@ GLOSSARY = (
         "margin",
         "The smallest difference that counts: the matrix's margin, or the A/A floor when that is larger.",
     ),
+    (f"evidence: {WRAPPED}", MEANING[WRAPPED]),
+    (f"evidence: {BLACK_BOX}", MEANING[BLACK_BOX]),
     ("VALID", "Every check of the trial passed. Only such trials are ranked."),
     ("GENERATOR-BOUND", "The load generator reached its limit first: the server can do at least this much."),
     ("NOISY", "The machine was disturbed during the trial; the numbers are shown but not ranked."),
@@ -62,7 +68,9 @@ def deployment(data: ReportData) -> Deployment | None:
     variant = next((v for v in data.variants if v.id == chosen), None)
     if variant is None:
         return None
-    servers = _deployed(variant)
+    if variant.recipe == OWN_COMMAND:
+        return Deployment(variant_id=variant.id, steps=_own_steps(data, variant))
+    servers = _deployed(variant, data.matrix.target or EXAMPLE)
     stage = image_of(variant.recipe)
     image = f"harness/{stage}"
     build = ("docker", "build", "--file", DOCKERFILE, "--target", stage, "--tag", image, ".")
@@ -71,16 +79,30 @@ def deployment(data: ReportData) -> Deployment | None:
         for process in servers
     ]
     steps = [*(("server", process.argv) for process in servers), ("build", build), *run]
-    shown = steps if data.engine == "docker" else steps[: len(servers)]
+    # A team's image is the team's: it needs the recipe's packages and this command.
+    containers = data.engine == "docker" and data.matrix.target is None
+    shown = steps if containers else steps[: len(servers)]
     return Deployment(
         variant_id=variant.id, steps=tuple((what, plain(shlex.join(argv))) for what, argv in shown)
     )
 
 
-def _deployed(variant: Variant) -> list[ProcessSpec]:
+def _own_steps(data: ReportData, variant: Variant) -> tuple[tuple[str, str], ...]:
+    """Of a black box: its image with its own command."""
+    target = data.matrix.target
+    command = target.command if target else ()
+    image = (target.image if target else None) or data.provenance.get(f"images.{variant.recipe}", "IMAGE")
+    process = ProcessSpec(name="server", argv=command, env=dict(target.env) if target else {})
+    port = target.port if target else CONTAINER_PORT
+    run = ("docker", "run", *_run_options(variant, process, [process], port=port), image, *command)
+    shown = (("run", run),) if data.engine == "docker" else (("server", command),)
+    return tuple((what, plain(shlex.join(argv))) for what, argv in shown)
+
+
+def _deployed(variant: Variant, target: Target) -> list[ProcessSpec]:
     """The processes of a variant, for containers of which the first has a published port."""
     # Such a port needs a server that listens on every address of its container.
-    found, own = processes(replace(variant, network="published")), server_env(variant)
+    found = deployed(replace(variant, network="published"), target, target.env)
     ports = range(CONTAINER_PORT, CONTAINER_PORT + len(found))
 
     def put(text: str) -> str:
@@ -90,19 +112,21 @@ def _deployed(variant: Variant) -> list[ProcessSpec]:
         ProcessSpec(
             name=process.name,
             argv=tuple(map(put, process.argv)),
-            env={name: put(own.get(name, value)) for name, value in process.env.items()},
+            env={name: put(value) for name, value in process.env.items()},
         )
         for process in found
     ]
 
 
-def _run_options(variant: Variant, process: ProcessSpec, servers: Sequence[ProcessSpec]) -> Iterator[str]:
+def _run_options(
+    variant: Variant, process: ProcessSpec, servers: Sequence[ProcessSpec], *, port: int = CONTAINER_PORT
+) -> Iterator[str]:
     """The limits under test and what the app needs. Pinning belongs to the measurement, not here."""
     front = servers[0]
     if process is not front:
         yield from ("--network", f"container:{front.name}")
     else:
-        yield from ("--publish", f"{CONTAINER_PORT}:{CONTAINER_PORT}")
+        yield from ("--publish", f"{port}:{port}")
         if len(servers) > 1:
             yield from ("--name", front.name)
     if variant.cpu_quota is not None:
@@ -168,6 +192,7 @@ def method_rows(data: ReportData) -> tuple[tuple[str, str], ...]:
         ("run", data.run_id),
         ("matrix", f"{matrix.name}: {matrix.description}" if matrix.description else matrix.name),
         ("engine", data.engine),
+        ("evidence", ", ".join(levels(data))),
         ("baseline", matrix.baseline_id),
         (
             "design",
@@ -179,6 +204,7 @@ def method_rows(data: ReportData) -> tuple[tuple[str, str], ...]:
         ("network path", ", ".join(networks)),
         ("server CPUs", _cpus(matrix.server_cpus)),
         *_cpus_inside(data),
+        *measured_rows(data),
         ("generator CPUs", _cpus(sorted(set(matrix.generator_cpus)))),
     )
     machine = tuple(

@@ -16,6 +16,7 @@ from harness.findings import ScenarioFinding
 from harness.reporting import facts, run_tables, tables
 from harness.reporting.cautions import cautions
 from harness.reporting.data import ReportData
+from harness.reporting.evidence import evidence_lines
 from harness.reporting.figures import svg
 from harness.reporting.wording import plain, quantity
 
@@ -80,6 +81,7 @@ def report(data: ReportData, figures: Mapping[str, Figure]) -> str:
     return environment.get_template("report.html.j2").render(
         data=data,
         notice=facts.engine_notice(data),
+        evidence=tuple(evidence_lines(data)),
         warnings=(*data.analysis.warnings, *cautions(data)),
         deployment=facts.deployment(data),
         sections=[

@@ -10,6 +10,7 @@ from harness.findings import ScenarioFinding
 from harness.reporting import facts, run_tables, tables
 from harness.reporting.cautions import cautions
 from harness.reporting.data import ReportData
+from harness.reporting.evidence import evidence_lines
 from harness.reporting.wording import plain, quantity
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
@@ -34,6 +35,7 @@ def _lines(data: ReportData) -> Iterator[str]:
         yield from (f"> **{inert(notice)}**", "")
     if warnings := (*data.analysis.warnings, *cautions(data)):
         yield from (*(f"- {inert(warning)}" for warning in warnings), "")
+    yield from (*(f"- {inert(line)}" for line in evidence_lines(data)), "")
     yield from _deployment(data)
     for finding in data.analysis.findings:
         yield from _finding(data, finding)
@@ -59,7 +61,7 @@ def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[str]:
     yield from (inert(facts.scenario_line(data.scenario(finding.scenario), finding)), "")
     rows = [
         (
-            ("★ " if row.best else "") + row.variant_id + (f" ({row.caution})" if row.caution else ""),
+            ("★ " if row.best else "") + row.variant_id + _aside((*row.notes, row.caution)),
             *map(str, (row.rate, row.p95)),
             row.memory.text,
             row.cpu.text,
@@ -91,6 +93,11 @@ def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[str]:
     doubts = tables.warnings(finding)
     if doubts:
         yield from (*(f"- {inert(doubt)}" for doubt in doubts), "")
+
+
+def _aside(remarks: Sequence[str]) -> str:
+    said = "; ".join(filter(None, remarks))
+    return f" ({said})" if said else ""
 
 
 def _limits(data: ReportData, finding: ScenarioFinding) -> Iterator[str]:

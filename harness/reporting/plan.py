@@ -17,11 +17,13 @@ from harness.model import (
     common_rate_name,
 )
 from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS, GENERATOR_ARGV, processes
+from harness.planning.example import EXAMPLE
 from harness.planning.placeholders import filled
 from harness.planning.plan import cells_of, estimate
 from harness.planning.recipes import RECIPES
 from harness.planning.remaining import extra_blocks
 from harness.reporting.wording import at_most, percent, plain
+from harness.target import Target
 
 FREE_PORT = "FREE_PORT"
 """Stands for a port that is only known once the server starts."""
@@ -45,11 +47,11 @@ def _variants(matrix: Matrix) -> Iterator[str]:
     yield f"(in containers; without an engine the port is a free one instead of {CONTAINER_PORT})"
     for variant in matrix.variants:
         yield f"  {variant.id}"
-        if caution := RECIPES[variant.recipe].caution:
+        if (recipe := RECIPES.get(variant.recipe)) and (caution := recipe.caution):
             yield f"    caution      {caution}"
         yield f"    workers      {_workers(variant)}"
         yield f"    limits       {_limits(variant, matrix.server_cpus)}"
-        yield from _processes(variant)
+        yield from _processes(variant, matrix.target or EXAMPLE)
 
 
 def _workers(variant: Variant) -> str:
@@ -63,8 +65,8 @@ def _limits(variant: Variant, cpus: Iterable[int]) -> str:
     return f"{_listed(cpus)}, {quota}, {memory}, network {variant.network}"
 
 
-def _processes(variant: Variant) -> Iterator[str]:
-    found = processes(variant)
+def _processes(variant: Variant, target: Target) -> Iterator[str]:
+    found = processes(variant, target, target.env)
     in_containers = variant.network != "host"
     ports = [CONTAINER_PORT + n if in_containers else f"{FREE_PORT}{n or ''}" for n in range(len(found))]
 

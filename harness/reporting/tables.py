@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.analysis.doubts import usable_cpus
-from harness.analysis.metrics import CAPACITY, CAPACITY_PER_GIB, RATES, THROUGHPUT
+from harness.analysis.metrics import CAPACITY, CAPACITY_PER_GIB, MEMORY_GROWTH, RATES, THROUGHPUT
 from harness.findings import CellSummary, Comparison, ScenarioFinding, Verdict
 from harness.model import Validity
 from harness.reporting.cautions import caution_of
 from harness.reporting.data import ReportData
-from harness.reporting.wording import ABSENT, Estimate, estimate, percent, plain, quantity, ratio
+from harness.reporting.evidence import not_checked, worker_changes
+from harness.reporting.wording import ABSENT, Estimate, estimate, number, percent, plain, quantity, ratio
 
 BASELINE, TWIN, NOT_COMPARED = "baseline", "A/A twin", "not compared"
 NOT_MEASURED, CANNOT_SERVE = "not measured", "cannot serve this app"
@@ -40,6 +41,8 @@ class VerdictRow:
     recommended: str
     """"recommended", "recommended here" when there is no one variant for all scenarios, or nothing."""
     trials: str
+    notes: tuple[str, ...]
+    """What else to know: rules not checked, requests refused, workers replaced, memory growth."""
     caution: str
     """A word or two of warning about the recipe ("deprecated"), or nothing; `cautions.py` says it all."""
 
@@ -114,8 +117,22 @@ def _row(data: ReportData, finding: ScenarioFinding, cell: CellSummary) -> Verdi
         best=cell.variant_id in finding.best_set,
         recommended=_recommended(data, finding, cell.variant_id),
         trials=f"{cell.valid}/{cell.trials}{', stopped early' if cell.stopped_early else ''}",
+        notes=tuple(plain(note) for note in _notes(data, cell)),
         caution=caution_of(data, cell.variant_id).partition(":")[0],
     )
+
+
+def _notes(data: ReportData, cell: CellSummary) -> Iterator[str]:
+    if unchecked := not_checked(data, cell.variant_id):
+        yield unchecked
+    if changes := worker_changes(data, cell.variant_id):
+        yield changes
+    refused = cell.metrics.get("refused")
+    if refused is not None and refused.center > 0:
+        yield f"refused (503): {number(refused.center)} requests a trial"
+    growth = cell.metrics.get(MEMORY_GROWTH)
+    if growth is not None and growth.lo is not None and growth.lo > 0:
+        yield f"memory growth: {estimate(growth)} MiB per 1,000 requests"
 
 
 def limit_headings(finding: ScenarioFinding) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from harness.findings import ScenarioFinding
 from harness.reporting import facts, run_tables, tables
 from harness.reporting.cautions import cautions
 from harness.reporting.data import ReportData
+from harness.reporting.evidence import evidence_lines
 from harness.reporting.wording import ABSENT, Estimate, plain
 
 SHOWN_INVALID = 10
@@ -46,6 +47,8 @@ def _parts(data: ReportData) -> Iterator[RenderableType]:
         yield Text(f"! {plain(warning)}", style="yellow")
     for caution in cautions(data):
         yield Text(f"! {caution}", style="yellow")
+    for line in evidence_lines(data):
+        yield Text(plain(line), style="dim")
     yield from _deployment(data)
     for finding in data.analysis.findings:
         yield from _finding(data, finding)
@@ -111,6 +114,8 @@ def _name(row: tables.VerdictRow) -> Text:
     """Recipe above, levels below: together they are the variant's id."""
     recipe, _, levels = row.variant_id.partition(".")
     name = Text(recipe, style="bold" if row.best else "").append(f"\n.{levels}" if levels else "")
+    for note in row.notes:
+        name.append(f"\n{note}", style="dim")
     return name.append(f"\n{row.caution}" if row.caution else "", style="yellow")
 
 

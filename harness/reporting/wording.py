@@ -60,6 +60,7 @@ QUANTITIES = {
         Quantity(metric="latency_p99_s", label="p99 latency", unit="ms", scale=1e3),
         Quantity(metric="working_set_peak_bytes", label="peak working set", unit="MiB", scale=1 / 2**20),
         Quantity(metric="cpu_ms_per_request", label="CPU per request", unit="ms"),
+        Quantity(metric="memory_growth_mib_per_1000", label="memory growth", unit="MiB per 1,000 requests"),
         Quantity(metric="cpu_cores", label="CPU used", unit="cores"),
     )
 }

@@ -14,6 +14,7 @@ from harness.adapters.host import cpu_split
 from harness.adapters.proc import running_under
 from harness.deployment import DeploymentSpec, MemorySnapshot
 from harness.errors import TrialError
+from harness.execution.calibration import CEILING
 from harness.execution.ports import Deployment
 from harness.execution.trial import Bench, TrialOutcome, run_trial
 from harness.model import (
@@ -29,7 +30,7 @@ from harness.model import (
     Validity,
     Variant,
 )
-from harness.planning.commands import GENERATOR_ARGV, server_env
+from harness.planning.commands import GENERATOR_ARGV, inside_env
 from harness.planning.placeholders import PORT
 from harness.planning.plan import cells_of, plan_blocks
 
@@ -148,7 +149,13 @@ class Rig:
         """What a server holds once all its workers are up. Raises TrialError."""
         with self.bench.engine.running(self._spec(server.variant, server)) as deployment:
             with self.bench.generators.attached(deployment) as generator:
-                generator.wait_ready(workers=server.workers, timeout_s=self.bench.ready_timeout_s)
+                generator.wait_ready(
+                    workers=server.workers,
+                    timeout_s=self.bench.ready_timeout_s,
+                    scenario=CEILING,
+                    ready=self.bench.target.ready,
+                    inside=True,
+                )
             return _snapshot(deployment)
 
     def hog(self, cpus: tuple[int, ...], *, seconds: float) -> AbstractContextManager[Deployment]:
@@ -174,7 +181,7 @@ class Rig:
             name=variant.id,
             image=self._image,
             argv=("python", "-m", f"oracles.{server.module}", "--port", PORT, *server.arguments),
-            env=server_env(variant),
+            env=inside_env(variant),
             cpus=self.bench.server_cpus,
         )
 

@@ -1,8 +1,8 @@
 """The load generator's process: one JSON message a line on stdin, answers on stdout.
 
-Start it with `python -m scenarios.loadkit.agent`. It tells its versions, then answers `ready`, `probe`,
-`verify`, `drive` and `exit` in turn; `drive` reports progress meanwhile. The end of stdin ends the process
-at once, in mid-load too: nobody is left who wants the figures.
+Start it with `python -m scenarios.loadkit.agent`. It tells its versions, then answers `workload`, `ready`,
+`probe`, `verify`, `prepare`, `drive` and `exit` in turn; `drive` reports progress meanwhile. The end of
+stdin ends the process at once, in mid-load too: nobody is left who wants the figures.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gevent.queue import Queue
 
 from scenarios.loadkit.errors import AgentError, BadRequest
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 Write = Callable[[Mapping[str, Any]], None]
 

@@ -8,6 +8,8 @@ import gevent
 
 from scenarios.loadkit.client import SendOnceClient
 from scenarios.loadkit.errors import WrongResponse
+from scenarios.loadkit.prepare import whole
+from scenarios.loadkit.request import NO_VALUES
 from scenarios.loadkit.session import Session
 from scenarios.loadkit.user import LeanUser
 
@@ -24,12 +26,12 @@ def _keep_sending(session: Session, user: type[LeanUser]) -> None:
     """
     if user.beside is None:
         return
-    client = SendOnceClient.to(user.host, timeout_s=user.request_timeout_s)
-    data = client.request_head(user.beside.path) + b"\r\n"
+    client = SendOnceClient.to(str(user.host), timeout_s=user.request_timeout_s)
+    data = whole(user.beside, client, NO_VALUES)
     gevent.sleep(max(0.0, session.window.start_s - monotonic()))
     try:
         while monotonic() < session.window.end_s:
-            problem = user.beside.problem(client.fetch(data), user.variant_id)
+            problem = user.beside.problem(client.fetch(data, bodyless=user.beside.bodyless))
             if problem:
                 raise WrongResponse(f"beside the load: {problem}")
     finally:

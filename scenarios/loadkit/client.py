@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
 from time import monotonic
 from typing import Any
 
 from gevent.ssl import SSLCertVerificationError, SSLContext, TLSVersion, create_default_context
 from geventhttpclient import HTTPClient
-from geventhttpclient._parser import HTTPParseError, HTTPResponseParser
-from geventhttpclient.response import HTTPConnectionClosed, HTTPResponse
+from geventhttpclient._parser import HTTPParseError
 
-from scenarios.loadkit.errors import WrongResponse
-
-OK = 200
-TIMED_OUT, DISCONNECTED, WRONG_BODY = -1, -2, -3
-"""Outcomes without a right answer; any other value is the HTTP status received."""
+from scenarios.loadkit.answer import DISCONNECTED, TIMED_OUT, Answer, HeadParser, Parser, whole_answer
+from scenarios.loadkit.errors import BadRequest, Untrusted, WrongResponse
 
 READ_BYTES = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One whole HTTP answer, or how it failed to come (`status` < 0)."""
-
-    status: int
-    body: bytes
-    variant_id: str | None
-
-    def __str__(self) -> str:
-        failures = {TIMED_OUT: "no answer in time", DISCONNECTED: "connection refused or broken"}
-        return failures.get(self.status, f"status {self.status}")
-
-
-class StatusOnly(HTTPResponseParser):
-    """Parses a response to its end and keeps nothing of it but the status."""
-
-    message_complete = False
-
-    def _on_message_complete(self) -> None:
-        self.message_complete = True
-
-    def _skip(self, *_: Any) -> None:
-        """The C parser requires every callback."""
-
-    _on_message_begin = _on_headers_complete = _on_status = _skip
-    _on_header_field = _on_header_value = _on_body = _skip
 
 
 @cache
@@ -84,9 +51,17 @@ class SendOnceClient(HTTPClient):
         assert isinstance(client, cls)
         return client
 
-    def request_head(self, path: str, headers: Iterable[tuple[str, str]] = ()) -> bytes:
-        """The bytes of a GET request, without the blank line that ends it."""
-        return self._build_request("GET", path, headers=dict(headers)).removesuffix("\r\n").encode("latin-1")
+    def header_lines(self, headers: Mapping[str, str]) -> bytes:
+        """The headers that every request has, and these, which win. Raises BadRequest."""
+        try:
+            head = self._build_request("GET", "/", headers=headers)
+        except ValueError as error:
+            raise BadRequest(f"headers that HTTP does not allow: {error}") from error
+        return head.partition("\r\n")[2].removesuffix("\r\n").encode("latin-1")
+
+    def ask(self, path: str) -> Answer:
+        """The answer to a GET request without anything special."""
+        return self.fetch(b"GET %b HTTP/1.1\r\n%b\r\n" % (path.encode("ascii"), self.header_lines({})))
 
     def agreed_tls(self) -> str | None:
         """Protocol and cipher of a connection, or None without TLS.
@@ -106,64 +81,75 @@ class SendOnceClient(HTTPClient):
         finally:
             self._connection_pool.return_socket(sock)
 
-    def send(self, request: bytes) -> int:
-        """HTTP status of the answer, TIMED_OUT or DISCONNECTED."""
-        return self._exchange(request, StatusOnly())
+    def fetch(self, request: bytes, *, bodyless: bool = False) -> Answer:
+        """The whole answer; `bodyless` for HEAD."""
+        return whole_answer(self.exchange(request, bodyless=bodyless))
 
-    def fetch(self, request: bytes) -> Answer:
-        """Like `send`, and keeps the body and the x-variant-id header."""
-        response = HTTPResponse()
-        status = self._exchange(request, response)
-        variant_id = response.get("x-variant-id")
-        return Answer(status, bytes(response._body_buffer), None if variant_id is None else str(variant_id))
-
-    def _exchange(self, request: bytes, response: StatusOnly | HTTPResponse) -> int:
+    def exchange(self, request: bytes, *, bodyless: bool = False) -> Parser:
         """Write once, read one whole answer, within the time-out once connected.
 
-        Raises WrongResponse when the server's certificate is not trusted.
+        Its status is TIMED_OUT or DISCONNECTED where none came. Raises Untrusted.
         """
-        pool = self._connection_pool
+        pool, response = self._connection_pool, HeadParser() if bodyless else Parser()
         try:
             sock = pool.get_socket()
         except TimeoutError:
-            return TIMED_OUT
+            response.status = TIMED_OUT
+            return response
         except SSLCertVerificationError as error:
-            raise WrongResponse(
+            raise Untrusted(
                 f"{self.host}:{self.port} has a certificate that is not trusted ({error.verify_message}): "
                 f"set SSL_CERT_FILE to the file of one that is"
             ) from error
         except OSError:
-            return DISCONNECTED
+            response.status = DISCONNECTED
+            return response
         reusable = False
         try:
-            sock.sendall(request)
-            _read(sock, response)
-            reusable = response.should_keep_alive()
-            return response.get_code()
+            written = _write(sock, request)
+            reusable = _read(sock, response) and written and response.should_keep_alive()
         except TimeoutError:
-            return TIMED_OUT
+            response.complete, response.status = False, TIMED_OUT
         except (OSError, HTTPParseError):
-            return DISCONNECTED
+            response.complete, response.status = False, DISCONNECTED
         finally:
             if reusable:
                 pool.return_socket(sock)
             else:
                 pool.release_socket(sock)
+        return response
 
 
-def _read(sock: Any, response: StatusOnly | HTTPResponse) -> None:
+def _write(sock: Any, request: bytes) -> bool:
+    """False where the server would not have all of it: it may have answered all the same, as with 413."""
+    try:
+        sock.sendall(request)
+    except ConnectionError:
+        return False
+    return True
+
+
+def _read(sock: Any, response: Parser) -> bool:
+    """Until the end of the answer. False where more came than that, or the connection's end ended it."""
     timeout_s = sock.gettimeout()
     deadline_s = monotonic() + timeout_s
     while True:
         data = sock.recv(READ_BYTES)
-        if not data:
-            raise HTTPConnectionClosed("the server closed the connection before the end of its answer")
-        response.feed(data)
-        if response.message_complete:
+        response.received.append(data)
+        try:
+            response.feed(data)
+        except HTTPParseError:
+            if response.complete:
+                return False
+            raise
+        if response.complete:
             break
+        if not data:
+            raise HTTPParseError("the server closed the connection before the end of its answer")
         # A socket's time-out starts anew with every byte: a trickling server would never meet it.
         remaining_s = deadline_s - monotonic()
         if remaining_s <= 0:
             raise TimeoutError
         sock.settimeout(remaining_s)
     sock.settimeout(timeout_s)
+    return bool(data)

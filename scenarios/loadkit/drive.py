@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from time import monotonic, process_time
 
@@ -18,24 +17,16 @@ from scenarios.loadkit import arrivals
 from scenarios.loadkit.beside import neighbour
 from scenarios.loadkit.closed import closed_loop
 from scenarios.loadkit.open import MAX_IN_FLIGHT, open_loop
-from scenarios.loadkit.recorder import Recorder, Totals
-from scenarios.loadkit.session import Session, Window
+from scenarios.loadkit.prepare import Outgoing
+from scenarios.loadkit.recorder import Recorder
+from scenarios.loadkit.result import LoadResult, Progress
+from scenarios.loadkit.session import Session
 from scenarios.loadkit.spec import ClosedLoad, DriveSpec
 from scenarios.loadkit.user import LeanUser
+from scenarios.loadkit.window import Window
 
 LEAD_S = 0.1
 """From now to the first request: time to make the schedule and the users, so that no arrival starts late."""
-
-Progress = Callable[[Mapping[str, float]], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadResult:
-    """Totals of the whole run, warm-up included, and the raw values of its measured window."""
-
-    window: Window
-    totals: Totals
-    arrays: Mapping[str, NDArray[np.float64] | NDArray[np.int16]]
 
 
 def drive(
@@ -43,21 +34,20 @@ def drive(
     spec: DriveSpec,
     *,
     base_url: str,
-    variant_id: str | None,
+    mixes: Sequence[list[Outgoing]],
     progress: Progress,
 ) -> LoadResult:
-    """Run one load to its end: at most warm-up + window + drain after its start."""
+    """Run one load to its end: at most warm-up + window + drain after its start. One client for each mix."""
     with _no_gc_pauses():
-        window = _window(spec, now_s=monotonic())
+        window = window_of(spec, now_s=monotonic())
         session = Session(_recorder(spec, window), window, first_id=spec.id_base + 1)
-        user_class = _driven(scenario, spec, session, base_url=base_url, variant_id=variant_id)
-        users = spec.load.clients if isinstance(spec.load, ClosedLoad) else 1
+        user_class = _driven(scenario, spec, session, base_url=base_url, mixes=iter(mixes))
         runner = Environment(user_classes=[user_class], catch_exceptions=False).create_local_runner()
         try:
             # Not runner.start(): it ramps up at a spawn rate, and the whole load has to stand at once.
-            runner.spawn_users({user_class.__name__: users})
+            runner.spawn_users({user_class.__name__: len(mixes)})
             beside = neighbour(session, user_class)
-            cpu_share = _watch(window, session.recorder, progress)
+            cpu_share = watch(window, session.recorder, progress)
             runner.user_greenlets.join(timeout=max(0.0, window.deadline_s - monotonic()))
             beside.get()
         finally:
@@ -72,7 +62,7 @@ def drive(
     )
 
 
-def _window(spec: DriveSpec, *, now_s: float) -> Window:
+def window_of(spec: DriveSpec, *, now_s: float) -> Window:
     start_s = max(now_s + LEAD_S, spec.start_at_s or 0.0)
     end_s = start_s + spec.warmup_s + spec.measure_s
     return Window(
@@ -92,7 +82,12 @@ def _recorder(spec: DriveSpec, window: Window) -> Recorder:
 
 
 def _driven(
-    scenario: type[LeanUser], spec: DriveSpec, session: Session, *, base_url: str, variant_id: str | None
+    scenario: type[LeanUser],
+    spec: DriveSpec,
+    session: Session,
+    *,
+    base_url: str,
+    mixes: Iterator[list[Outgoing]],
 ) -> type[LeanUser]:
     """The scenario's user with a loop in place of its task."""
     closed = isinstance(spec.load, ClosedLoad)
@@ -100,8 +95,7 @@ def _driven(
         "host": base_url,
         "request_timeout_s": spec.request_timeout_s,
         "connections": 1 if closed else MAX_IN_FLIGHT,
-        "seed": spec.seed,
-        "variant_id": variant_id,
+        "mixes": mixes,
     }
     driven: type[LeanUser] = type(scenario.__name__, (scenario,), attributes)
     # Set afterwards: Locust's metaclass would add the loop to the inherited task, not replace it.
@@ -109,7 +103,7 @@ def _driven(
     return driven
 
 
-def _watch(window: Window, recorder: Recorder, progress: Progress) -> NDArray[np.float64]:
+def watch(window: Window, recorder: Recorder, progress: Progress) -> NDArray[np.float64]:
     """Report about once a second until the window ends; CPU seconds per second of it, shape (seconds,)."""
     shares: list[float] = []
     answered, at_s, cpu_s = 0, window.start_s, process_time()

@@ -31,3 +31,7 @@ class WrongResponse(AgentError):
     """The server answered, but not what the scenario expects."""
 
     kind = "WrongResponse"
+
+
+class Untrusted(WrongResponse):
+    """The server's certificate is not one of those trusted; waiting does not help."""

@@ -4,48 +4,66 @@ from __future__ import annotations
 
 import json
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 import gevent
 
-from scenarios.loadkit.client import OK, Answer, SendOnceClient
+from scenarios.loadkit.answer import DISCONNECTED, OK, Answer
+from scenarios.loadkit.client import SendOnceClient
 from scenarios.loadkit.errors import CannotServe, NotReady, WrongResponse
+from scenarios.loadkit.listening import refused_hint
 
+PROBE_PATH = "/.harness/probe"
 POLL_S = 0.02
 PROBE_TIMEOUT_S = 2.0
+FIRST_ANSWER_S = 30.0
+"""For the workload's first request, which may be a slow one."""
 INTERNAL_ERROR = 500
-BREAKS_FOR_S = 2.0
+BREAKS_FOR_S = 5.0
 
 
-def wait_ready(base_url: str, *, workers: int, timeout_s: float) -> dict[str, Any]:
-    """The probe's report, once /health/ready gives 200 and the probe lists `workers` workers.
+class _Workload(Protocol):
+    def first_problem(self, base_url: str, *, timeout_s: float) -> str | None: ...
 
-    A worker tells of itself before its server listens. Behind a proxy, which may pass the next request to
-    any of them, there must be as many probes in a row as workers.
 
-    Raises NotReady, saying what was still missing; CannotServe for a server that has only broken on
-    requests for a while. (The app itself says 503 while it is not ready.)
+def wait_ready(
+    base_url: str,
+    *,
+    ready: str | None,
+    workload: _Workload | None,
+    workers: int | None,
+    timeout_s: float,
+) -> dict[str, Any]:
+    """Wait until the server can serve; the probe's report, or {} for a black box (`workers` is None).
+
+    It can serve once `ready` gives 2xx or, without one, the workload's first request is answered as
+    expected; and once the probe lists `workers` workers. A worker tells of itself before its server listens.
+    Behind a proxy, which may pass the next request to any of them, there must be as many probes in a row as
+    workers.
+
+    Raises NotReady, saying what was still missing; CannotServe for a server whose `ready` has only been
+    answered with status 500 for a while. (An app that is not ready says 503.)
     """
     deadline_s = monotonic() + timeout_s
     breaks_since_s: float | None = None
     while True:
         now_s = monotonic()
-        patience_s = min(PROBE_TIMEOUT_S, max(POLL_S, deadline_s - now_s))
-        ready = _get(base_url, "/health/ready", patience_s)
-        missing, report = _look(ready, base_url, workers, timeout_s=patience_s)
-        if report is not None:
-            return report
-        if ready.status != INTERNAL_ERROR:
+        missing, breaks = _look(base_url, ready, workload, left_s=max(POLL_S, deadline_s - now_s))
+        if not missing:
+            missing, report = _inside(base_url, workers, timeout_s=max(POLL_S, deadline_s - monotonic()))
+            if report is not None:
+                return report
+        if not breaks:
             breaks_since_s = None
         elif breaks_since_s is None:
             breaks_since_s = now_s
         elif now_s - breaks_since_s >= BREAKS_FOR_S:
             raise CannotServe(
-                f"cannot serve this app: for {BREAKS_FOR_S:g} s every GET /health/ready was answered with "
+                f"cannot serve this app: for {BREAKS_FOR_S:g} s every GET {ready} was answered with "
                 f"status {INTERNAL_ERROR}"
             )
         if monotonic() >= deadline_s:
-            raise NotReady(f"{base_url} not ready within {timeout_s:g} s: {missing}")
+            raise NotReady(f"{base_url} not ready within {timeout_s:g} s: {_explained(missing, base_url)}")
         gevent.sleep(POLL_S)
 
 
@@ -56,9 +74,9 @@ def probe(base_url: str, *, timeout_s: float = PROBE_TIMEOUT_S) -> dict[str, Any
     """
     client = SendOnceClient.to(base_url, timeout_s=timeout_s)
     try:
-        answer = client.fetch(client.request_head("/probe") + b"\r\n")
+        answer = client.ask(PROBE_PATH)
         if answer.status != OK:
-            raise WrongResponse(f"GET /probe: {answer} instead of status {OK}")
+            raise WrongResponse(f"GET {PROBE_PATH}: {answer} instead of status {OK}")
         return {**_report(answer), "tls": client.agreed_tls()}
     finally:
         client.close()
@@ -67,35 +85,50 @@ def probe(base_url: str, *, timeout_s: float = PROBE_TIMEOUT_S) -> dict[str, Any
 def _report(answer: Answer) -> dict[str, Any]:
     try:
         report = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         report = None
     if not isinstance(report, dict) or not isinstance(report.get("workers"), list):
-        raise WrongResponse(f"GET /probe: no list of workers in {answer.body[:200]!r}")
+        raise WrongResponse(f"GET {PROBE_PATH}: no list of workers in {answer.body[:200]!r}")
     return report
 
 
-def _look(
-    ready: Answer, base_url: str, workers: int, *, timeout_s: float
-) -> tuple[str, dict[str, Any] | None]:
-    """What is still missing, or the report."""
-    if ready.status != OK:
-        return f"GET /health/ready: {ready}", None
+def _look(base_url: str, ready: str | None, workload: _Workload | None, *, left_s: float) -> tuple[str, bool]:
+    """What the server still misses to serve, and whether it only breaks."""
+    if ready is None:
+        assert workload is not None
+        return workload.first_problem(base_url, timeout_s=min(FIRST_ANSWER_S, left_s)) or "", False
+    client = SendOnceClient.to(base_url, timeout_s=min(PROBE_TIMEOUT_S, left_s))
     try:
-        report = probe(base_url, timeout_s=timeout_s)
+        answer = client.ask(ready)
+    finally:
+        client.close()
+    if 200 <= answer.status < 300:
+        return "", False
+    to = f" to {answer.header('location')}" if 300 <= answer.status < 400 else ""
+    return f"GET {ready}: {answer}{to}", answer.status == INTERNAL_ERROR
+
+
+def _inside(base_url: str, workers: int | None, *, timeout_s: float) -> tuple[str, dict[str, Any] | None]:
+    """What is still missing, or the report."""
+    if workers is None:
+        return "", {}
+    patience_s = min(PROBE_TIMEOUT_S, timeout_s)
+    try:
+        report = probe(base_url, timeout_s=patience_s)
         seen = len(report["workers"])
         if seen < workers:
             return f"{seen} of {workers} workers seen", None
         # A proxy takes the next server for each new connection, and says 502 for one that does not listen.
         for _ in range(seen if report.get("front") else 0):
-            probe(base_url, timeout_s=timeout_s)
+            probe(base_url, timeout_s=patience_s)
     except WrongResponse as error:
         return str(error), None
     return "", report
 
 
-def _get(base_url: str, path: str, timeout_s: float) -> Answer:
-    client = SendOnceClient.to(base_url, timeout_s=timeout_s)
-    try:
-        return client.fetch(client.request_head(path) + b"\r\n")
-    finally:
-        client.close()
+def _explained(missing: str, base_url: str) -> str:
+    """With the sockets that listen, where no connection could be had."""
+    if not missing.endswith(str(Answer(DISCONNECTED))):
+        return missing
+    hint = refused_hint(base_url)
+    return f"{missing}; {hint}" if hint else missing

@@ -10,10 +10,14 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.loadkit.client import DISCONNECTED, OK, TIMED_OUT, WRONG_BODY
+from scenarios.loadkit.answer import DISCONNECTED, RIGHT, TIMED_OUT, WRONG_BODY
 
-DROPPED, UNDRAINED = -4, -5
-"""Never sent; sent, and still unanswered when the run ended."""
+DROPPED, UNDRAINED, RAISED = -4, -5, -6
+"""Never sent; sent, and still unanswered when the run ended; no request, but a task of a Locust file that
+raised an exception."""
+
+_BROKEN = (DISCONNECTED, RAISED)
+_UNANSWERED = frozenset({TIMED_OUT, *_BROKEN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,9 @@ class Totals:
     id_xor: int
     in_flight_s: float
     """Sum of the times from send to answer of these requests."""
+    exchanges: int | None = None
+    """Answered HTTP exchanges, where these are not the requests one by one; the ids are theirs."""
+    exchanges_sent: int | None = None
 
 
 class Recorder:
@@ -64,7 +71,7 @@ class Recorder:
     def finish(self, slot: int, now_s: float, status: int) -> None:
         """The request ended. `finished_s` stays NaN where no whole answer came back."""
         self.status[slot] = status
-        if status != TIMED_OUT and status != DISCONNECTED:
+        if status not in _UNANSWERED:
             self.finished_s[slot] = now_s
             self.answered += 1
 
@@ -74,11 +81,13 @@ class Recorder:
         answered = (status > 0) | (status == WRONG_BODY)
         ids = np.uint64(first_id) + np.flatnonzero(answered).astype(np.uint64)
         latencies_s = np.array(self.finished_s) - np.array(self.sent_s)
-        counts = {code: int(np.count_nonzero(status == code)) for code in (OK, TIMED_OUT, DROPPED, UNDRAINED)}
+        counts = {
+            code: int(np.count_nonzero(status == code)) for code in (RIGHT, TIMED_OUT, DROPPED, UNDRAINED)
+        }
         return Totals(
             scheduled=len(status),
-            ok=counts[OK],
-            failed=int(np.count_nonzero((answered & (status != OK)) | (status == DISCONNECTED))),
+            ok=counts[RIGHT],
+            failed=int(np.count_nonzero((answered & (status != RIGHT)) | np.isin(status, _BROKEN))),
             timed_out=counts[TIMED_OUT],
             dropped=counts[DROPPED],
             undrained=counts[UNDRAINED],

@@ -3,34 +3,63 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from scenarios.loadkit.client import OK, Answer
+from scenarios.loadkit.answer import OK, Answer
+from scenarios.loadkit.body import Body, Raw
+from scenarios.loadkit.expectation import Expected, quoted, status_problem
+from scenarios.loadkit.template import Values, fill_path
+
+NO_VALUES: Values = {}
+NO_BODY = Raw(b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One kind of GET request. Every scenario expects status 200."""
+    """One kind of request. Texts in it may hold variables."""
 
     path: str
-    expect: bytes | Callable[[bytes], bool]
-    """The exact body, or a check of it."""
+    expect: bytes | Callable[[bytes], bool] | Expected
+    """The exact body, or a check of it, both with status 200; or all that an answer must be."""
+    method: str = "GET"
     weight: int = 1
     headers: tuple[tuple[str, str], ...] = ()
-    """Sent beside those that every request has."""
+    """Sent beside those that every request has, and instead of them."""
+    body: Body = NO_BODY
+    rows: tuple[Values, ...] = ()
+    """Variables, taken in turn, from the start again."""
+    keep: Mapping[str, str] = field(default_factory=dict)
+    """Of steps before: variable to "json:a.b.0.c", "header:NAME" or "cookie:NAME"."""
+    name: str = ""
+    """Without what may not be shown, such as a secret in the path; empty: method and path."""
 
-    def problem(self, answer: Answer, variant_id: str | None) -> str | None:
-        """What is wrong with the answer in a sentence, or None. Without a variant_id any variant will do."""
-        if answer.status != OK:
-            return f"GET {self.path}: {answer} instead of status {OK}"
+    @property
+    def label(self) -> str:
+        return self.name or f"{self.method} {self.path}"
+
+    @property
+    def bodyless(self) -> bool:
+        """No answer to it has a body."""
+        return self.method == "HEAD"
+
+    @property
+    def status(self) -> int:
+        return self.expect.status if isinstance(self.expect, Expected) else OK
+
+    def problem(self, answer: Answer, values: Values = NO_VALUES) -> str | None:
+        """What is wrong with the answer in a sentence, or None."""
+        if answer.status < 0:
+            return f"{self.label}: {answer}"
+        if answer.status != self.status:
+            return status_problem(self.label, fill_path(self.path, values), answer, self.status)
+        if isinstance(self.expect, Expected):
+            expect = self.expect.filled(values) if values else self.expect
+            found = expect.problem(answer)
+            return f"{self.label}: {found}" if found else None
         right = self.expect(answer.body) if callable(self.expect) else answer.body == self.expect
-        if not right:
-            return f"GET {self.path}: unexpected body {answer.body[:200]!r} ({len(answer.body)} bytes)"
-        if variant_id is not None and answer.variant_id != variant_id:
-            return f"GET {self.path}: answered by variant {answer.variant_id!r} instead of {variant_id!r}"
-        return None
+        return None if right else f"{self.label}: unexpected body {quoted(answer.body)}"
 
 
 def json_body(build: Callable[[], Any]) -> Callable[[bytes], bool]:
@@ -42,7 +71,7 @@ def json_body(build: Callable[[], Any]) -> Callable[[bytes], bool]:
             expected.append(build())
         try:
             return bool(json.loads(body) == expected[0])
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
 
     return check

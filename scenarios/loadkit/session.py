@@ -6,17 +6,8 @@ from dataclasses import dataclass
 from time import monotonic
 
 from scenarios.loadkit.recorder import Recorder
-from scenarios.loadkit.user import CHECK_EVERY, LeanUser
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """CLOCK_MONOTONIC seconds: warm-up from start_s, measurement in [measure_s, end_s), then drain."""
-
-    start_s: float
-    measure_s: float
-    end_s: float
-    deadline_s: float
+from scenarios.loadkit.user import LeanUser
+from scenarios.loadkit.window import Window
 
 
 @dataclass(slots=True)
@@ -32,7 +23,7 @@ class Session:
     def attempt(self, user: LeanUser, slot: int) -> None:
         """Send the request of a slot that is marked as sent, and record how it ended."""
         try:
-            status = user.attempt(self.first_id + slot, checked=slot % CHECK_EVERY == 0)
+            status = user.attempt(self.first_id + slot)
         except Exception as fault:
             self.fault = fault
             raise

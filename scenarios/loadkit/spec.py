@@ -32,7 +32,6 @@ class OpenLoad:
 class DriveSpec:
     """One load: warm-up runs straight into the measured window."""
 
-    locustfile: str
     load: ClosedLoad | OpenLoad
     warmup_s: float
     measure_s: float
@@ -49,7 +48,6 @@ def drive_spec(message: Mapping[str, Any]) -> DriveSpec:
     """Read a `drive` message. Raises BadRequest naming the field."""
     fields = Fields(message, "drive")
     spec = DriveSpec(
-        locustfile=fields.text("locustfile"),
         load=_load(fields.mapping("load")),
         warmup_s=fields.number("warmup_s", 0, 3600),
         measure_s=fields.number("measure_s", 0.1, 3600),
@@ -110,6 +108,18 @@ class Fields:
         value = self.message.get(key)
         if not isinstance(value, dict):
             raise self._refusal(key, "an object")
+        return value
+
+    def flag(self, key: str) -> bool:
+        value = self.message.get(key)
+        if not isinstance(value, bool):
+            raise self._refusal(key, "true or false")
+        return value
+
+    def items(self, key: str) -> list[Any]:
+        value = self.message.get(key)
+        if not isinstance(value, list):
+            raise self._refusal(key, "a list")
         return value
 
     def _refusal(self, key: str, wanted: str) -> BadRequest:

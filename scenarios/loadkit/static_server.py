@@ -17,15 +17,12 @@ VARIANT_ID = "static"
 
 def response(body: bytes) -> bytes:
     """A whole keep-alive answer with status 200."""
-    head = (
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-        f"x-variant-id: {VARIANT_ID}\r\ncontent-length: {len(body)}\r\n\r\n"
-    )
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     return head.encode("ascii") + body
 
 
 class StaticServer(asyncio.Protocol):
-    """One connection. Counts what carries an x-request-id, like the app under test does."""
+    """One connection. Counts what carries an x-harness-id, like the app under test does."""
 
     requests = id_sum = id_xor = 0
     answer = response(b'{"message":"hello"}')
@@ -39,11 +36,11 @@ class StaticServer(asyncio.Protocol):
         *heads, self._pending = (self._pending + data).split(b"\r\n\r\n")
         for head in heads:
             self._count(head)
-            self._transport.write(self._probe() if head.startswith(b"GET /probe ") else self.answer)
+            self._transport.write(self._probe() if head.startswith(b"GET /.harness/probe ") else self.answer)
 
     @staticmethod
     def _count(head: bytes) -> None:
-        _, found, rest = head.partition(b"\r\nx-request-id: ")
+        _, found, rest = head.partition(b"\r\nx-harness-id: ")
         if found:
             request_id = int(rest.partition(b"\r\n")[0])
             StaticServer.requests += 1

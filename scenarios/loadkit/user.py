@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator, Sequence
 from itertools import count
 from time import perf_counter
 from typing import ClassVar
 
 from locust import User, task
 
-from scenarios.loadkit.client import OK, WRONG_BODY, SendOnceClient
+from scenarios.loadkit.before import kept_by_one
+from scenarios.loadkit.client import SendOnceClient
+from scenarios.loadkit.prepare import Budget, Outgoing, Prepared
 from scenarios.loadkit.request import Request
 
-CHECK_EVERY = 64
-"""Body and variant are checked on the first request and on every 64th: enough to see a server that starts
-to answer wrongly, and too few to slow the generator."""
-
 MIX_LENGTH = 4093
-"""A prime, so that the checked requests wander over the whole mix instead of meeting the same ones."""
+"""A prime, so that clients that take turns wander over the whole mix instead of meeting the same ones."""
 
 
-def mix(requests: tuple[Request, ...], *, seed: int) -> list[Request]:
+def mix(outgoing: Sequence[Outgoing], *, seed: int) -> list[Outgoing]:
     """A cycle of requests in proportion to their weights, in a seeded random order."""
-    weights = [request.weight for request in requests]
-    return random.Random(seed).choices(requests, weights, k=MIX_LENGTH)
+    weights = [each.checker.request.weight for each in outgoing]
+    return random.Random(seed).choices(outgoing, weights, k=MIX_LENGTH)
+
+
+def prepared(user: type[LeanUser] | LeanUser, client: SendOnceClient, budget: Budget) -> list[Prepared]:
+    """One for each kind of request of a user. Raises BadRequest."""
+    kept = frozenset(name for step in user.before for name in step.keep)
+    return [Prepared(request, client, kept=kept, budget=budget) for request in user.requests]
 
 
 class WrongAnswer(Exception):
@@ -39,13 +44,16 @@ class LeanUser(User):
 
     abstract = True
     requests: ClassVar[tuple[Request, ...]] = ()
+    before: ClassVar[tuple[Request, ...]] = ()
+    """Steps that each client takes once, before its first request; neither counted nor measured. In an open
+    loop there is one client, whatever the number of its connections."""
     beside: ClassVar[Request | None] = None
     """What a client beside the load sends over and over, neither counted nor measured: a neighbour whose
     effect on `requests` is to be seen. One for each generator process; none under plain Locust."""
     request_timeout_s: ClassVar[float] = 10.0
     connections: ClassVar[int] = 1
-    seed: ClassVar[int] = 1
-    variant_id: ClassVar[str | None] = None
+    mixes: ClassVar[Iterator[list[Outgoing]] | None] = None
+    """What each user sends in turn, made before the load; under plain Locust each user makes its own."""
     _ids = count(1)
 
     def __init__(self, environment: object) -> None:
@@ -55,33 +63,33 @@ class LeanUser(User):
         self.client = SendOnceClient.to(
             self.host, timeout_s=self.request_timeout_s, connections=self.connections
         )
-        heads = {
-            request: self.client.request_head(request.path, request.headers) + b"x-request-id: "
-            for request in self.requests
-        }
-        self._mix = [(heads[request], request) for request in mix(self.requests, seed=self.seed)]
+        self._mix = next(self.mixes) if self.mixes else self._own_mix()
 
-    def attempt(self, request_id: int, *, checked: bool) -> int:
-        """Send the request that is due under this id. HTTP status, TIMED_OUT, DISCONNECTED or WRONG_BODY."""
-        head, request = self._mix[request_id % MIX_LENGTH]
-        data = b"%b%d\r\n\r\n" % (head, request_id)
-        if not checked:
-            return self.client.send(data)
-        answer = self.client.fetch(data)
-        wrong = answer.status == OK and request.problem(answer, self.variant_id)
-        return WRONG_BODY if wrong else answer.status
+    def _own_mix(self) -> list[Outgoing]:
+        kept = kept_by_one(self.before, str(self.host), timeout_s=self.request_timeout_s)
+        budget = Budget()
+        return mix([each.outgoing(kept, budget) for each in prepared(self, self.client, budget)], seed=1)
+
+    def attempt(self, request_id: int) -> int:
+        """Send the request that is due under this id. RIGHT, HTTP status, or an outcome without an answer."""
+        outgoing = self._mix[request_id % MIX_LENGTH]
+        data, values = outgoing.next(request_id)
+        checker = outgoing.checker
+        return checker.outcome(self.client.exchange(data, bodyless=checker.bodyless), values)
 
     @task
     def report_one(self) -> None:
         """One request for Locust's own statistics, checked in full."""
         request_id = next(self._ids)
-        head, request = self._mix[request_id % MIX_LENGTH]
+        outgoing = self._mix[request_id % MIX_LENGTH]
+        data, values = outgoing.next(request_id)
+        request = outgoing.checker.request
         started_s = perf_counter()
-        answer = self.client.fetch(b"%b%d\r\n\r\n" % (head, request_id))
+        answer = self.client.fetch(data, bodyless=request.bodyless)
         elapsed_ms = (perf_counter() - started_s) * 1e3
-        problem = request.problem(answer, self.variant_id)
+        problem = request.problem(answer, values)
         self.environment.events.request.fire(
-            request_type="GET",
+            request_type=request.method,
             name=request.path,
             response_time=elapsed_ms,
             response_length=len(answer.body),

@@ -31,7 +31,7 @@ def test_replicas_share_the_load_and_nothing_else_gets_in(client: DockerClient, 
             bench.engine.running(deployment_spec(trial_of(REPLICAS), bench)) as deployment,
             bench.generators.attached(deployment) as generator,
         ):
-            generator.wait_ready(workers=2, timeout_s=60)
+            generator.wait_ready(workers=2, timeout_s=60, scenario=ITEMS, ready="/health/ready", inside=True)
             load = generator.drive(ITEMS, seed=1, progress=lambda _: None)
             facts = generator.probe()
             assert load.ok == load.scheduled == sum(worker.requests for worker in facts.workers)

@@ -8,6 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ import pytest
 
 from harness.adapters.load_process import AgentGenerator, ProcessLoadGenerator, server_facts
 from harness.adapters.process_engine import ProcessEngine
-from harness.deployment import DeploymentSpec
+from harness.deployment import DeploymentSpec, ServerFacts
 from harness.errors import CannotServe, GeneratorFailed, NotReady, WrongResponse
 from harness.model import ClosedLoad, OpenLoad, Scenario, Variant
 from harness.planning.commands import GENERATOR_ARGV, server_argv, server_env
+from harness.planning.example import EXAMPLE
+from harness.workload import RequestSpec
 from tests.measurement.test_load_shares import result
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -61,15 +64,24 @@ def drive_result(*intended_s: float, **totals: int) -> str:
 
 
 class ScriptedAgent:
-    """Greets, then gives one line after another; remembers what it was told and how long it was given."""
+    """Greets, then gives one line after another; remembers what it was told and how long it was given.
+
+    Workloads it takes as they are, and remembers them apart.
+    """
 
     def __init__(self, *lines: str) -> None:
-        self.lines = deque([ok({"agent": 1}), *lines])
+        self.lines = deque([ok({"agent": 2}), *lines])
         self.told: list[dict[str, Any]] = []
+        self.workloads: list[dict[str, Any]] = []
         self.given_s: list[float] = []
 
     def send(self, line: str) -> None:
-        self.told.append(json.loads(line))
+        message = json.loads(line)
+        if message["op"] == "workload":
+            self.workloads.append(message["workload"])
+            self.lines.appendleft(ok({"requests": len(message["workload"].get("requests", "1"))}))
+        else:
+            self.told.append(message)
 
     def receive(self, timeout_s: float) -> str:
         self.given_s.append(timeout_s)
@@ -95,21 +107,35 @@ class ScriptedEngine:
 
 
 @contextmanager
-def attached(*agents: ScriptedAgent) -> Iterator[AgentGenerator]:
+def attached(*agents: ScriptedAgent, **workload: Mapping[str, Any]) -> Iterator[AgentGenerator]:
     engine = ScriptedEngine(*agents)
     cpus = tuple(range(len(agents)))
-    with ProcessLoadGenerator(engine, image="img", cpus=cpus).attached(engine) as generator:
+    with ProcessLoadGenerator(engine, image="img", cpus=cpus, **workload).attached(engine) as generator:
         assert engine.started == [("img", GENERATOR_ARGV, (cpu,)) for cpu in cpus]
         yield generator
+
+
+def wait_ready(generator: AgentGenerator, *, workers: int = 1, timeout_s: float = 20.0) -> ServerFacts | None:
+    return generator.wait_ready(
+        workers=workers, timeout_s=timeout_s, scenario=SCENARIO, ready="/health/ready", inside=True
+    )
 
 
 def test_ready_asks_for_all_workers_and_tells_the_facts() -> None:
     agent = ScriptedAgent(ok(FACTS))
     with attached(agent) as generator:
-        facts = generator.wait_ready(workers=2, timeout_s=20.0)
+        facts = wait_ready(generator, workers=2)
     assert agent.told == [
-        {"op": "ready", "base_url": ScriptedEngine.base_url, "workers": 2, "timeout_s": 20.0}
+        {
+            "op": "ready",
+            "base_url": ScriptedEngine.base_url,
+            "workers": 2,
+            "timeout_s": 20.0,
+            "ready": "/health/ready",
+            "inside": True,
+        }
     ]
+    assert facts is not None
     assert (facts.variant_id, facts.keep_alive_s, facts.cpus.quota) == ("tiny.w1", None, 1.0)
     assert facts.workers[0].id_sum == 2**64 - 1
 
@@ -117,25 +143,25 @@ def test_ready_asks_for_all_workers_and_tells_the_facts() -> None:
 def test_every_agent_learns_where_the_server_is() -> None:
     agents = ScriptedAgent(ok(FACTS)), ScriptedAgent(ok(FACTS))
     with attached(*agents) as generator:
-        generator.wait_ready(workers=1, timeout_s=1.0)
+        wait_ready(generator)
     assert [agent.told[0]["op"] for agent in agents] == ["ready", "ready"]
 
 
 def test_every_answer_has_a_bounded_time_that_outlasts_the_question() -> None:
     agent = ScriptedAgent(ok(FACTS), ok(FACTS), ok({}), drive_result())
     with attached(agent) as generator:
-        generator.wait_ready(workers=1, timeout_s=20.0)
+        wait_ready(generator)
         generator.probe()
         generator.verify(SCENARIO)
         generator.drive(SCENARIO, seed=1, progress=lambda _: None)
-    greeting_s, ready_s, probe_s, verify_s, drive_s = agent.given_s
+    greeting_s, workload_s, ready_s, probe_s, verify_s, drive_s = agent.given_s
     assert 20.0 < ready_s < 60
     assert 0.5 + 2.0 + 10.0 < drive_s < 60
-    assert all(0 < bound_s < 60 for bound_s in (greeting_s, probe_s, verify_s))
+    assert all(0 < bound_s < 80 for bound_s in (greeting_s, workload_s, probe_s, verify_s))
 
 
 def ready(generator: AgentGenerator) -> object:
-    return generator.wait_ready(workers=1, timeout_s=20.0)
+    return wait_ready(generator)
 
 
 def verify(generator: AgentGenerator) -> object:
@@ -198,7 +224,6 @@ def test_one_agent_gets_the_whole_load_and_starts_at_its_own_word() -> None:
     assert 0 <= seed < 2**32
     assert told == {
         "op": "drive",
-        "locustfile": "root",
         "load": {"kind": "closed", "clients": 5},
         "warmup_s": 0.5,
         "measure_s": 2.0,
@@ -257,13 +282,97 @@ def test_progress_of_all_agents_is_told_as_one() -> None:
     assert [(each["elapsed_s"], each["requests"]) for each in heard] == [(1.0, 150), (2.0, 300)]
 
 
+OWN = replace(
+    SCENARIO,
+    locustfile="",
+    requests=(RequestSpec(path="/{sku}", data="s.csv"), RequestSpec(path="/", method="POST")),
+    before=(RequestSpec(path="/login", method="POST", form={"p": "{env:PASSWORD}"}, keep={"t": "json:t"}),),
+    request_timeout_s=25.0,
+)
+FILES, SECRETS = {"s.csv": b"sku\na\n"}, {"PASSWORD": 'hun"ter2', "SHORT": "hun"}
+
+
+def test_agents_are_told_a_workload_once_and_another_one_again() -> None:
+    agents = ScriptedAgent(ok(FACTS), ok({}), drive_result(), drive_result()), ScriptedAgent(ok(FACTS))
+    with attached(*agents) as generator:
+        wait_ready(generator)
+        verify(generator)
+        one = replace(SCENARIO, load=ClosedLoad(clients=1), measure_s=1.0)
+        generator.drive(one, seed=1, progress=lambda _: None)
+        generator.drive(replace(one, locustfile="items"), seed=1, progress=lambda _: None)
+    root, items = ({"kind": "bundled", "locustfile": name} for name in ("root", "items"))
+    assert (agents[0].workloads, agents[1].workloads) == ([root, items], [root])
+
+
+def test_own_requests_are_told_with_files_and_secrets() -> None:
+    agent = ScriptedAgent(ok({}))
+    with attached(agent, files=FILES, secrets=SECRETS) as generator:
+        generator.verify(OWN)
+    (workload,) = agent.workloads
+    assert workload["requests"][0]["rows"] == [{"sku": "a"}]
+    assert workload["before"][0]["form"] == {"p": 'hun"ter2'}
+    assert agent.told == [{"op": "verify", "timeout_s": 25.0}]
+
+
+def test_all_clients_take_their_steps_before_any_agent_is_told_to_start() -> None:
+    agents = [ScriptedAgent(ok({}), drive_result()) for _ in range(2)]
+    with attached(*agents, files=FILES, secrets=SECRETS) as generator:
+        generator.drive(OWN, seed=1, progress=lambda _: None)
+    assert [agent.told[0]["op"] for agent in agents] == ["prepare", "prepare"]
+    assert [agent.told[0]["clients"] for agent in agents] == [3, 2]
+    assert [agent.told[1]["op"] for agent in agents] == ["drive", "drive"]
+
+
+def test_waits_follow_the_scenario_s_time_out() -> None:
+    agent = ScriptedAgent(ok({}), ok({}), drive_result(), ok(FACTS))
+    with attached(agent, files=FILES, secrets=SECRETS) as generator:
+        generator.verify(OWN)
+        generator.drive(OWN, seed=1, progress=lambda _: None)
+        generator.probe()
+    _, _, verify_s, prepare_s, drive_s, probe_s = agent.given_s
+    assert verify_s > 3 * 25.0
+    assert prepare_s > 25.0
+    assert drive_s > 0.5 + 2.0 + 25.0
+    assert probe_s > 25.0
+    assert agent.told[2]["drain_s"] == 25.0
+
+
+def test_a_black_box_tells_no_facts() -> None:
+    agent = ScriptedAgent(ok({}))
+    with attached(agent) as generator:
+        facts = generator.wait_ready(workers=2, timeout_s=20.0, scenario=SCENARIO, ready=None, inside=False)
+    assert facts is None
+    assert (agent.told[0]["ready"], agent.told[0]["inside"]) == (None, False)
+
+
+def test_secrets_that_a_server_repeats_are_not_told_on() -> None:
+    agent = ScriptedAgent(error("WrongResponse", "step 1: 422 and " + repr(b'{"input":"hun\\"ter2"}')))
+    with (
+        attached(agent, files=FILES, secrets=SECRETS) as generator,
+        pytest.raises(WrongResponse) as raised,
+    ):
+        generator.verify(OWN)
+    assert "ter2" not in str(raised.value)
+    assert '"input":"{env:PASSWORD}"' in str(raised.value)
+
+
+def test_an_agent_of_another_version_is_refused() -> None:
+    agent = ScriptedAgent()
+    agent.lines[0] = ok({"agent": 1})
+    with (
+        attached(agent) as generator,
+        pytest.raises(GeneratorFailed, match="speaks protocol 1"),
+    ):
+        generator.verify(SCENARIO)
+
+
 def fields(scenario: Scenario) -> dict[str, Any]:
     return {name: getattr(scenario, name) for name in scenario.__slots__}
 
 
 AGENT_THAT_DIES = """
 import sys
-print('{"ok": true, "result": {"agent": 1}}', flush=True)
+print('{"ok": true, "result": {"agent": 2}}', flush=True)
 sys.stdin.readline()
 sys.exit("out of memory, say")
 """
@@ -305,13 +414,14 @@ def test_the_real_agent_and_the_real_app_agree_on_every_request(agents: int) -> 
         spec = DeploymentSpec(
             name=variant.id,
             image=engine.build(variant.recipe),
-            argv=server_argv(variant),
-            env=server_env(variant),
+            argv=server_argv(variant, EXAMPLE),
+            env=server_env(variant, EXAMPLE, EXAMPLE.env),
             cpus=(CPUS[-1],),
         )
         generators = ProcessLoadGenerator(engine, image=engine.build("generator"), cpus=(CPUS[0],) * agents)
         with engine.running(spec) as deployment, generators.attached(deployment) as generator:
-            facts = generator.wait_ready(workers=2, timeout_s=30)
+            facts = wait_ready(generator, workers=2, timeout_s=30.0)
+            assert facts is not None
             generator.verify(SCENARIO)
             before = deployment.reading()
             for load in (SCENARIO.load, OpenLoad(rate_per_s=100.0, arrivals="constant")):

@@ -76,14 +76,14 @@ def test_a_server_sees_its_own_settings_and_nothing_of_ours(
     engine: ProcessEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_PASSWORD", "hunter2")
-    tells = spec(TELL, "--port", "{port}", TARGET_VARIANT_ID="tiny.w1", TARGET_URL="http://x:{port}")
+    tells = spec(TELL, "--port", "{port}", TARGET_STAGE="tiny", TARGET_URL="http://x:{port}")
     with engine.running(tells) as deployment:
         until(lambda: not deployment.state().running)
     facts = json.loads(deployment.log())
     port = deployment.base_url.removeprefix("http://127.0.0.1:")
     assert facts["argv"] == ["-c", "--port", port]
     assert facts["env"]["TARGET_URL"] == f"http://x:{port}"
-    assert facts["env"]["TARGET_VARIANT_ID"] == "tiny.w1"
+    assert facts["env"]["TARGET_STAGE"] == "tiny"
     assert facts["env"]["PATH"].startswith(f"{sys.prefix}/bin:")
     allowed = {
         "PATH",
@@ -92,12 +92,14 @@ def test_a_server_sees_its_own_settings_and_nothing_of_ours(
         "LANG",
         "LC_CTYPE",
         "TARGET_URL",
-        "TARGET_VARIANT_ID",
-        "TARGET_RUNTIME_DIR",
+        "TARGET_STAGE",
+        "PYTHONPATH",
+        "HARNESS_RUNTIME_DIR",
     }
     assert facts["env"].keys() <= allowed
+    assert facts["env"]["PYTHONPATH"] == str(tmp_path / "probe")
     assert (facts["cwd"], facts["cpus"]) == (str(tmp_path), [CPU])
-    assert not Path(facts["env"]["TARGET_RUNTIME_DIR"]).exists()
+    assert not Path(facts["env"]["HARNESS_RUNTIME_DIR"]).exists()
 
 
 def test_the_engine_itself_stays_unpinned(engine: ProcessEngine) -> None:

@@ -13,7 +13,7 @@ from harness.adapters.host import cpu_split
 from harness.adapters.load_process import ProcessLoadGenerator
 from harness.adapters.system_clock import SystemClock
 from harness.execution.trial import Bench, TrialOutcome, run_trial
-from harness.model import Cell, ClosedLoad, Scenario, Trial, Validity, Variant
+from harness.model import OWN_COMMAND, Cell, ClosedLoad, Scenario, Trial, Validity, Variant
 from harness.planning.recipes import RECIPES, image_of
 
 pytestmark = pytest.mark.engine
@@ -50,13 +50,14 @@ def bench() -> Iterator[Bench]:
     engine = DockerEngine(assets(), f"test-{uuid.uuid4().hex[:8]}")
     server_cpus, generator_cpus = cpu_split()
     try:
-        stages = {image_of(recipe) for recipe in RECIPES}
+        recipes = (*SERVERS, NO_SERVER)
+        stages = {image_of(recipe) for recipe in recipes}
         built = {stage: engine.build(stage) for stage in stages}
         yield Bench(
             engine=engine,
             generators=ProcessLoadGenerator(engine, image=engine.build("generator"), cpus=generator_cpus),
             clock=SystemClock(),
-            images={recipe: built[image_of(recipe)] for recipe in RECIPES},
+            images={recipe: built[image_of(recipe)] for recipe in recipes},
             server_cpus=server_cpus,
             ready_timeout_s=60,
             seed=1,
@@ -71,7 +72,7 @@ def measured(variant: Variant, bench: Bench) -> TrialOutcome:
 
 
 def test_every_recipe_is_tried() -> None:
-    assert {*SERVERS, NO_SERVER} == set(RECIPES)
+    assert {*SERVERS, NO_SERVER, OWN_COMMAND} == set(RECIPES)
 
 
 @pytest.mark.parametrize("recipe", SERVERS)

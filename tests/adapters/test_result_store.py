@@ -98,6 +98,15 @@ def test_raw_material_comes_back_whole(store: RunStore) -> None:
     assert (store.path / "trials" / "t" / "server.log").read_text() == "log text"
 
 
+def test_counts_of_exchanges_are_kept_where_they_are_told(store: RunStore) -> None:
+    for trial_id, load in (("t", a_load()), ("u", replace(a_load(), exchanges=8, exchanges_sent=9))):
+        store.save_trial(trial_id, load, (), "")
+        trial = store.trial(trial_id)
+        assert trial is not None
+        kept = (trial.load.exchanges, trial.load.exchanges_sent)
+        assert kept == (load.exchanges, load.exchanges_sent)
+
+
 def test_a_trial_without_load_keeps_its_log(store: RunStore) -> None:
     store.save_trial("t", None, (), "Traceback")
     assert store.trial("t") is None

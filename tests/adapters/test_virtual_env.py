@@ -47,7 +47,7 @@ def test_a_recipe_gets_an_environment_of_its_own(
 
 def test_an_environment_is_built_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = virtual_env(project, "tiny")
-    monkeypatch.setattr(module, "commands", lambda *_: pytest.fail("built again"))
+    monkeypatch.setattr(module, "_build", lambda *_: pytest.fail("built again"))
     assert virtual_env(project, "tiny") == home
 
 
@@ -93,7 +93,7 @@ def test_the_generator_runs_in_this_environment_where_it_can(project: Path) -> N
 
 @pytest.mark.parametrize("uv", [("/opt/uv",), None])
 def test_every_way_of_installing_checks_hashes(uv: tuple[str, ...] | None) -> None:
-    *_, install = commands(Path("/home"), Path("/lock.txt"), uv)
+    *_, install = commands(Path("/home"), [Path("/lock.txt")], uv)
     assert "--require-hashes" in install
     assert install[0] == ("/opt/uv" if uv else "/home/bin/python")
 

@@ -33,9 +33,12 @@ class StoryGenerator:
         self.story: list[str] = []
         self._load: LoadRecord | None = None
 
-    def wait_ready(self, *, workers: int, timeout_s: float) -> ServerFacts:
+    def wait_ready(
+        self, *, workers: int, timeout_s: float, scenario: Scenario, ready: str | None, inside: bool
+    ) -> ServerFacts | None:
+        self.asked = (ready, inside)
         self._step("ready")
-        return self._facts()
+        return self._facts() if inside else None
 
     def probe(self) -> ServerFacts:
         self._step("probe")
@@ -67,22 +70,29 @@ class StoryGenerator:
 class Attached:
     """A `LoadGenerator` of StoryGenerators."""
 
-    def __init__(self, clock: FakeClock, faults: Faults, *, oom: bool = False) -> None:
-        self._clock, self._faults, self._oom = clock, faults, oom
+    def __init__(self, clock: FakeClock, faults: Faults, *, oom: bool = False, says: str = "") -> None:
+        self._clock, self._faults, self._oom, self._says = clock, faults, oom, says
         self.generators: list[StoryGenerator] = []
 
     @contextmanager
     def attached(self, deployment: FakeDeployment) -> Iterator[StoryGenerator]:
+        if self._says:
+            deployment.say(self._says)
         self.generators.append(StoryGenerator(deployment, self._clock, self._faults, oom=self._oom))
         yield self.generators[-1]
 
 
 def measure(
-    *, engine_faults: Faults | None = None, oom: bool = False, **steps: BaseException | Sequence[Any]
+    *,
+    engine_faults: Faults | None = None,
+    oom: bool = False,
+    trial: Trial = TRIAL,
+    says: str = "",
+    **steps: BaseException | Sequence[Any],
 ) -> tuple[TrialOutcome, FakeEngine, list[str]]:
     clock = FakeClock()
     engine = FakeEngine(clock=clock, faults=engine_faults)
-    attached = Attached(clock, Faults(**steps), oom=oom)
+    attached = Attached(clock, Faults(**steps), oom=oom, says=says)
     bench = Bench(
         engine=engine,
         generators=attached,
@@ -92,7 +102,7 @@ def measure(
         ready_timeout_s=30,
         seed=1,
     )
-    outcome = run_trial(TRIAL, bench, progress=lambda _: None)
+    outcome = run_trial(trial, bench, progress=lambda _: None)
     return outcome, engine, attached.generators[0].story if attached.generators else []
 
 
@@ -188,4 +198,4 @@ def test_the_deployment_is_what_the_variant_says() -> None:
     assert spec.image == "image-1"
     assert spec.cpus == (1,)
     assert spec.argv[0] == "uvicorn"
-    assert spec.env["TARGET_VARIANT_ID"] == PLAIN.id
+    assert spec.env["HARNESS_VARIANT_ID"] == PLAIN.id

@@ -63,7 +63,7 @@ class FakeBuilder:
         return 7_000_000 if image.endswith("kept") else 0
 
     def start_s(self, image: str, env: Mapping[str, str], *, ready: str, within_s: float) -> float | None:
-        assert env["TARGET_VARIANT_ID"]
+        assert env["TARGET_STAGE"]
         self.story.append(f"start {image}")
         return 0.5
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.images.pairs import PAIRS, ImagePair, Side, dockerfile
+from harness.planning.example import EXAMPLE
 from harness.planning.recipes import RECIPES
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -34,7 +35,7 @@ def test_a_side_starts_the_recipe_whose_lock_it_installs(side: Side) -> None:
     lines = dockerfile(side).splitlines()
     assert f"COPY requirements/{side.recipe}.txt requirements.txt" in lines
     assert (PROJECT / "requirements" / f"{side.recipe}.txt").is_file()
-    program, *_ = RECIPES[side.recipe].command(side.server)
+    program, *_ = RECIPES[side.recipe].command(side.server, EXAMPLE)
     assert lines[-1].startswith(f'CMD ["{program}", "target_app.main:app"')
     assert "{port}" not in lines[-1]
     assert not any("--mount" in line or "<<" in line for line in lines)

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import click
 import pytest
 import uvicorn
 
 from harness.deployment import NetworkPath
-from harness.model import Variant
-from harness.planning.commands import impossible, processes, server_argv, server_env
+from harness.model import OWN_COMMAND, Variant
+from harness.planning.commands import deployed, impossible, processes, server_argv, server_env
+from harness.planning.example import EXAMPLE, example
 from harness.planning.recipes import EXPECTED_STACK, RECIPES
+from harness.planning.servers import WRAPPER
 
 UVICORN_TAIL = (
     "--no-access-log --timeout-keep-alive 5 --timeout-graceful-shutdown 10 --timeout-worker-healthcheck 30"
@@ -15,7 +20,9 @@ UVICORN_TAIL = (
 GUNICORN_TAIL = (
     "--keep-alive 5 --graceful-timeout 10 --timeout 30 --worker-tmp-dir /dev/shm --no-control-socket"
 )
-APP = "target_app.main:app"
+APP = WRAPPER
+
+OURS = tuple(recipe for recipe in RECIPES if recipe != OWN_COMMAND)
 
 COMMANDS = {
     "uvicorn-plain": f"uvicorn {APP} --host 127.0.0.1 --port {{port}} --workers 2 "
@@ -60,16 +67,16 @@ COMMANDS = {
 
 
 def test_every_recipe_has_a_command_here() -> None:
-    assert set(COMMANDS) == set(RECIPES) == set(EXPECTED_STACK)
+    assert set(COMMANDS) == set(OURS) == set(EXPECTED_STACK)
 
 
 @pytest.mark.parametrize("recipe", COMMANDS)
 def test_default_levels_are_spelled_out_alike(recipe: str) -> None:
     workers = 1 if "workers" in RECIPES[recipe].fixed else 2
-    assert " ".join(server_argv(Variant(recipe=recipe, workers=workers))) == COMMANDS[recipe]
+    assert " ".join(server_argv(Variant(recipe=recipe, workers=workers), EXAMPLE)) == COMMANDS[recipe]
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", OURS)
 @pytest.mark.parametrize(
     ("network", "host"),
     [("shared", "127.0.0.1"), ("host", "127.0.0.1"), ("bridge", "0.0.0.0"), ("published", "0.0.0.0")],
@@ -77,7 +84,7 @@ def test_default_levels_are_spelled_out_alike(recipe: str) -> None:
 def test_only_load_from_another_namespace_opens_more_than_loopback(
     recipe: str, network: NetworkPath, host: str
 ) -> None:
-    first, *behind = processes(Variant(recipe=recipe, workers=1, network=network))
+    first, *behind = processes(Variant(recipe=recipe, workers=1, network=network), EXAMPLE, EXAMPLE.env)
     words = " ".join((*first.argv, *first.env.values())).split()
     bound = {word.removesuffix(":{port}") for word in words if word.startswith(("127.0.0.1", "0.0.0.0"))}
     # A proxy dials the servers behind it, which nobody else is to reach.
@@ -96,15 +103,21 @@ def test_only_load_from_another_namespace_opens_more_than_loopback(
     ],
 )
 def test_the_access_log_is_a_level(recipe: str, words: list[str]) -> None:
-    quiet = server_argv(Variant(recipe=recipe, workers=1))
-    loud = server_argv(Variant(recipe=recipe, workers=1, access_log=True))
+    quiet = server_argv(Variant(recipe=recipe, workers=1), EXAMPLE)
+    loud = server_argv(Variant(recipe=recipe, workers=1, access_log=True), EXAMPLE)
     assert [word for word in loud if word not in quiet] == words
 
 
-def test_the_app_hears_its_own_name_and_the_log_level() -> None:
+def test_the_wrapper_hears_app_variant_and_log_level_and_the_app_its_settings() -> None:
     variant = Variant(recipe="fastapi-run", workers=2, access_log=True)
-    assert server_env(variant) == {"TARGET_VARIANT_ID": "fastapi-run.w2.log", "TARGET_ACCESS_LOG": "true"}
-    assert server_env(Variant(recipe="fastapi-run", workers=2))["TARGET_ACCESS_LOG"] == "false"
+    assert server_env(variant, EXAMPLE, {"TARGET_STAGE": "test"}) == {
+        "HARNESS_APP": "target_app.main:app",
+        "HARNESS_VARIANT_ID": "fastapi-run.w2.log",
+        "HARNESS_ACCESS_LOG": "true",
+        "TARGET_STAGE": "test",
+    }
+    quiet = Variant(recipe="fastapi-run", workers=2)
+    assert server_env(quiet, EXAMPLE, {})["HARNESS_ACCESS_LOG"] == "false"
 
 
 @pytest.mark.parametrize(
@@ -123,38 +136,41 @@ def test_the_app_hears_its_own_name_and_the_log_level() -> None:
     ],
 )
 def test_an_impossible_variant_is_named_and_never_started(variant: Variant, says: str) -> None:
-    problem = impossible(variant)
+    problem = impossible(variant, EXAMPLE)
     assert problem is not None
     assert says in problem
     with pytest.raises(ValueError, match=says.split("'")[0]):
-        server_argv(variant)
+        server_argv(variant, EXAMPLE)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", OURS)
 def test_a_recipe_takes_every_level_that_is_not_fixed(recipe: str) -> None:
     levels = {"workers": 3, "keep_alive_s": 7, "graceful_timeout_s": 8, "worker_timeout_s": 9}
     free = {level: value for level, value in levels.items() if level not in RECIPES[recipe].fixed}
     variant = Variant(recipe=recipe, access_log=True, **{"workers": 1, **free})
-    assert impossible(variant) is None
-    first, *behind = processes(variant)
+    assert impossible(variant, EXAMPLE) is None
+    first, *behind = processes(variant, EXAMPLE, EXAMPLE.env)
     # granian counts keep-alive in ms
     words = {word.removesuffix("000") for process in (behind or [first]) for word in process.argv}
     assert {str(value) for value in free.values()} <= {*words, str(len(behind))}
 
 
-def test_what_is_no_recipe_has_the_settings_of_its_name_and_level_alone() -> None:
-    assert set(server_env(Variant(recipe="redis", workers=1))) == {"TARGET_VARIANT_ID", "TARGET_ACCESS_LOG"}
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_setting_that_makes_a_recipe_reaches_the_app(bare: bool) -> None:
+    mounted = Variant(recipe="uvicorn-mounted", workers=1, bare=bare)
+    assert server_env(mounted, EXAMPLE, {})["TARGET_MOUNTED"] == "true"
+    assert "TARGET_MOUNTED" not in server_env(replace(mounted, recipe="uvicorn-standard"), EXAMPLE, {})
 
 
-def test_a_setting_that_makes_a_recipe_reaches_the_app() -> None:
-    assert server_env(Variant(recipe="uvicorn-mounted", workers=1))["TARGET_MOUNTED"] == "true"
-    assert "TARGET_MOUNTED" not in server_env(Variant(recipe="uvicorn-standard", workers=1))
+def test_the_app_has_the_last_word_on_its_environment() -> None:
+    variant = Variant(recipe="uvicorn-mounted", workers=1)
+    assert server_env(variant, EXAMPLE, {"TARGET_MOUNTED": "false"})["TARGET_MOUNTED"] == "false"
 
 
 @pytest.mark.parametrize("recipe", ["uvicorn-plain", "uvicorn-standard"])
 @pytest.mark.parametrize("access_log", [False, True])
 def test_uvicorn_itself_accepts_the_command(recipe: str, access_log: bool) -> None:
-    argv = server_argv(Variant(recipe=recipe, workers=2, access_log=access_log, keep_alive_s=7))
+    argv = server_argv(Variant(recipe=recipe, workers=2, access_log=access_log, keep_alive_s=7), EXAMPLE)
     words = ["8000" if word == "{port}" else word for word in argv]
     with uvicorn.main.make_context(words[0], words[1:]) as context:
         assert isinstance(context, click.Context)
@@ -169,3 +185,104 @@ def test_simplicity_orders_the_recipes_and_plain_uvicorn_is_simplest() -> None:
     ranks = [recipe.simplicity for recipe in RECIPES.values()]
     assert len(set(ranks)) == len(ranks)
     assert min(RECIPES, key=lambda name: RECIPES[name].simplicity) == "uvicorn-plain"
+
+
+def test_the_example_is_a_target_like_any_other() -> None:
+    target = example(Path("/somewhere"))
+    assert (target.context, target.app, target.ready) == (
+        "/somewhere",
+        "target_app.main:app",
+        "/health/ready",
+    )
+    assert replace(target, context="") == EXAMPLE
+
+
+FACTORY = replace(EXAMPLE, name="orders", app="orders.main:create_app()", env={})
+
+BARE = {
+    "uvicorn-standard": "uvicorn orders.main:create_app --factory --host",
+    "uvicorn-reload": "uvicorn orders.main:create_app --factory --host",
+    "gunicorn-asgi": "gunicorn orders.main:create_app() --bind",
+    "gunicorn-uvicorn": "gunicorn orders.main:create_app() --bind",
+    "granian": "granian orders.main:create_app --factory --interface",
+    "hypercorn": "hypercorn orders.main:create_app() --bind",
+}
+BARE_IN_DIRECTORY = {
+    "uvicorn-standard": "uvicorn orders.main:create_app --factory --app-dir src --host",
+    "gunicorn-asgi": "gunicorn orders.main:create_app() --pythonpath src --bind",
+    "granian": "granian orders.main:create_app --factory --working-dir src --interface",
+    "hypercorn": "hypercorn src/orders.main:create_app() --bind",
+}
+
+
+@pytest.mark.parametrize("recipe", BARE)
+def test_without_the_wrapper_a_factory_is_called_in_each_servers_own_way(recipe: str) -> None:
+    (server,) = processes(Variant(recipe=recipe, workers=1, bare=True), FACTORY, {"A": "b"})
+    assert " ".join(server.argv).startswith(BARE[recipe])
+    assert server.env == {"A": "b"}
+
+
+@pytest.mark.parametrize("recipe", BARE_IN_DIRECTORY)
+def test_without_the_wrapper_the_server_looks_where_the_app_is(recipe: str) -> None:
+    target = replace(FACTORY, app_dir="src")
+    bare = Variant(recipe=recipe, workers=1, bare=True)
+    assert " ".join(server_argv(bare, target)).startswith(BARE_IN_DIRECTORY[recipe])
+    wrapped = replace(bare, bare=False)
+    assert "src" not in " ".join(server_argv(wrapped, target))
+    assert server_env(wrapped, target, {})["HARNESS_APP_DIR"] == "src"
+
+
+def test_a_front_stands_before_the_bare_app_as_well() -> None:
+    _, server = processes(Variant(recipe="nginx-plain", workers=1, bare=True), FACTORY, {"A": "b"})
+    assert server.argv[:3] == ("uvicorn", "orders.main:create_app", "--factory")
+    assert server.env == {"A": "b"}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes", "says"),
+    [
+        ("fastapi-run", {"app": "orders.main:create_app()"}, "takes no factory"),
+        ("fastapi-run", {"app": "main:app", "app_dir": "src"}, "in the working directory only"),
+        ("fastapi-run", {"app": "main:app"}, "has no option for the access log"),
+        ("gunicorn-asgi", {"app": "main:service.app"}, "takes no dotted name"),
+        ("uvicorn-plain", {"app": None}, "names no app"),
+        (OWN_COMMAND, {}, "no wrapper that could be left out"),
+    ],
+)
+def test_what_a_server_cannot_do_with_an_app_alone_is_said(
+    recipe: str, changes: dict[str, str | None], says: str
+) -> None:
+    target = replace(EXAMPLE, **changes)
+    assert says in (impossible(Variant(recipe=recipe, workers=1, bare=True), target) or "")
+    if target.app:
+        assert impossible(Variant(recipe=recipe, workers=1), target) is None
+
+
+def test_what_a_team_deploys_is_the_app_alone_whatever_could_be_measured_of_it() -> None:
+    (server,) = deployed(Variant(recipe="fastapi-run", workers=2), EXAMPLE, EXAMPLE.env)
+    assert server.argv[:4] == ("fastapi", "run", "--entrypoint", "target_app.main:app")
+    assert server.env == EXAMPLE.env
+
+
+@pytest.mark.parametrize(
+    ("app", "app_dir", "watched"),
+    [
+        ("orders.main:app", "", "orders"),
+        ("orders.api.main:app", "/srv/src", "/srv/src/orders"),
+        ("main:app", "", "."),
+        ("main:app", "src", "src"),
+    ],
+)
+def test_a_reload_watches_where_the_app_is(app: str, app_dir: str, watched: str) -> None:
+    argv = server_argv(
+        Variant(recipe="uvicorn-reload", workers=1), replace(EXAMPLE, app=app, app_dir=app_dir)
+    )
+    assert argv[argv.index("--reload-dir") + 1] == watched
+
+
+@pytest.mark.parametrize("command", [(), ("node", "server.js")])
+def test_a_black_box_runs_its_own_command_in_its_own_environment(command: tuple[str, ...]) -> None:
+    target = replace(EXAMPLE, app=None, command=command)
+    (server,) = processes(Variant(recipe=OWN_COMMAND, workers=1), target, {"A": "b"})
+    assert (server.argv, server.env) == (command, {"A": "b"})
+    assert "workers = 2" in (impossible(Variant(recipe=OWN_COMMAND, workers=2), target) or "")

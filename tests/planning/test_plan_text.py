@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from harness.deployment import NetworkPath
-from harness.model import CapacityLoad, ClosedLoad, Matrix, OpenLoad, Scenario, Variant
+from harness.model import OWN_COMMAND, CapacityLoad, ClosedLoad, Matrix, OpenLoad, Scenario, Variant
 from harness.planning.commands import GENERATOR_ARGV, processes
+from harness.planning.example import EXAMPLE
 from harness.planning.placeholders import PORT
 from harness.planning.plan import cells_of, plan_blocks
 from harness.planning.recipes import RECIPES
@@ -48,13 +49,13 @@ def commands(shown: str) -> list[list[str]]:
     return [shlex.split(words[1]) for words in lines if words and words[0] == "command"]
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe != OWN_COMMAND])
 @pytest.mark.parametrize(("network", "port"), [("shared", "8000"), ("bridge", "8000"), ("host", "FREE_PORT")])
 def test_the_command_can_be_read_back_word_for_word(recipe: str, network: NetworkPath, port: str) -> None:
     workers = 1 if "workers" in RECIPES[recipe].fixed else 2
     variant = Variant(recipe=recipe, workers=workers, network=network)
     *servers, generator = commands(text(variant))
-    first, *behind = processes(variant)
+    first, *behind = processes(variant, EXAMPLE, EXAMPLE.env)
     assert servers[0] == [word.replace(PORT, port).replace("{tls}", "/opt/tls") for word in first.argv]
     ports = ("FREE_PORT1", "FREE_PORT2") if network == "host" else ("8001", "8002")
     assert servers[1:] == [
@@ -75,9 +76,9 @@ def test_environment_and_limits_are_shown_for_every_variant() -> None:
     )
     shown = text(Variant(recipe="uvicorn-plain", workers=1), tight)
     for expected in (
-        "TARGET_VARIANT_ID=uvicorn-plain.w1 TARGET_ACCESS_LOG=false",
+        "HARNESS_VARIANT_ID=uvicorn-plain.w1 HARNESS_ACCESS_LOG=false TARGET_STAGE=benchmark",
         "CPU 1, 2, no CPU quota, no memory limit, network shared",
-        f"TARGET_VARIANT_ID={tight.id} TARGET_ACCESS_LOG=true",
+        f"HARNESS_VARIANT_ID={tight.id} HARNESS_ACCESS_LOG=true",
         "CPU 1, 2, quota of 0.5 CPUs, 256 MiB of memory, network bridge",
     ):
         assert expected in shown

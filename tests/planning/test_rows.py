@@ -23,7 +23,7 @@ def test_reads_a_csv_as_a_spreadsheet_saves_it() -> None:
 def test_reads_json_lines_of_plain_values() -> None:
     content = b'{"a": "x", "n": 1.5, "b": true}\n\n{"n": 2, "a": "y", "b": false}\n'
     rows = parse_rows("o.JSONL", content)
-    assert rows == ({"a": "x", "n": "1.5", "b": "true"}, {"n": "2", "a": "y", "b": "false"})
+    assert rows == ({"a": "x", "n": 1.5, "b": True}, {"n": 2, "a": "y", "b": False})
     assert columns_of(rows) == {"a", "n", "b"}
 
 

@@ -222,7 +222,10 @@ def test_a_recipe_that_shares_an_image_is_deployed_from_that_image() -> None:
     assert found is not None
     commands = dict(found.steps)
     assert "--target uvicorn-standard --tag harness/uvicorn-standard" in commands["build"]
-    assert "--env TARGET_MOUNTED=true harness/uvicorn-standard uvicorn" in commands["run"]
+    assert (
+        "--env TARGET_MOUNTED=true --env TARGET_STAGE=benchmark harness/uvicorn-standard uvicorn target_app"
+        in commands["run"]
+    )
 
 
 @pytest.mark.parametrize("limit", [None, 256])
@@ -241,7 +244,8 @@ def test_the_command_to_deploy_is_one_that_serves_from_a_container(limit: int | 
     assert "--host 0.0.0.0 --port 8000" in commands["server"]
     assert f"--target {chosen.recipe}" in commands["build"]
     assert "--publish 8000:8000" in commands["run"]
-    assert f"--env TARGET_VARIANT_ID={limited.id}" in commands["run"]
+    assert "--env TARGET_STAGE=benchmark harness/" in commands["run"]
+    assert "harness_probe" not in commands["run"]
     assert commands["run"].endswith(commands["server"])
     assert ("--memory 256m" in commands["run"]) is (limit is not None)
 

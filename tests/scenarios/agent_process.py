@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +19,6 @@ PROJECT = Path(__file__).parents[2]
 
 DRIVE: Mapping[str, Any] = {
     "op": "drive",
-    "locustfile": "root",
     "load": {"kind": "closed", "clients": 4},
     "warmup_s": 0.2,
     "measure_s": 0.8,
@@ -29,6 +28,15 @@ DRIVE: Mapping[str, Any] = {
     "id_base": 0,
     "start_at_s": None,
 }
+
+READY: Mapping[str, Any] = {
+    "op": "ready",
+    "workers": 1,
+    "timeout_s": 20.0,
+    "ready": "/health/ready",
+    "inside": True,
+}
+VERIFY: Mapping[str, Any] = {"op": "verify", "timeout_s": 10.0}
 
 
 class AgentProcess:
@@ -49,6 +57,7 @@ class AgentProcess:
         )
         self.progress: list[Mapping[str, float]] = []
         self.hello = self.receive()
+        self.load("root")
         return self
 
     def __exit__(
@@ -92,8 +101,17 @@ class AgentProcess:
         assert not answer["ok"], answer
         return answer["error"]["kind"], answer["error"]["message"]
 
-    def ready(self, base_url: str, *, workers: int = 1, timeout_s: float = 20.0) -> dict[str, Any]:
-        return self.result(op="ready", base_url=base_url, workers=workers, timeout_s=timeout_s)
+    def load(self, locustfile: str) -> None:
+        """The workload is from now on that of a scenario that ships."""
+        self.result(op="workload", workload={"kind": "bundled", "locustfile": locustfile})
+
+    def own(self, *requests: dict[str, Any], before: Sequence[dict[str, Any]] = ()) -> None:
+        """The workload is from now on a team's own."""
+        self.result(op="workload", workload={"kind": "requests", "requests": requests, "before": before})
+
+    def ready(self, base_url: str, **changes: Any) -> dict[str, Any]:
+        """Of the `root` scenario, unless there is another workload."""
+        return self.result(**{**READY, "base_url": base_url, **changes})
 
     def drive(self, **changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Totals and arrays of one load."""

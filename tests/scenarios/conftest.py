@@ -8,6 +8,14 @@ from tests.scenarios.agent_process import AgentProcess
 
 
 @pytest.fixture(scope="session")
-def agent() -> Iterator[AgentProcess]:
+def one_agent() -> Iterator[AgentProcess]:
+    """Whatever the test before told it."""
     with AgentProcess() as process:
         yield process
+
+
+@pytest.fixture
+def agent(one_agent: AgentProcess) -> AgentProcess:
+    """With the workload `root`."""
+    one_agent.load("root")
+    return one_agent

@@ -19,8 +19,9 @@ Script = Callable[[int], str]
 """From a request's id to what happens to it: a `_do_...` method of ScriptedServer, without the prefix."""
 
 
-def answer(body: bytes, *, status: str = "200 OK", variant_id: str = VARIANT_ID) -> bytes:
-    head = f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\nx-variant-id: {variant_id}\r\n\r\n"
+def answer(body: bytes, *, status: str = "200 OK", headers: str = "") -> bytes:
+    """`headers` are whole lines."""
+    head = f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n{headers}\r\n"
     return head.encode("ascii") + body
 
 
@@ -76,7 +77,7 @@ class ScriptedServer:
         try:
             while not writer.is_closing():
                 head = await reader.readuntil(b"\r\n\r\n")
-                if found := re.search(rb"\r\nx-request-id: (\d+)\r\n", head):
+                if found := re.search(rb"\r\nx-harness-id: (\d+)\r\n", head):
                     request_id = int(found[1])
                     self.ids.append(request_id)
                     await self._wait_for_stall()
@@ -90,7 +91,7 @@ class ScriptedServer:
             writer.close()
 
     def _unnumbered(self, head: bytes) -> bytes:
-        if head.startswith(b"GET /probe "):
+        if head.startswith(b"GET /.harness/probe "):
             report = self._probe()
             if report is None:
                 return answer(b"", status="502 Bad Gateway")
@@ -121,9 +122,6 @@ class ScriptedServer:
 
     async def _do_wrong_body(self, writer: asyncio.StreamWriter) -> None:
         writer.write(answer(b'{"message":"bye"}'))
-
-    async def _do_wrong_variant(self, writer: asyncio.StreamWriter) -> None:
-        writer.write(answer(BODY, variant_id="another"))
 
     async def _do_truncated(self, writer: asyncio.StreamWriter) -> None:
         writer.write(answer(BODY)[:-5])

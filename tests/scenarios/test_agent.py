@@ -11,7 +11,7 @@ from itertools import chain, cycle
 
 import pytest
 
-from tests.scenarios.agent_process import DRIVE, AgentProcess
+from tests.scenarios.agent_process import DRIVE, READY, VERIFY, AgentProcess
 from tests.scenarios.scripted_server import VARIANT_ID, ScriptedServer
 
 LONG = {**DRIVE, "measure_s": 300.0, "load": {"kind": "closed", "clients": 2}}
@@ -34,7 +34,7 @@ def test_a_whole_session() -> None:
         report = agent.ready(server.base_url)
         assert report["variant_id"] == VARIANT_ID
         assert agent.result(op="probe") == report
-        assert agent.result(op="verify", locustfile="root") == {"checked": 1}
+        assert agent.result(**VERIFY) == {"checked": 1}
         assert server.ids == []
         totals, arrays = agent.drive(warmup_s=1.2, measure_s=2.0)
         assert totals["ok"] == totals["scheduled"] == len(server.ids)
@@ -52,15 +52,17 @@ def test_a_whole_session() -> None:
     [
         ("hello", "not a line of JSON"),
         ("[1]", "a message is a JSON object"),
-        ('{"op": "fly"}', "message.op must be ready or probe or verify or drive or exit, got 'fly'"),
-        ('{"op": "ready", "base_url": "ftp://x", "workers": 1, "timeout_s": 1}', "must start with http://"),
-        ('{"op": "ready", "base_url": "http://127.0.0.1:9", "workers": 0, "timeout_s": 1}', "ready.workers"),
+        ('{"op": "fly"}', "or verify or prepare or drive or exit, got 'fly'"),
+        (json.dumps({**READY, "base_url": "ftp://x"}), "must start with http://"),
+        (json.dumps({**READY, "base_url": "http://127.0.0.1:9", "workers": 0}), "ready.workers"),
+        (json.dumps({**READY, "base_url": "http://127.0.0.1:9", "inside": 1}), "ready.inside"),
         (
-            '{"op": "verify", "locustfile": "../../etc/passwd"}',
+            '{"op": "workload", "workload": {"kind": "bundled", "locustfile": "../../etc/passwd"}}',
             "no scenario '../../etc/passwd'; there are async",
         ),
         (json.dumps({**DRIVE, "measure_s": -1}), "drive.measure_s"),
-        (json.dumps({**DRIVE, "locustfile": "agent"}), "no scenario 'agent'"),
+        ('{"op": "workload", "workload": {"kind": "bundled", "locustfile": "agent"}}', "no scenario 'agent'"),
+        ('{"op": "workload", "workload": {"kind": "odd"}}', "workload.kind must be bundled or requests"),
     ],
 )
 def test_a_bad_request_is_refused_and_the_agent_goes_on(agent: AgentProcess, line: str, named: str) -> None:
@@ -72,7 +74,7 @@ def test_a_bad_request_is_refused_and_the_agent_goes_on(agent: AgentProcess, lin
 
 def test_without_a_server_there_is_nothing_to_do() -> None:
     with AgentProcess() as agent:
-        for message in ({"op": "probe"}, {"op": "verify", "locustfile": "root"}, DRIVE):
+        for message in ({"op": "probe"}, VERIFY, DRIVE):
             kind, text = agent.error(**message)
             assert kind == "BadRequest"
             assert "send ready" in text
@@ -80,9 +82,9 @@ def test_without_a_server_there_is_nothing_to_do() -> None:
 
 def test_not_ready_says_what_is_missing(agent: AgentProcess) -> None:
     with ScriptedServer() as server:
-        kind, text = agent.error(op="ready", base_url=server.base_url, workers=2, timeout_s=0.2)
+        kind, text = agent.error(**{**READY, "base_url": server.base_url, "workers": 2, "timeout_s": 0.2})
     assert (kind, "1 of 2 workers seen" in text) == ("NotReady", True)
-    kind, text = agent.error(op="ready", base_url=server.base_url, workers=1, timeout_s=0.2)
+    kind, text = agent.error(**{**READY, "base_url": server.base_url, "timeout_s": 0.2})
     assert (kind, "connection refused or broken" in text) == ("NotReady", True)
 
 
@@ -91,13 +93,13 @@ def test_a_server_that_accepts_and_never_answers_is_not_waited_for_beyond_the_bo
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         base_url = f"http://127.0.0.1:{mute.getsockname()[1]}"
-        kind, text = agent.error(op="ready", base_url=base_url, workers=1, timeout_s=0.2)
+        kind, text = agent.error(**{**READY, "base_url": base_url, "timeout_s": 0.2})
     assert (kind, "GET /health/ready: no answer in time" in text) == ("NotReady", True)
 
 
 def test_a_server_that_breaks_on_every_request_is_not_waited_for_any_longer(agent: AgentProcess) -> None:
     with ScriptedServer(ready=lambda: "500 Internal Server Error") as server:
-        kind, text = agent.error(op="ready", base_url=server.base_url, workers=1, timeout_s=60)
+        kind, text = agent.error(**{**READY, "base_url": server.base_url, "timeout_s": 60})
     assert (kind, "answered with status 500" in text) == ("CannotServe", True)
 
 
@@ -119,14 +121,16 @@ def test_behind_a_proxy_every_worker_has_to_listen(agent: AgentProcess) -> None:
     assert next(turns) is None
     turns = cycle([report, None])
     with ScriptedServer(probe=lambda: next(turns)) as server:
-        kind, text = agent.error(op="ready", base_url=server.base_url, workers=2, timeout_s=0.3)
+        kind, text = agent.error(**{**READY, "base_url": server.base_url, "workers": 2, "timeout_s": 0.3})
     assert (kind, "502" in text) == ("NotReady", True)
 
 
 def test_a_wrong_response_is_named(agent: AgentProcess) -> None:
     with ScriptedServer() as server:
         agent.ready(server.base_url)
-        kind, text = agent.error(op="verify", locustfile="mixed")
+        agent.load("mixed")
+        kind, text = agent.error(**VERIFY)
+        agent.load("root")
     assert kind == "WrongResponse"
     assert "/items/42" in text
     assert "/cpu/sync" in text

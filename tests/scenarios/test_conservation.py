@@ -19,9 +19,8 @@ FAULTS = {
     40: "close",
     50: "hang",
     55: "trickle",
-    # Bodies are checked on the first request and on every 64th: ids 1, 65, 129, ...
     65: "wrong_body",
-    129: "wrong_variant",
+    130: "wrong_body",
     140: "close",
     150: "error",
 }
@@ -32,7 +31,6 @@ STATUS = {
     "hang": TIMED_OUT,
     "trickle": TIMED_OUT,
     "wrong_body": WRONG_BODY,
-    "wrong_variant": WRONG_BODY,
 }
 LOADS: list[dict[str, Any]] = [
     {"kind": "closed", "clients": 4},

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenarios.loadkit.client import DISCONNECTED, TIMED_OUT, WRONG_BODY
+from scenarios.loadkit.answer import DISCONNECTED, TIMED_OUT, WRONG_BODY
 from scenarios.loadkit.recorder import DROPPED, UNDRAINED, Recorder
 from tests.scenarios.agent_process import assert_conserved
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from scenarios.loadkit.answer import DISCONNECTED, TIMED_OUT, Answer
 from scenarios.loadkit.chain import sha256_chain
-from scenarios.loadkit.client import DISCONNECTED, TIMED_OUT, Answer
 from scenarios.loadkit.request import Request, json_body
 
 ROOT = Request(path="/", expect=json_body(lambda: {"message": "hello"}))
@@ -13,37 +13,31 @@ ROOT = Request(path="/", expect=json_body(lambda: {"message": "hello"}))
 
 @pytest.mark.parametrize("body", [b'{"message":"hello"}', b'{ "message": "hello" }'])
 def test_json_is_compared_by_meaning(body: bytes) -> None:
-    assert ROOT.problem(Answer(200, body, "v"), "v") is None
+    assert ROOT.problem(Answer(200, body)) is None
 
 
 @pytest.mark.parametrize(
     ("answer", "named"),
     [
-        (Answer(404, b'{"message":"hello"}', "v"), "status 404"),
-        (Answer(200, b'{"message":"hello"', "v"), "unexpected body"),
-        (Answer(200, b'{"message":"hello","more":1}', "v"), "unexpected body"),
-        (Answer(200, b"\xff\xfe", "v"), "unexpected body"),
-        (Answer(200, b'{"message":"hello"}', "w"), "variant 'w' instead of 'v'"),
-        (Answer(200, b'{"message":"hello"}', None), "variant None"),
-        (Answer(TIMED_OUT, b"", None), "no answer in time"),
-        (Answer(DISCONNECTED, b"", None), "refused or broken"),
+        (Answer(404, b'{"message":"hello"}'), "status 404"),
+        (Answer(200, b'{"message":"hello"'), "unexpected body"),
+        (Answer(200, b'{"message":"hello","more":1}'), "unexpected body"),
+        (Answer(200, b"\xff\xfe"), "unexpected body"),
+        (Answer(TIMED_OUT, b""), "no answer in time"),
+        (Answer(DISCONNECTED, b""), "refused or broken"),
     ],
 )
 def test_a_wrong_answer_is_named(answer: Answer, named: str) -> None:
-    problem = ROOT.problem(answer, "v")
+    problem = ROOT.problem(answer)
     assert problem is not None
     assert problem.startswith("GET /: ")
     assert named in problem
 
 
-def test_any_variant_will_do_when_none_is_known() -> None:
-    assert ROOT.problem(Answer(200, b'{"message":"hello"}', None), None) is None
-
-
 def test_bytes_are_compared_exactly() -> None:
     request = Request(path="/payload?bytes=2", expect=b"xx")
-    assert request.problem(Answer(200, b"xx", None), None) is None
-    assert request.problem(Answer(200, b"xxx", None), None) is not None
+    assert request.problem(Answer(200, b"xx")) is None
+    assert request.problem(Answer(200, b"xxx")) is not None
 
 
 def test_the_expectation_is_built_once_and_only_when_needed() -> None:

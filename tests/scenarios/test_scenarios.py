@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.agent_process import DRIVE, PROJECT, AgentProcess, assert_conserved
+from tests.scenarios.agent_process import DRIVE, PROJECT, VERIFY, AgentProcess, assert_conserved
 from tests.scenarios.scripted_server import ScriptedServer
 
 SCENARIOS = sorted(path.stem for path in (PROJECT / "scenarios").glob("*.py") if path.stem != "__init__")
@@ -25,10 +25,13 @@ def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     listener = socket.create_server(("127.0.0.1", 0))
     environment = {
         **os.environ,
-        "TARGET_VARIANT_ID": "scenario-tests",
-        "TARGET_RUNTIME_DIR": str(tmp_path_factory.mktemp("runtime")),
+        "PYTHONPATH": str(PROJECT / "probe"),
+        "TARGET_STAGE": "test",
+        "HARNESS_APP": "target_app.main:app",
+        "HARNESS_VARIANT_ID": "scenario-tests",
+        "HARNESS_RUNTIME_DIR": str(tmp_path_factory.mktemp("runtime")),
     }
-    command = [sys.executable, "-m", "uvicorn", "target_app.main:app", "--log-level", "warning"]
+    command = [sys.executable, "-m", "uvicorn", "harness_probe.asgi:app", "--log-level", "warning"]
     app = subprocess.Popen(
         [*command, "--fd", str(listener.fileno())], cwd=PROJECT, env=environment, pass_fds=[listener.fileno()]
     )
@@ -41,9 +44,10 @@ def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def ready_agent(agent: AgentProcess, app_url: str) -> AgentProcess:
-    assert agent.ready(app_url)["variant_id"] == "scenario-tests"
-    return agent
+def ready_agent(app_url: str) -> Iterator[AgentProcess]:
+    with AgentProcess() as agent:
+        assert agent.ready(app_url)["variant_id"] == "scenario-tests"
+        yield agent
 
 
 def test_all_scenarios_are_here() -> None:
@@ -62,13 +66,15 @@ def test_all_scenarios_are_here() -> None:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_app_answers_as_the_scenario_expects(ready_agent: AgentProcess, name: str) -> None:
-    assert ready_agent.result(op="verify", locustfile=name)["checked"] >= 1
+    ready_agent.load(name)
+    assert ready_agent.result(**VERIFY)["checked"] >= 1
 
 
 def test_what_is_sent_beside_the_load_is_neither_counted_nor_measured(ready_agent: AgentProcess) -> None:
     load = {"kind": "open", "rate_per_s": 50.0, "arrivals": "constant"}
     (before,) = ready_agent.result(op="probe")["workers"]
-    totals, arrays = ready_agent.drive(locustfile="beside_thread", load=load)
+    ready_agent.load("beside_thread")
+    totals, arrays = ready_agent.drive(load=load)
     (after,) = ready_agent.result(op="probe")["workers"]
     assert after["requests"] - before["requests"] == totals["ok"] == totals["scheduled"]
     assert len(arrays["status"]) <= totals["scheduled"]
@@ -77,7 +83,8 @@ def test_what_is_sent_beside_the_load_is_neither_counted_nor_measured(ready_agen
 def test_a_wrong_answer_beside_the_load_spoils_it() -> None:
     with ScriptedServer() as server, AgentProcess() as agent:
         agent.ready(server.base_url)
-        kind, message = agent.error(**{**DRIVE, "locustfile": "beside_async"})
+        agent.load("beside_async")
+        kind, message = agent.error(**DRIVE)
     assert kind == "WrongResponse"
     assert "beside the load: GET /cpu/async" in message
 
@@ -85,7 +92,8 @@ def test_a_wrong_answer_beside_the_load_spoils_it() -> None:
 def test_the_app_counts_the_ids_that_the_agent_sent(ready_agent: AgentProcess) -> None:
     load = {"kind": "open", "rate_per_s": 200.0, "arrivals": "poisson"}
     (before,) = ready_agent.result(op="probe")["workers"]
-    totals, _ = ready_agent.drive(locustfile="mixed", load=load, measure_s=0.4)
+    ready_agent.load("mixed")
+    totals, _ = ready_agent.drive(load=load, measure_s=0.4)
     (after,) = ready_agent.result(op="probe")["workers"]
     assert_conserved(totals)
     assert totals["ok"] == totals["scheduled"] == after["requests"] - before["requests"]

@@ -23,7 +23,6 @@ def test_both_kinds_of_load_are_read() -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"locustfile": 3}, "drive.locustfile must be a string, got 3"),
         ({"load": None}, "drive.load must be an object"),
         ({"load": {"kind": "burst"}}, "drive.load.kind must be closed or open, got 'burst'"),
         ({"load": {"kind": "closed", "clients": 0}}, "drive.load.clients must be a whole number from 1"),

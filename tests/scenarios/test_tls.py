@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.agent_process import PROJECT, AgentProcess, assert_conserved
+from tests.scenarios.agent_process import PROJECT, READY, VERIFY, AgentProcess, assert_conserved
+from tests.scenarios.locust_agent import get, load
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     listener = socket.create_server(("127.0.0.1", 0))
     environment = {
         **os.environ,
-        "TARGET_VARIANT_ID": "tls-tests",
-        "TARGET_RUNTIME_DIR": str(tmp_path_factory.mktemp("runtime")),
+        "PYTHONPATH": str(PROJECT / "probe"),
+        "TARGET_STAGE": "test",
+        "HARNESS_APP": "target_app.main:app",
+        "HARNESS_VARIANT_ID": "tls-tests",
+        "HARNESS_RUNTIME_DIR": str(tmp_path_factory.mktemp("runtime")),
     }
     command = [
-        *(sys.executable, "-m", "uvicorn", "target_app.main:app", "--fd", str(listener.fileno())),
+        *(sys.executable, "-m", "uvicorn", "harness_probe.asgi:app", "--fd", str(listener.fileno())),
         *("--ssl-keyfile", directory / "key.pem", "--ssl-certfile", directory / "cert.pem"),
         *("--log-level", "trace", "--no-access-log"),
     ]
@@ -77,18 +81,30 @@ def test_a_load_over_tls_keeps_its_connections_unless_told_otherwise(
     agent: AgentProcess, server: Server, scenario: str, keeps: bool
 ) -> None:
     agent.ready(server.base_url)
-    agent.result(op="verify", locustfile=scenario)
+    agent.load(scenario)
+    agent.result(**VERIFY)
     before = server.connections()
-    totals, _ = agent.drive(locustfile=scenario, measure_s=0.4)
+    totals, _ = agent.drive(measure_s=0.4)
     made = server.connections() - before
     assert_conserved(totals)
     assert totals["ok"] == totals["scheduled"] > 20
     assert made == (4 if keeps else totals["ok"])
 
 
+@pytest.mark.parametrize("user", ["HttpUser", "FastHttpUser"])
+def test_locusts_own_clients_take_the_same_certificate(
+    agent: AgentProcess, server: Server, user: str
+) -> None:
+    agent.ready(server.base_url, inside=False)
+    load(agent, get("/", user=user))
+    totals, _ = agent.drive(measure_s=0.4)
+    agent.load("root")
+    assert totals["ok"] == totals["scheduled"] == totals["exchanges"] > 20
+
+
 def test_a_certificate_that_was_not_given_is_not_trusted(server: Server) -> None:
     with AgentProcess(SSL_CERT_FILE=os.devnull) as stranger:
-        kind, message = stranger.error(op="ready", base_url=server.base_url, workers=1, timeout_s=10)
+        kind, message = stranger.error(**{**READY, "base_url": server.base_url})
     assert kind == "WrongResponse"
     assert "not trusted" in message
     assert "SSL_CERT_FILE" in message

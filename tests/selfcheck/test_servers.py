@@ -146,7 +146,7 @@ def running(module: str, *arguments: str) -> Iterator[int]:
 
 def workers(port: int) -> list[dict[str, Any]]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/probe", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/.harness/probe", timeout=2) as answer:
             listed: list[dict[str, Any]] = json.load(answer)["workers"]
             return listed
     except OSError:
@@ -156,7 +156,7 @@ def workers(port: int) -> list[dict[str, Any]]:
 def answered(port: int, request_id: int = 1) -> bool:
     connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        connection.request("GET", "/", headers={"x-request-id": str(request_id)})
+        connection.request("GET", "/", headers={"x-harness-id": str(request_id)})
         return connection.getresponse().status == 200
     except (RemoteDisconnected, ConnectionResetError):
         return False

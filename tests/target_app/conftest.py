@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-# target_app.main makes its `app` on import, and rightly refuses to without a variant.
-os.environ.setdefault("TARGET_VARIANT_ID", "imported-by-tests")
+# target_app.main makes its `app` on import, and rightly refuses to without its stage.
+os.environ.setdefault("TARGET_STAGE", "imported-by-tests")
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -20,7 +20,7 @@ from target_app.settings import Settings
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(variant_id="test.w1", runtime_dir=tmp_path / "run")
+    return Settings(stage="test", runtime_dir=tmp_path / "run")
 
 
 @pytest.fixture

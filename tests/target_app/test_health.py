@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import runpy
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ def listener() -> Iterator[socket.socket]:
 
 def on_dependency(tmp_path: Path, listener: socket.socket, scheme: str = "") -> FastAPI:
     address = f"{scheme}127.0.0.1:{listener.getsockname()[1]}"
-    return create_app(Settings(variant_id="test.w1", runtime_dir=tmp_path, dependency=address))
+    return create_app(Settings(stage="test", runtime_dir=tmp_path, dependency=address))
 
 
 def test_not_ready_before_the_lifespan_started_nor_after_it_ended(app: FastAPI) -> None:
@@ -108,50 +109,39 @@ def test_only_a_ping_sees_a_redis_that_hangs_behind_an_open_port(
 def test_a_migration_is_run_by_each_worker_only_where_it_is_told_to(
     tmp_path: Path, in_lifespan: bool
 ) -> None:
-    settings = Settings(variant_id="test.w1", runtime_dir=tmp_path, migrate_in_lifespan=in_lifespan)
+    settings = Settings(stage="test", runtime_dir=tmp_path, migrate_in_lifespan=in_lifespan)
     for _ in range(2):
         with TestClient(create_app(settings)):
             pass
-    assert events_in(tmp_path).count("migration") == (2 if in_lifespan else 0)
+    assert migrations_in(tmp_path) == (2 if in_lifespan else 0)
 
 
 def test_a_migration_as_a_step_of_its_own_is_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TARGET_VARIANT_ID", "test.w1")
+    monkeypatch.setenv("TARGET_STAGE", "test")
     monkeypatch.setenv("TARGET_RUNTIME_DIR", str(tmp_path / "run"))
-    migrate.main()
-    assert events_in(tmp_path / "run") == ["migration"]
+    runpy.run_module("target_app.migrate", run_name="__main__")
+    assert migrations_in(tmp_path / "run") == 1
 
 
-def events_in(directory: Path) -> list[str]:
-    return [json.loads(line)["event"] for line in (directory / "lifespan.jsonl").read_text().splitlines()]
+def migrations_in(directory: Path) -> int:
+    record = directory / migrate.RECORD
+    lines = record.read_text().splitlines() if record.exists() else []
+    assert all(json.loads(line)["pid"] == os.getpid() for line in lines)
+    return len(lines)
 
 
 def test_only_the_first_worker_told_to_hang_does(tmp_path: Path) -> None:
-    async def served(app: FastAPI) -> None:
+    async def served(app: FastAPI) -> bool:
         async with app.router.lifespan_context(app):
-            pass
+            return bool(app.state.started)
 
-    async def both() -> bool:
-        settings = Settings(variant_id="test.w2", runtime_dir=tmp_path, faults=True)
+    async def both() -> tuple[bool, bool]:
+        settings = Settings(stage="test", runtime_dir=tmp_path, faults=True)
         hanging = asyncio.ensure_future(served(create_app(settings)))
         await asyncio.sleep(0)  # it begins, and takes the file
-        await served(create_app(settings))
-        return hanging.done()
+        return await served(create_app(settings)), hanging.done()
 
     (tmp_path / faults.HANG_FILE).touch()
-    assert not asyncio.run(both())
-    assert events_in(tmp_path) == ["startup", "shutdown"]
-
-
-def test_the_lifespan_leaves_a_record(client: TestClient, settings: Settings) -> None:
-    client.close()
-    client.__exit__(None, None, None)
-    lines = (settings.runtime_dir / "lifespan.jsonl").read_text().splitlines()
-    events = [json.loads(line) for line in lines]
-    assert [(event["event"], event["pid"]) for event in events] == [
-        ("startup", os.getpid()),
-        ("shutdown", os.getpid()),
-    ]
-    assert events[0]["time"] < events[1]["time"]
+    assert asyncio.run(both()) == (True, False)

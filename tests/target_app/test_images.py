@@ -9,14 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from harness.model import Variant
-from harness.planning.commands import CONTAINER_TLS, server_argv
+from harness.adapters.docker_build import TeamApp, layered
+from harness.model import OWN_COMMAND, Variant
+from harness.planning.commands import CONTAINER_TLS, deployed
+from harness.planning.example import EXAMPLE
 from harness.planning.placeholders import filled
 from harness.planning.recipes import RECIPES, image_of, lock_of
 
 ROOT = Path(__file__).parents[2]
-OWN = tuple(recipe for recipe in RECIPES if image_of(recipe) == recipe)
-IMAGES = (*OWN, "generator")
+OURS = tuple(recipe for recipe in RECIPES if recipe != OWN_COMMAND)
+OWN = tuple(recipe for recipe in OURS if image_of(recipe) == recipe)
+BEHIND_NGINX = tuple(recipe for recipe in OWN if RECIPES[recipe].behind)
+IMAGES = tuple(recipe for recipe in OWN if lock_of(recipe) == recipe)
 STAGES: dict[str, str] = {}
 for parent, stage, steps in re.findall(
     r"^FROM (\S+) AS (\S+)\n(.*?)(?=^FROM |\Z)",
@@ -24,7 +28,7 @@ for parent, stage, steps in re.findall(
     re.MULTILINE | re.DOTALL,
 ):
     # With what it inherits, except from `base`, which is the same for all.
-    STAGES[stage] = steps if parent == "base" else STAGES.get(parent, "") + steps
+    STAGES[stage] = steps if parent in ("base", "wrapped") else STAGES.get(parent, "") + steps
 
 
 def lock(name: str) -> dict[str, set[str]]:
@@ -38,35 +42,49 @@ def lock(name: str) -> dict[str, set[str]]:
 
 
 def test_a_shared_image_is_one_that_has_an_owner() -> None:
-    assert {image_of(recipe) for recipe in RECIPES} == set(OWN)
-    assert set(IMAGES) <= set(STAGES)
+    assert {image_of(recipe) for recipe in OURS} == set(OWN)
+    assert set(OWN) <= set(STAGES)
 
 
 @pytest.mark.parametrize("recipe", OWN)
-def test_an_image_started_by_hand_runs_the_command_that_is_measured(recipe: str) -> None:
-    (command,) = re.findall(r"^CMD (\[.*\])$", STAGES[recipe], re.MULTILINE)
-    measured = server_argv(Variant(recipe=recipe, workers=1, network="published"))
-    assert json.loads(command) == [filled(word, ports=[8000], tls=CONTAINER_TLS) for word in measured]
+def test_an_image_started_by_hand_runs_what_a_team_deploys(recipe: str) -> None:
+    (*_, command) = re.findall(
+        r"^CMD (\[.*\])$", STAGES["nginx" if recipe in BEHIND_NGINX else recipe], re.MULTILINE
+    )
+    first, *_ = deployed(Variant(recipe=recipe, workers=1, network="published"), EXAMPLE, {})
+    assert json.loads(command) == [filled(word, ports=[8000], tls=CONTAINER_TLS) for word in first.argv]
+
+
+@pytest.mark.parametrize(("name", "source"), [("app", "target_app"), ("generator", "scenarios")])
+def test_an_image_drops_root_and_installs_before_it_copies_source(name: str, source: str) -> None:
+    body = STAGES[name]
+    assert (
+        body.index("RUN pip install") < body.index(f"COPY {source} {source}") < body.index("USER 10001:10001")
+    )
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_an_image_drops_root_and_installs_before_it_copies_source(name: str) -> None:
+def test_a_recipe_is_a_thin_layer_whose_interpreter_and_user_the_harness_can_replace(name: str) -> None:
     body = STAGES[name]
-    assert "USER 10001:10001" in body
-    installed = re.search(r"^RUN pip install|^COPY --from=\S+ /opt/venv", body, re.MULTILINE)
-    copied = re.search(r"^COPY .*(target_app|scenarios)$", body, re.MULTILINE)
-    assert installed
-    assert copied
-    assert installed.start() < copied.start() < body.index("USER")
+    app = TeamApp(target="shop", image="sha256:1", python="/srv/bin/python", user="web")
+    text = layered((ROOT / "Dockerfile.variants").read_text(), name, app)
+    assert f'RUN ["python", "/opt/harness/install.py", "{name}"]' in body
+    assert f'RUN ["/srv/bin/python", "/opt/harness/install.py", "{name}", "--resolve"]' in text
+    assert "FROM sha256:1 AS app\n" in text
+    assert "USER web" in text
+    assert "10001:10001" not in text
+    assert "target_app.txt" not in text
+    assert "COPY target_app" not in text
 
 
 def test_every_install_is_checked_against_hashes() -> None:
     installs = [line for body in STAGES.values() for line in body.splitlines() if "pip install" in line]
     assert installs
     assert all("--require-hashes" in line and "--no-cache-dir" in line for line in installs)
+    assert '"--require-hashes"' in (ROOT / "probe/install.py").read_text()
 
 
-@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("name", [*IMAGES, "generator", "target_app", "pip", "uv"])
 def test_a_lock_file_pins_everything_it_was_asked_for(name: str) -> None:
     text = (ROOT / f"requirements/{lock_of(name)}.in").read_text()
     asked = set(re.findall(r"^([a-z][a-z0-9-]*)", text, re.MULTILINE))
@@ -84,7 +102,14 @@ def test_recipes_share_the_versions_of_what_they_share() -> None:
         for package, versions in lock(recipe).items():
             seen[package] = seen.get(package, set()) | versions
     assert {package: versions for package, versions in seen.items() if len(versions) > 1} == {}
-    assert {"fastapi", "pydantic-settings"} <= set.intersection(*(set(lock(recipe)) for recipe in OWN))
+
+
+def test_recipes_bring_no_version_that_the_example_does_not_have() -> None:
+    app = lock("target_app")
+    assert {"fastapi", "pydantic-settings"} <= set(app)
+    for recipe in OWN:
+        shared = {package: versions for package, versions in lock(recipe).items() if package in app}
+        assert shared == {package: app[package] for package in shared}
 
 
 def test_the_pure_parser_shares_an_image_that_cannot_have_the_other() -> None:
@@ -96,7 +121,7 @@ def test_plain_uvicorn_has_nothing_that_would_make_it_another_recipe() -> None:
     assert {"uvloop", "httptools", "gunicorn"}.isdisjoint(lock("uvicorn-plain"))
 
 
-@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("name", [*IMAGES, "generator", "target_app", "pip", "uv"])
 def test_a_lock_file_names_no_index(name: str) -> None:
     assert not re.search(
         r"://|^--\w*(index|find-links)", (ROOT / f"requirements/{lock_of(name)}.txt").read_text(), re.M

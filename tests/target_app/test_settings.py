@@ -7,7 +7,7 @@ from target_app.settings import Settings, settings_or_exit
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TARGET_VARIANT_ID")
+    monkeypatch.delenv("TARGET_STAGE")
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -15,32 +15,32 @@ def test_a_missing_variable_is_named_and_ends_the_process(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: str | None
 ) -> None:
     if value is not None:
-        monkeypatch.setenv("TARGET_VARIANT_ID", value)
+        monkeypatch.setenv("TARGET_STAGE", value)
     with pytest.raises(SystemExit) as exit_:
         settings_or_exit()
     assert exit_.value.code == 3
-    assert "TARGET_VARIANT_ID: Field required" in capsys.readouterr().err
+    assert "TARGET_STAGE: Field required" in capsys.readouterr().err
 
 
 def test_every_mistake_is_named_at_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("TARGET_VARIANT_ID", "a\nb: c")
-    monkeypatch.setenv("TARGET_ACCESS_LOG", "perhaps")
+    monkeypatch.setenv("TARGET_STAGE", "a\nb: c")
+    monkeypatch.setenv("TARGET_FAULTS", "perhaps")
     monkeypatch.setenv("TARGET_DEPENDENCY", "nowhere")
     with pytest.raises(SystemExit):
         settings_or_exit()
     told = capsys.readouterr().err
-    for name in ("TARGET_VARIANT_ID", "TARGET_ACCESS_LOG", "TARGET_DEPENDENCY"):
+    for name in ("TARGET_STAGE", "TARGET_FAULTS", "TARGET_DEPENDENCY"):
         assert f"  {name}: " in told
 
 
 def test_defaults_and_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TARGET_VARIANT_ID", "uvicorn-plain.w1")
+    monkeypatch.setenv("TARGET_STAGE", "staging")
     settings = settings_or_exit()
     assert str(settings.runtime_dir) == "/tmp/target"
-    assert (settings.access_log, settings.dependency) == (False, None)
-    monkeypatch.setenv("TARGET_ACCESS_LOG", "true")
+    assert (settings.faults, settings.dependency) == (False, None)
+    monkeypatch.setenv("TARGET_FAULTS", "true")
     monkeypatch.setenv("TARGET_DEPENDENCY", "db:5432")
     settings = Settings()  # type: ignore[call-arg]
-    assert (settings.access_log, settings.dependency) == (True, "db:5432")
+    assert (settings.faults, settings.dependency) == (True, "db:5432")

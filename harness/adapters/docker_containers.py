@@ -1,0 +1,82 @@
+"""How containers of a run are created, in the engine's terms: command, user, limits, hardening. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from docker.types import LogConfig
+
+from harness.adapters.image_python import ImageFacts, runtime_user
+from harness.deployment import DeploymentSpec, ProcessSpec
+from harness.planning.commands import CONTAINER_TLS
+from harness.planning.placeholders import filled
+
+HARDENED: Mapping[str, Any] = {
+    "read_only": True,
+    "cap_drop": ["ALL"],
+    "security_opt": ["no-new-privileges:true"],
+    "pids_limit": 512,
+    # An image's own check would run beside what is measured.
+    "healthcheck": {"test": ["NONE"]},
+}
+"""The same for every container but a service's: what one variant may do, all may."""
+TMP: Mapping[str, str] = {"/tmp": "rw,nosuid,nodev,noexec,size=64m,mode=1777"}
+WRITABLE = "rw,nosuid,nodev,noexec,size=512m,mode=1777"
+"""A directory that a team's app writes to. Anyone may: its user can be a name that only the image knows."""
+LOG = LogConfig(type="local", config={"max-size": "16m", "max-file": "2"})
+
+
+def as_entry_point(argv: Sequence[str]) -> dict[str, Any]:
+    """A command that an image's own entry point cannot change; none: what the image itself starts."""
+    return {"entrypoint": list(argv[:1]), "command": list(argv[1:])} if argv else {}
+
+
+def writable(directories: Sequence[str]) -> dict[str, Any]:
+    return {"tmpfs": {**TMP, **dict.fromkeys(directories, WRITABLE)}}
+
+
+def server_options(
+    spec: DeploymentSpec, process: ProcessSpec, ports: Sequence[int], facts: ImageFacts, *, part: bool
+) -> dict[str, Any]:
+    """Options of a container that is measured, less its place in the network.
+
+    A `part` such as nginx comes with a user of its own, and writes nowhere but to /tmp.
+    """
+    memory = f"{spec.memory_mib}m" if spec.memory_mib else None
+    return {
+        **HARDENED,
+        **writable(() if part else spec.writable),
+        **as_entry_point([filled(part, ports=ports, tls=CONTAINER_TLS) for part in process.argv]),
+        "user": runtime_user(None if part else spec.user, facts),
+        "environment": {
+            key: filled(value, ports=ports, tls=CONTAINER_TLS)
+            for key, value in with_harness(process.env, layer=facts.ours and not part).items()
+        },
+        "nano_cpus": round(spec.cpu_quota * 1e9) if spec.cpu_quota else None,
+        "mem_limit": memory,
+        "memswap_limit": memory,
+        "log_config": LOG,
+    }
+
+
+def with_harness(env: Mapping[str, str], *, layer: bool) -> dict[str, str]:
+    """An environment that does not hide the wrapper and the server of a recipe's `layer`."""
+    if not layer:
+        return dict(env)
+    added = {"PYTHONPATH": "{value}:/opt/harness", "PATH": "/opt/harness/bin:{value}"}
+    return {name: added.get(name, "{value}").replace("{value}", value) for name, value in env.items()}
+
+
+def set_up_options(
+    command: Sequence[str], env: Mapping[str, str], user: str, directories: Sequence[str]
+) -> dict[str, Any]:
+    """Options of a container that sets up a service with the app's own tools."""
+    return {
+        **HARDENED,
+        **writable(directories),
+        **as_entry_point(command),
+        "user": user,
+        "environment": dict(env),
+        "log_config": LOG,
+    }

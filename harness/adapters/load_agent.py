@@ -1,0 +1,90 @@
+"""One load agent's end of its channel, and what its answers say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness.deployment import ServerFacts
+from harness.errors import CannotServe, GeneratorFailed, NotReady, TrialError, WrongResponse
+
+START_TIMEOUT_S = 30.0
+PROTOCOL = 2
+
+_FACTS = TypeAdapter(ServerFacts)
+
+T = TypeVar("T")
+
+
+class Channel(Protocol):
+    """Structurally the engines' channel."""
+
+    def send(self, line: str) -> None: ...
+    def receive(self, timeout_s: float) -> str: ...
+
+
+class Agent:
+    """One agent's end of its channel."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._greeted = False
+
+    def send(self, request: Mapping[str, object]) -> None:
+        """Raises GeneratorFailed when the agent never came up."""
+        if not self._greeted:
+            greeting = self.receive(START_TIMEOUT_S).get("result")
+            spoken = greeting.get("agent") if isinstance(greeting, dict) else None
+            if spoken != PROTOCOL:
+                raise GeneratorFailed(
+                    f"the load agent speaks protocol {spoken}, the harness {PROTOCOL}: they are of different "
+                    f"versions. Build the generator again."
+                )
+            self._greeted = True
+        self._channel.send(json.dumps(request))
+
+    def receive(self, timeout_s: float) -> Mapping[str, Any]:
+        """The next message: a progress, or an answer with `ok`. Raises GeneratorFailed for anything else."""
+        line = self._channel.receive(timeout_s)
+        try:
+            message = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise GeneratorFailed(f"the load agent wrote no JSON ({error}): {line[:200]!r}") from error
+        if not isinstance(message, dict) or not {"progress", "ok"} & message.keys():
+            raise GeneratorFailed(f"the load agent broke its protocol: {line[:200]!r}")
+        return message
+
+
+def failure(error: object, *, name: str, within_s: float) -> TrialError:
+    """An agent's error as one of ours; whatever is not the server's fault is the generator's."""
+    match error:
+        case {"kind": "NotReady", "message": str(message)}:
+            return NotReady(name, within_s, message)
+        case {"kind": "CannotServe", "message": str(message)}:
+            return CannotServe(f"{name}: {message}. The cause stands in its server.log.")
+        case {"kind": "WrongResponse", "message": str(message)}:
+            return WrongResponse(f"{name}: {message}")
+        case {"kind": str(kind), "message": str(message)}:
+            return GeneratorFailed(f"{name}: the load agent failed ({kind}): {message}")
+    return GeneratorFailed(f"{name}: the load agent failed without a reason: {error!r}")
+
+
+def server_facts(answer: object) -> ServerFacts:
+    """The probe's answer as facts. Raises GeneratorFailed naming the field that is missing or wrong."""
+    return parsed(_FACTS, answer)
+
+
+def parsed(kind: TypeAdapter[T], answer: object) -> T:
+    """`answer` as a dataclass, strictly: no text for a number, no field left out."""
+    try:
+        return kind.validate_json(json.dumps(answer), strict=True)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"])) or "all of it"
+        raise GeneratorFailed(
+            f"the load agent's answer is no {error.title}: {where}: {problem['msg']}. "
+            f"Agent and harness are of different versions; build the generator again."
+        ) from error

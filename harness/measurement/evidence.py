@@ -1,0 +1,41 @@
+"""All that a trial's validity is judged by: the values, not the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.deployment import DeploymentState, ResourceReading, ServerFacts
+from harness.measurement.load import LoadRecord
+from harness.measurement.stack import Stack
+from harness.model import Scenario, TrialMetrics, Validity, Variant
+from harness.signals import TrialSignals
+
+Finding = tuple[Validity, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that a trial's validity is judged by."""
+
+    variant: Variant
+    scenario: Scenario
+    load: LoadRecord
+    readings: Sequence[ResourceReading]
+    busy_s: float | None
+    """Busy time of the server's cores, with anything, first reading to last; None if not told."""
+    metrics: TrialMetrics
+    facts_before: ServerFacts | None
+    """Probed right before the load, after all other requests; None of a black box."""
+    facts_after: ServerFacts | None
+    """Probed right after the load, before any other request; None of a black box."""
+    state: DeploymentState
+    server_cpus: int
+    """How many cores the server is pinned to."""
+    ceiling_per_s: float | None
+    """What the generator reached on a static server; None when it was not calibrated."""
+    expected_stack: Stack | None
+    """What serves the app, or how its name must begin; None when anything will do."""
+    signals: TrialSignals | None = None
+    of_search: Sequence[Finding] = ()
+    """What the capacity search that found this load's rate says of itself."""
