@@ -172,7 +172,7 @@ def test_what_is_no_compose_file_is_refused(document: Any) -> None:
 
 
 def test_a_service_that_is_not_there_is_answered_with_the_likely_one() -> None:
-    with pytest.raises(ConfigurationError, match="apj.*api"):
+    with pytest.raises(ConfigurationError, match=r"apj.*api"):
         from_compose({"services": {"api": {"build": "."}}}, "apj", where="compose.yaml")
 
 
