@@ -105,6 +105,15 @@ def test_the_file_can_be_planned_as_it_is(orders: Path, monkeypatch: pytest.Monk
     assert [request.path for request in planned.scenarios[0].requests] == ["/v1/items/newest"]
 
 
+def test_the_file_is_read_where_no_other_is_named(
+    orders: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init(monkeypatch) == 0
+    monkeypatch.setattr(sys, "argv", ["harness", "plan"])
+    main()
+    assert "orders: 4 variants" in capsys.readouterr().out
+
+
 def test_every_assumption_is_said_and_the_next_command_too(
     orders: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

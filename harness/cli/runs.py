@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from harness.adapters.result_store import RunStore
 
+MATRIX = Path("harness.toml")
 MatrixOption = Annotated[
     Path, typer.Option("--matrix", "-m", help="A matrix file, or the name of one that ships, such as quick.")
 ]
@@ -26,7 +27,7 @@ RunArgument = Annotated[
 
 @app.command()
 def run(
-    matrix: MatrixOption,
+    matrix: MatrixOption = MATRIX,
     results: ResultsOption = RESULTS,
     engine: Annotated[str, typer.Option(help="auto, docker or process (no containers).")] = "auto",
     resume: Annotated[
@@ -69,7 +70,7 @@ def run(
 
 
 @app.command()
-def plan(matrix: MatrixOption) -> None:
+def plan(matrix: MatrixOption = MATRIX) -> None:
     """Show what a run would do: cells, order, exact commands, time and disk. Starts nothing."""
     from harness import pipeline
     from harness.planning.plan import cells_of, plan_blocks
