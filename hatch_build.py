@@ -9,8 +9,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 DIRECTORIES = ("front", "matrices", "oracles", "probe", "scenarios", "target_app")
-FILES = (".dockerignore", "Dockerfile.variants", "scripts/certificate.sh")
-DEVELOPMENT = "requirements/dev.txt"
+FILES = (".dockerignore", "Dockerfile.variants", "scripts/certificate.sh", "scripts/postgres.sh")
+DEVELOPMENT = "dev"
 
 
 class Shipped(BuildHookInterface[Any]):
@@ -27,7 +27,7 @@ def shipped(root: Path) -> Iterator[str]:
     """Paths of the files, relative to the checkout."""
     yield from FILES
     for path in sorted((root / "requirements").iterdir()):
-        if path.suffix in (".in", ".txt") and f"requirements/{path.name}" != DEVELOPMENT:
+        if path.suffix in (".in", ".txt") and path.stem != DEVELOPMENT:
             yield f"requirements/{path.name}"
     for directory in DIRECTORIES:
         for path in sorted((root / directory).rglob("*")):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.adapters.assets import assets, preset
-from harness.adapters.config_file import load_matrix, own_file, remarks
+from harness.adapters.config_file import load_matrix, remarks
 from harness.adapters.engines import open_engine
 from harness.adapters.host import cpu_split, pinned_to
 from harness.adapters.load_process import ProcessLoadGenerator
@@ -82,16 +82,16 @@ class Resolved:
     """What the file leaves to be assumed, and what in it is odd."""
 
 
-def resolved(matrix_path: Path | None) -> Resolved:
-    """A matrix file, a preset by its name, or ./harness.toml, on this machine. Raises ConfigurationError."""
+def resolved(matrix_path: Path) -> Resolved:
+    """A matrix file, or a preset by its name, on this machine. Raises ConfigurationError."""
     project = assets()
-    path = preset(matrix_path, project) if matrix_path is not None else own_file(Path.cwd())
+    path = preset(matrix_path, project)
     server_cpus, generator_cpus = cpu_split()
     matrix = load_matrix(path, project=project, server_cpus=server_cpus, generator_cpus=generator_cpus)
     return Resolved(assets=project, path=path, matrix=matrix, remarks=remarks(path, project=project))
 
 
-def run(matrix_path: Path | None, options: RunOptions, watcher: Watcher) -> RunOutcome:
+def run(matrix_path: Path, options: RunOptions, watcher: Watcher) -> RunOutcome:
     """Measure a matrix. Whatever ends the run, what was measured is kept and nothing is left behind."""
     known = resolved(matrix_path)
     matrix = known.matrix

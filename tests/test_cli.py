@@ -91,8 +91,8 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (("show", "nonsense"), 2, "no such run"),
         (("report", "--results", "/nonexistent"), 2, "no run yet"),
         (("images", "--only", "usr"), 2, "'usr' is not one of multi-stage"),
-        (("run",), 2, "no harness.toml here. Fix: run `harness init`, or name a matrix with --matrix"),
-        (("plan",), 2, "no harness.toml here"),
+        (("run",), 2, "harness init"),
+        (("plan",), 2, "--matrix quick"),
         (("nonsense",), 2, "No such command"),
     ],
 )

@@ -30,6 +30,17 @@ measure_s = 0.5
 blocks = 1
 """
 
+APP = """
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/items")
+def items(limit: int = 10):
+    return [{"id": number} for number in range(limit)]
+"""
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
@@ -51,13 +62,13 @@ class Installed:
         self.home.mkdir()
         self.here.mkdir()
 
-    def harness(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    def harness(self, *arguments: str | Path, here: Path | None = None) -> subprocess.CompletedProcess[str]:
         kept = {name: value for name, value in os.environ.items() if name in KEPT}
         return subprocess.run(
             [self.environment / "bin" / "harness", *map(str, arguments)],
             capture_output=True,
             text=True,
-            cwd=self.here,
+            cwd=here or self.here,
             env={"PATH": os.defpath, "HOME": str(self.home), "NO_COLOR": "1", "COLUMNS": "120", **kept},
             timeout=300,
             check=False,
@@ -101,9 +112,10 @@ def test_the_wheel_holds_what_images_are_made_of_and_nothing_of_development(whee
         names = archive.namelist()
     shipped = {name.removeprefix("harness/_shipped/") for name in names if "/_shipped/" in name}
     copied = [
-        line.split()[1]
+        source
         for line in (PROJECT / "Dockerfile.variants").read_text().splitlines()
         if line.startswith("COPY ") and "--from" not in line
+        for source in line.split()[1:-1]
     ]
     for source in (*copied, "Dockerfile.variants", ".dockerignore", "matrices/quick.toml", "oracles"):
         assert any(name == source or name.startswith(f"{source}/") for name in shipped), source
@@ -137,6 +149,24 @@ def test_doctor_names_no_script_that_is_not_there(installed: Installed) -> None:
     assert checked.returncode in (0, 3), checked.stderr
     assert "Docker engine" in checked.stdout
     assert "scripts/" not in checked.stdout
+
+
+def test_an_app_goes_from_nothing_to_a_report(installed: Installed, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(APP)
+    (tmp_path / "requirements.txt").write_text("fastapi\n")
+    made = installed.harness("init", here=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert "GET /items, expecting 200" in made.stdout
+    planned = installed.harness("plan", here=tmp_path)
+    assert planned.returncode == 0, planned.stderr
+    file = tmp_path / "harness.toml"
+    shorter = (
+        file.read_text().replace("blocks = 6", "blocks = 1").replace("measure_s = 3.0", "measure_s = 0.5")
+    )
+    file.write_text(shorter)
+    ran = installed.harness("run", "--engine", "process", here=tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "Report: results/" in ran.stdout
 
 
 def test_a_run_is_measured_shown_and_reported(installed: Installed) -> None:

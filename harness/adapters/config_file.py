@@ -24,7 +24,7 @@ from harness.planning.suggestions import unknown
 from harness.planning.target_checks import assumptions
 
 OWN_FILE = "harness.toml"
-"""What a team keeps beside its app."""
+"""What a team's own matrix file is called: read where no other is named."""
 MAX_BYTES = 100_000
 """tomllib takes time quadratic in the depth of a dotted key: this bounds it to about a minute."""
 
@@ -47,15 +47,6 @@ def load_matrix(
         generator_cpus=generator_cpus,
         known=_known(path.parent, file, environ),
     )
-
-
-def own_file(directory: Path) -> Path:
-    """The harness.toml of a directory. Raises ConfigurationError where there is none."""
-    path = directory / OWN_FILE
-    if not path.is_file():
-        fix = "run `harness init`, or name a matrix with --matrix"
-        raise ConfigurationError(str(directory), [f"no {OWN_FILE} here. Fix: {fix}"])
-    return path
 
 
 def remarks(path: Path, *, project: Path) -> tuple[str, ...]:
@@ -109,6 +100,9 @@ def _read(path: Path) -> str:
             raise ConfigurationError(str(path), [f"larger than {MAX_BYTES:,} bytes; this is no matrix file"])
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
+        if path.name == OWN_FILE:
+            fix = "`harness init` writes one for your app, `--matrix quick` measures the example"
+            raise ConfigurationError(str(path), [f"no such file.\n    Fix: {fix}"]) from error
         nearby = sorted(str(p) for p in path.parent.glob("*.toml")) if path.parent.is_dir() else []
         hint = f"there are {', '.join(nearby)}" if nearby else "`harness list` shows the matrices there are"
         raise ConfigurationError(str(path), [f"no such file; {hint}"]) from error

@@ -7,7 +7,6 @@ from typing import Any
 
 from docker.types import LogConfig
 
-from harness.adapters.image_python import ImageFacts, runtime_user
 from harness.deployment import DeploymentSpec, ProcessSpec
 from harness.planning.commands import CONTAINER_TLS
 from harness.planning.placeholders import filled
@@ -23,7 +22,7 @@ HARDENED: Mapping[str, Any] = {
 """The same for every container but a service's: what one variant may do, all may."""
 TMP: Mapping[str, str] = {"/tmp": "rw,nosuid,nodev,noexec,size=64m,mode=1777"}
 WRITABLE = "rw,nosuid,nodev,noexec,size=512m,mode=1777"
-"""A directory that a team's app writes to. Anyone may: its user can be a name that only the image knows."""
+"""A directory that a team's app writes to; its user is added."""
 LOG = LogConfig(type="local", config={"max-size": "16m", "max-file": "2"})
 
 
@@ -32,26 +31,34 @@ def as_entry_point(argv: Sequence[str]) -> dict[str, Any]:
     return {"entrypoint": list(argv[:1]), "command": list(argv[1:])} if argv else {}
 
 
-def writable(directories: Sequence[str]) -> dict[str, Any]:
-    return {"tmpfs": {**TMP, **dict.fromkeys(directories, WRITABLE)}}
+def writable(directories: Sequence[str], owner: str = "") -> dict[str, Any]:
+    """/tmp and these directories as temporary file systems. `owner` is in mount options."""
+    return {"tmpfs": {**TMP, **dict.fromkeys(directories, f"{WRITABLE}{owner}")}}
 
 
 def server_options(
-    spec: DeploymentSpec, process: ProcessSpec, ports: Sequence[int], facts: ImageFacts, *, part: bool
+    spec: DeploymentSpec,
+    process: ProcessSpec,
+    ports: Sequence[int],
+    user: str,
+    *,
+    part: bool,
+    layer: bool,
+    owner: str,
 ) -> dict[str, Any]:
     """Options of a container that is measured, less its place in the network.
 
-    A `part` such as nginx comes with a user of its own, and writes nowhere but to /tmp.
+    A `part` such as nginx writes nowhere but to /tmp. `owner`: of what is writable, in mount options.
     """
     memory = f"{spec.memory_mib}m" if spec.memory_mib else None
     return {
         **HARDENED,
-        **writable(() if part else spec.writable),
+        **writable(() if part else spec.writable, owner),
         **as_entry_point([filled(part, ports=ports, tls=CONTAINER_TLS) for part in process.argv]),
-        "user": runtime_user(None if part else spec.user, facts),
+        "user": user,
         "environment": {
             key: filled(value, ports=ports, tls=CONTAINER_TLS)
-            for key, value in with_harness(process.env, layer=facts.ours and not part).items()
+            for key, value in with_harness(process.env, layer=layer).items()
         },
         "nano_cpus": round(spec.cpu_quota * 1e9) if spec.cpu_quota else None,
         "mem_limit": memory,
@@ -69,12 +76,12 @@ def with_harness(env: Mapping[str, str], *, layer: bool) -> dict[str, str]:
 
 
 def set_up_options(
-    command: Sequence[str], env: Mapping[str, str], user: str, directories: Sequence[str]
+    command: Sequence[str], env: Mapping[str, str], user: str, directories: Sequence[str], owner: str
 ) -> dict[str, Any]:
     """Options of a container that sets up a service with the app's own tools."""
     return {
         **HARDENED,
-        **writable(directories),
+        **writable(directories, owner),
         **as_entry_point(command),
         "user": user,
         "environment": dict(env),

@@ -115,7 +115,7 @@ class DockerEngine:
         if target is None or not wanted:
             yield
             return
-        helper = Services(self._client, self._create, self._images.of_service)
+        helper = Services(self._client, self._create, self._images)
         with helper.running(wanted, network=str(self._network.name), cpus=cpus) as addresses:
             before, self._services = self._services, {**self._services, **addresses}
             try:
@@ -245,7 +245,11 @@ class DockerEngine:
         """A container of a deployment, not yet started."""
         image = self._images.resolved(process.image or spec.image)
         facts, part = self._images.facts(image), self._images.is_part(image)
-        made = server_options(spec, process, ports, facts, part=part)
+        user = runtime_user(None if part else spec.user, facts)
+        owner = self._images.owner(image, user) if spec.writable and not part else ""
+        made = server_options(
+            spec, process, ports, user, part=part, layer=facts.ours and not part, owner=owner
+        )
         return self._create("server", image, spec.cpus, **made, **options)
 
     def _set_up(
@@ -253,7 +257,7 @@ class DockerEngine:
     ) -> Container:
         """A container for a set-up command of a service, not yet started."""
         user = runtime_user(target.user, self._images.facts(image))
-        made = set_up_options(argv, env, user, target.writable)
+        made = set_up_options(argv, env, user, target.writable, self._images.owner(image, user))
         return self._create("setup", image, cpus, **made, network=self._network.name)
 
     def _create(self, role: str, image: str, cpus: tuple[int, ...], **options: Any) -> Container:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from docker import DockerClient
@@ -10,7 +12,14 @@ from harness.adapters import app_build, docker_build
 from harness.adapters.assets import workspace
 from harness.adapters.docker_build import APP_STAGE, TeamApp
 from harness.adapters.docker_client import engine_errors
-from harness.adapters.image_python import ImageFacts, files_of, find_python, runtime_user
+from harness.adapters.image_python import (
+    ImageFacts,
+    files_of,
+    find_python,
+    owner_options,
+    runtime_user,
+    text_in,
+)
 from harness.errors import AppImageFailed, VariantError
 from harness.model import OWN_COMMAND
 from harness.planning.example import is_example
@@ -92,15 +101,27 @@ class RecipeImages:
             has_path="PATH" in facts.env,
         )
 
-    def _python_in(self, image: str, facts: ImageFacts, target: Target, shown: str) -> str:
-        """Raises VariantError: black boxes of the same image can still be measured."""
-        with engine_errors(self._client, f"looking for Python in {shown}"):
-            # Never started: it is a view of the image's files.
+    def owner(self, image: str, user: str) -> str:
+        """Mount options for a directory that `user` of an image is to write to."""
+        if user.partition(":")[0].isdecimal() or not user:
+            return owner_options(user, "")
+        with self._looking_into(image) as container:
+            return owner_options(user, text_in(self._client, container, "/etc/passwd"))
+
+    @contextmanager
+    def _looking_into(self, image: str) -> Iterator[str]:
+        """A container that is never started: a view of the image's files."""
+        with engine_errors(self._client, f"looking into the image {image}"):
             container = self._client.api.create_container(image, command=["none"])["Id"]
             try:
-                python = find_python(facts, target.python, files_of(self._client, container))
+                yield container
             finally:
                 self._client.api.remove_container(container, v=True, force=True)
+
+    def _python_in(self, image: str, facts: ImageFacts, target: Target, shown: str) -> str:
+        """Raises VariantError: black boxes of the same image can still be measured."""
+        with self._looking_into(image) as container:
+            python = find_python(facts, target.python, files_of(self._client, container))
         if python is not None:
             return python
         if target.python is not None:

@@ -13,6 +13,7 @@ from docker.errors import APIError
 from docker.models.containers import Container
 
 from harness.adapters.docker_client import engine_errors
+from harness.adapters.docker_recipes import RecipeImages
 from harness.adapters.ownership import CONFLICT, already_gone_is_fine
 from harness.errors import ServiceFailed
 from harness.target import Service
@@ -43,8 +44,8 @@ Create = Callable[..., Container]
 class Services:
     """Starts and removes the services of one run."""
 
-    def __init__(self, client: DockerClient, create: Create, image_of: Callable[[str], str]) -> None:
-        self._client, self._create, self._image_of = client, create, image_of
+    def __init__(self, client: DockerClient, create: Create, images: RecipeImages) -> None:
+        self._client, self._create, self._images = client, create, images
 
     @contextmanager
     def running(
@@ -81,14 +82,16 @@ class Services:
     def _started(self, service: Service, network: str, cpus: tuple[int, ...]) -> Iterator[Container]:
         where = f"starting the service {service.name}"
         with engine_errors(self._client, where, refusal=ServiceFailed):
+            image = self._images.of_service(service.image)
+            owner = self._owner(service, image)
             container = self._create(
                 "service",
-                self._image_of(service.image),
+                image,
                 cpus,
                 command=list(service.command) or None,
                 environment=dict(service.env),
                 user=service.user,
-                tmpfs=dict.fromkeys(service.writable, TMPFS),
+                tmpfs=dict.fromkeys(service.writable, f"{TMPFS}{owner}"),
                 network=network,
                 networking_config={network: self._client.api.create_endpoint_config(aliases=[service.name])},
                 **OPTIONS,
@@ -103,6 +106,11 @@ class Services:
                 with already_gone_is_fine():
                     container.stop(timeout=STOP_TIMEOUT_S)
                 _remove(container)
+
+    def _owner(self, service: Service, image: str) -> str:
+        if not service.writable:
+            return ""
+        return self._images.owner(image, service.user or self._images.facts(image).user)
 
     def _wait_ready(self, service: Service, container: Container) -> None:
         deadline_s = time.monotonic() + READY_TIMEOUT_S

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import posixpath
+import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -63,6 +65,28 @@ def candidates(facts: ImageFacts, wanted: str | None) -> Iterator[str]:
 
 def find_python(facts: ImageFacts, wanted: str | None, exists: Exists) -> str | None:
     return next((path for path in candidates(facts, wanted) if exists(path)), None)
+
+
+def owner_options(user: str, passwd: str) -> str:
+    """Mount options that give a temporary file system to a user, by number or by a name in `passwd`.
+
+    Its mode is not enough: the engine gives it the mode of the directory that it hides.
+    """
+    name = user.partition(":")[0]
+    entries = (line.split(":") for line in passwd.splitlines())
+    uid = name if name.isdecimal() else next((e[2] for e in entries if e[0] == name and len(e) > 2), "")
+    return f",uid={uid}" if uid else ""
+
+
+def text_in(client: DockerClient, container: str, path: str) -> str:
+    """A small file of a container's file system; empty where there is none."""
+    try:
+        stream, _ = client.api.get_archive(container, path)
+    except NotFound:
+        return ""
+    with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
+        file = archive.extractfile(archive.getmembers()[0])
+        return file.read().decode(errors="replace") if file else ""
 
 
 def files_of(client: DockerClient, container: str) -> Exists:

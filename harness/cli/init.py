@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,10 +15,10 @@ from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from harness.planning.discovery import FoundApp
-    from harness.planning.first_draft import Surroundings
+    from harness.planning.first_draft import FoundFiles
     from harness.planning.starter import Draft
 
-FILE = "harness.toml"
+FILE, ENV_FILE = "harness.toml", ".env"
 
 
 @commands.command()
@@ -54,16 +55,17 @@ def init(
 
 
 def _from_directory(path: Path, app: str) -> Draft:
-    from harness.adapters.init_files import look
+    from harness.adapters.init_files import env_file, look
     from harness.planning.first_draft import draft_of, named_app
 
-    around = look(path)
-    return draft_of(around, named_app(app, around.files) if app else _only_app(path, around))
+    files = look(path)
+    chosen = named_app(app, files.texts) if app else _only_app(path, files)
+    return draft_of(files, chosen, env_file(path, ENV_FILE))
 
 
 def _from_compose(path: Path, compose: Path, service: str, app: str) -> Draft:
     from harness.adapters.compose_file import read_compose
-    from harness.adapters.init_files import env_names, look
+    from harness.adapters.init_files import env_file, look
     from harness.planning.compose import from_compose
     from harness.planning.compose_draft import draft_of_service
     from harness.planning.discovery import find_apps
@@ -71,38 +73,36 @@ def _from_compose(path: Path, compose: Path, service: str, app: str) -> Draft:
 
     found = from_compose(read_compose(compose), service, where=str(compose))
     context = compose.parent / (found.context or ".")
-    around = look(context)
+    files = look(context)
     chosen = app or found.app
-    apps = (named_app(chosen, around.files),) if chosen else find_apps(around.files)
+    by = "named by you" if app else f"named by the command in {found.file}"
+    apps = (named_app(chosen, files.texts, by=by),) if chosen else find_apps(files.texts)
     if len(apps) > 1:
-        apps = (_only_app(context, around),)
-    env_file = found.env_file or ".env"
+        apps = (_only_app(context, files),)
+    named = _relative(compose.parent / (found.env_file or ENV_FILE), path)
     return draft_of_service(
         found,
-        around,
+        files,
         apps[0] if apps else None,
         context=_relative(context, path),
-        env_file=_relative(compose.parent / env_file, path),
-        env_names=env_names(compose.parent / env_file),
+        env_file=env_file(path, named),
     )
 
 
-def _only_app(path: Path, around: Surroundings) -> FoundApp:
+def _only_app(path: Path, files: FoundFiles) -> FoundApp:
     """The app found; on a terminal, one of several is asked for."""
     from harness.planning.discovery import find_apps
     from harness.planning.first_draft import choose
 
-    apps = find_apps(around.files)
+    apps = find_apps(files.texts)
     if len(apps) > 1 and sys.stdin.isatty() and sys.stdout.isatty():
         for number, found in enumerate(apps, start=1):
             typer.echo(f"{number}  {found.app} ({found.why})")
-        chosen: int = typer.prompt("Which app", type=int)
-        if 1 <= chosen <= len(apps):
-            return apps[chosen - 1]
-    return choose(apps, str(path), looked_at=sum(name.endswith(".py") for name in around.files))
+        answer: int = typer.prompt("Which app", type=int)
+        if 1 <= answer <= len(apps):
+            return apps[answer - 1]
+    return choose(apps, str(path), looked_at=sum(name.endswith(".py") for name in files.texts))
 
 
 def _relative(path: Path, directory: Path) -> str:
-    import os
-
     return os.path.relpath(path.resolve(), directory.resolve())

@@ -16,13 +16,9 @@ if TYPE_CHECKING:
 
     from harness.adapters.result_store import RunStore
 
+MATRIX = Path("harness.toml")
 MatrixOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--matrix",
-        "-m",
-        help="A matrix file, or the name of one that ships, such as quick; ./harness.toml when left out.",
-    ),
+    Path, typer.Option("--matrix", "-m", help="A matrix file, or the name of one that ships, such as quick.")
 ]
 RunArgument = Annotated[
     str | None, typer.Argument(metavar="RUN", help="A run's id or directory; the newest when left out.")
@@ -31,7 +27,7 @@ RunArgument = Annotated[
 
 @app.command()
 def run(
-    matrix: MatrixOption = None,
+    matrix: MatrixOption = MATRIX,
     results: ResultsOption = RESULTS,
     engine: Annotated[str, typer.Option(help="auto, docker or process (no containers).")] = "auto",
     resume: Annotated[
@@ -74,7 +70,7 @@ def run(
 
 
 @app.command()
-def plan(matrix: MatrixOption = None) -> None:
+def plan(matrix: MatrixOption = MATRIX) -> None:
     """Show what a run would do: cells, order, exact commands, time and disk. Starts nothing."""
     from harness import pipeline
     from harness.planning.plan import cells_of, plan_blocks
@@ -160,8 +156,8 @@ def schema() -> None:
     typer.echo(json.dumps(MatrixFile.model_json_schema(), indent=2))
 
 
-def _resume_command(matrix: Path | None, results: Path, engine: str) -> str:
-    argv = ["harness", "run", *(() if matrix is None else ("--matrix", str(matrix)))]
+def _resume_command(matrix: Path, results: Path, engine: str) -> str:
+    argv = ["harness", "run", *(() if matrix == MATRIX else ("--matrix", str(matrix)))]
     argv += ["--results", str(results)] if results != RESULTS else []
     argv += ["--engine", engine] if engine != "auto" else []
     return shlex.join([*argv, "--resume"])

@@ -117,25 +117,32 @@ def _top_level(document: Table) -> list[str]:
 
 
 def _needed(service: str, services: Table, left_out: list[str]) -> list[str]:
-    """What it depends on, and what that depends on: the first needed first."""
+    """What it depends on, and what that depends on: what others need comes before them."""
     order: list[str] = []
-    queue, seen = [service], {service}
-    while queue:
-        name = queue.pop(0)
-        wanted = services[name].get("depends_on") or ()
-        if not isinstance(wanted, list | Mapping) or not all(isinstance(other, str) for other in wanted):
-            left_out.append(f"depends_on of {name}: neither a list of names nor a table")
-            continue
-        for other in wanted:
-            if other not in services:
-                left_out.append(f"{other}, which {name} depends on: no such service in the file")
-            elif other not in seen:
-                seen.add(other)
-                order.insert(0, other)
-                queue.append(other)
-    if len(order) > MAX_SERVICES:
-        left_out += [f"{name}: more than {MAX_SERVICES} services" for name in order[MAX_SERVICES:]]
-    return order[:MAX_SERVICES]
+    seen = {service}
+    stack = [(service, iter(_depends_on(service, services, left_out)))]
+    while stack:
+        name, rest = stack[-1]
+        other = next((other for other in rest if other not in seen), None)
+        if other is None:
+            order.append(name)
+            stack.pop()
+        else:
+            seen.add(other)
+            stack.append((other, iter(_depends_on(other, services, left_out))))
+    needed = order[:-1]
+    left_out += [f"{name}: more than {MAX_SERVICES} services" for name in needed[MAX_SERVICES:]]
+    return needed[:MAX_SERVICES]
+
+
+def _depends_on(name: str, services: Table, left_out: list[str]) -> list[str]:
+    wanted = services[name].get("depends_on") or []
+    if not isinstance(wanted, list | Mapping) or not all(isinstance(other, str) for other in wanted):
+        left_out.append(f"depends_on of {name}: neither a list of names nor a table")
+        return []
+    strangers = [other for other in wanted if other not in services]
+    left_out += [f"{other[:60]}, which {name} depends on: no such service" for other in strangers]
+    return [other for other in wanted if other in services]
 
 
 def _service(name: str, table: Table, values: Values, left_out: list[str], where: str) -> ServiceDraft | None:

@@ -6,45 +6,48 @@ from collections.abc import Collection, Iterator
 
 from harness.planning.compose import FromCompose
 from harness.planning.discovery import FoundApp
-from harness.planning.first_draft import Surroundings, app_settings, first_requests, ready_setting, slug
-from harness.planning.first_draft import env_file_setting as named_env_file
+from harness.planning.first_draft import (
+    EnvFile,
+    FoundFiles,
+    app_settings,
+    env_file_problem,
+    env_file_setting,
+    first_requests,
+    ready_setting,
+    slug,
+)
 from harness.planning.routes import get_routes
 from harness.planning.starter import Draft, FirstRequest, Setting
 
 
 def draft_of_service(
-    found: FromCompose,
-    around: Surroundings,
-    app: FoundApp | None,
-    *,
-    context: str,
-    env_file: str,
-    env_names: tuple[str, ...] | None,
+    found: FromCompose, files: FoundFiles, app: FoundApp | None, *, context: str, env_file: EnvFile | None
 ) -> Draft:
     """Without an app it is a black box: the image, measured by its own command."""
-    routes = get_routes(around.files, app.path, app.app.partition(":")[2]) if app else ()
+    routes = get_routes(files.texts, app.path, app.app.partition(":")[2]) if app else ()
     ready = ready_setting(routes)
     if found.ready:
-        ready = (
-            Setting(key="ready", value=found.ready, why=f"asked for by its healthcheck in {found.file}"),
-        )
-    requests = first_requests(routes, around.files.get(app.path, "") if app else "")
+        ready = (Setting(key="ready", value=found.ready, why=f"as in its healthcheck in {found.file}"),)
+    requests = first_requests(routes, files.texts.get(app.path, "") if app else "")
     if app is None and found.ready:
         requests = (FirstRequest(path=found.ready, why="as no route is known: write your own"),)
+    if found.env_file is None and env_file and not {name for name, _ in found.unset} & set(env_file.names):
+        env_file = None  # Compose itself gives no .env to a container.
+    usable = set(env_file.names) if env_file and not env_file.problem else set()
     return Draft(
         name=slug(found.name),
         target=(
             *(app_settings(app) if app else _own_command(found)),
-            *_image(found, around, context),
+            *_image(found, files, context),
             *ready,
-            *_env_file(env_file, env_names),
+            *env_file_setting(env_file),
             *_rights(found),
         ),
-        env=found.env,
+        env=tuple(setting for setting in found.env if setting.key not in usable),
         services=found.services,
         requests=requests,
         black_box=app is None,
-        left_out=(*found.left_out, *_unused(found, app, env_names or ())),
+        left_out=(*found.left_out, *_unused(found, app, usable), *env_file_problem(env_file)),
     )
 
 
@@ -56,23 +59,18 @@ def _own_command(found: FromCompose) -> Iterator[Setting]:
         yield Setting(key="port", value=found.port, why=f"where it listens, as in {found.file}")
 
 
-def _image(found: FromCompose, around: Surroundings, context: str) -> Iterator[Setting]:
+def _image(found: FromCompose, files: FoundFiles, context: str) -> Iterator[Setting]:
     if found.image:
         yield Setting(key="image", value=found.image, why=f"as in {found.file}")
         return
     yield Setting(key="context", value=context, why=f"the build context of {found.name} in {found.file}")
-    if found.dockerfile or around.dockerfile or around.requirements is None:
+    if found.dockerfile or files.dockerfile or files.requirements is None:
         name = found.dockerfile or "Dockerfile"
         yield Setting(
             key="dockerfile", value=name, why=f"what {found.file} builds; each variant replaces its CMD"
         )
     else:
-        yield Setting(key="requirements", value=around.requirements, why="found: the image is made from it")
-
-
-def _env_file(env_file: str, names: tuple[str, ...] | None) -> Iterator[Setting]:
-    for setting in named_env_file(names):
-        yield Setting(key="env_file", value=env_file, why=setting.why)
+        yield Setting(key="requirements", value=files.requirements, why="found: the image is made from it")
 
 
 def _rights(found: FromCompose) -> Iterator[Setting]:
@@ -83,7 +81,10 @@ def _rights(found: FromCompose) -> Iterator[Setting]:
         yield Setting(key="writable", value=found.writable, why=why)
 
 
-def _unused(found: FromCompose, app: FoundApp | None, env_names: Collection[str]) -> Iterator[str]:
-    yield from (text for name, text in found.unset if name not in env_names)
+def _unused(found: FromCompose, app: FoundApp | None, in_env_file: Collection[str]) -> Iterator[str]:
+    yield from (text for name, text in found.unset if name not in in_env_file)
+    for setting in found.env:
+        if setting.key in in_env_file:
+            yield f"environment {setting.key} of {found.name}: the env_file sets it too, and is followed"
     if app and found.command:
         yield f"command of {found.name}: each variant has its server's own"

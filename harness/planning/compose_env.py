@@ -98,7 +98,9 @@ def service_env(
     settings = []
     for name, value in _known(service, table, left_out):
         first = filled(value or "", values.stand_ins)
-        values.stand_ins |= {variable for variable in first.missing if REPLACEABLE.search(variable)}
+        values.stand_ins |= {
+            variable for variable in first.missing if REPLACEABLE.search(f"{name} {variable}")
+        }
         text = filled(value or "", values.stand_ins)
         if value is None or text.missing:
             left_out.append(_without_value(service, name, value, f"write its value into [env] of {service}"))
@@ -120,7 +122,7 @@ def app_env(
     for name, value in _known(service, table, left_out):
         text = filled(value or "", values.stand_ins)
         if value is None or text.missing:
-            unset[name] = _without_value(service, name, value, f"write {name}=... into the env_file")
+            unset[name] = _without_value(service, name, value, _to_env_file(name))
         elif not is_secret(name, text.text) or text.stood_in:
             settings.append(Setting(key=name, value=text.text, why=_why(text)))
         elif _known_password(text.text) in values.throwaway:
@@ -129,7 +131,7 @@ def app_env(
         else:
             unset[name] = (
                 f"environment {name} of {service}: its value looks like a secret and is not copied. "
-                f"Fix: write {name}=... into the env_file"
+                f"Fix: {_to_env_file(name)}"
             )
     return tuple(settings), unset
 
@@ -156,6 +158,10 @@ def _known_password(value: str) -> str:
 def _without_value(service: str, name: str, value: str | None, fix: str) -> str:
     taken = f"its value {value} comes" if value else "its value comes"
     return f"environment {name} of {service}: {taken} from the shell or .env. Fix: {fix}"
+
+
+def _to_env_file(name: str) -> str:
+    return f"write {name}=... into a file, and name that file as env_file below [target]"
 
 
 def _why(text: Filled) -> str:

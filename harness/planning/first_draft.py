@@ -20,22 +20,31 @@ SCHEMA_PATH = "/openapi.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class FoundFiles:
     """What is in a build context."""
 
     directory: str
     """Its name."""
-    files: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
     """Text of Python files and pyproject.toml, by path inside the context."""
     requirements: str | None = None
     dockerfile: bool = False
-    env_names: tuple[str, ...] | None = None
-    """The names in .env; None where there is no such file."""
 
 
-def named_app(app: str, files: Mapping[str, str]) -> FoundApp:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvFile:
+    """A file of variables, without their values."""
+
+    path: str
+    """Relative to harness.toml."""
+    names: tuple[str, ...]
+    problem: str | None = None
+    """Why it cannot be named in harness.toml."""
+
+
+def named_app(app: str, files: Mapping[str, str], *, by: str = "named by you") -> FoundApp:
     """The app that a user named. Raises ConfigurationError where that is no import string."""
-    if not IMPORT_STRING.fullmatch(app):
+    if not IMPORT_STRING.fullmatch(app) or app.partition(":")[0].endswith(".py"):
         raise ConfigurationError(
             "--app", [f'{app[:100]!r} is no import string; write "orders.main:app" or "main:create_app()"']
         )
@@ -46,23 +55,24 @@ def named_app(app: str, files: Mapping[str, str]) -> FoundApp:
         if found:
             path = min(found, key=lambda path: (len(path), path))
             app_dir = path.removesuffix(wanted).rstrip("/")
-            return FoundApp(app=app, app_dir=app_dir, path=path, why=f"named by you, in {path}")
-    return FoundApp(app=app, app_dir="", path="", why="named by you; its file is not in the build context")
+            return FoundApp(app=app, app_dir=app_dir, path=path, why=f"{by}, in {path}")
+    return FoundApp(app=app, app_dir="", path="", why=f"{by}; its file is not in the build context")
 
 
-def draft_of(around: Surroundings, app: FoundApp) -> Draft:
+def draft_of(files: FoundFiles, app: FoundApp, env_file: EnvFile | None) -> Draft:
     """A file that runs as it is. Raises ConfigurationError where nothing says what to install."""
-    routes = get_routes(around.files, app.path, app.app.partition(":")[2])
+    routes = get_routes(files.texts, app.path, app.app.partition(":")[2])
     return Draft(
-        name=slug(around.directory),
+        name=slug(files.directory),
         target=(
             *app_settings(app),
             Setting(key="context", value=".", why="the build context: this directory"),
-            *_image_settings(around),
+            *_image_settings(files),
             *ready_setting(routes),
-            *env_file_setting(around.env_names),
+            *env_file_setting(env_file),
         ),
-        requests=first_requests(routes, around.files.get(app.path, "")),
+        requests=first_requests(routes, files.texts.get(app.path, "")),
+        left_out=env_file_problem(env_file),
     )
 
 
@@ -77,19 +87,22 @@ def ready_setting(routes: Sequence[Route]) -> tuple[Setting, ...]:
     health = health_route(tuple(routes))
     if health is None:
         return ()
-    return (
-        Setting(key="ready", value=health.path, why=f"answers 2xx once the app can serve ({health.where})"),
-    )
+    return (Setting(key="ready", value=health.path, why=f"2xx once the app can serve, {health.where}"),)
 
 
-def env_file_setting(names: Sequence[str] | None) -> tuple[Setting, ...]:
-    """The .env that is there, its names and never its values."""
-    if names is None:
+def env_file_setting(file: EnvFile | None) -> tuple[Setting, ...]:
+    """The .env that is there: its names, never its values."""
+    if file is None or file.problem:
         return ()
-    more = len(names) - MAX_NAMES
-    told = ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
+    more = len(file.names) - MAX_NAMES
+    told = ", ".join(file.names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
     why = f"found: it sets {told or 'nothing'}; values are read when a run starts, and stored nowhere"
-    return (Setting(key="env_file", value=".env", why=why),)
+    return (Setting(key="env_file", value=file.path, why=why),)
+
+
+def env_file_problem(file: EnvFile | None) -> tuple[str, ...]:
+    """Why it is not named, where it cannot be."""
+    return (f"{file.path}: {file.problem}",) if file and file.problem else ()
 
 
 def first_requests(routes: Sequence[Route], source: str) -> tuple[FirstRequest, ...]:
@@ -126,22 +139,20 @@ def choose(apps: Sequence[FoundApp], where: str, *, looked_at: int) -> FoundApp:
     )
 
 
-def _image_settings(around: Surroundings) -> tuple[Setting, ...]:
-    if around.requirements is None and not around.dockerfile:
+def _image_settings(files: FoundFiles) -> tuple[Setting, ...]:
+    if files.requirements is None and not files.dockerfile:
         raise ConfigurationError(
-            around.directory,
+            files.directory,
             [
                 "nothing says what the app needs: there is no requirements.txt, uv.lock, poetry.lock, "
                 "Pipfile.lock, Dockerfile or pyproject.toml with dependencies.\n"
                 "    Fix: write one, for example: pip freeze > requirements.txt"
             ],
         )
-    if around.requirements is None:
+    if files.requirements is None:
         return (Setting(key="dockerfile", value="Dockerfile", why="found; each variant replaces its CMD"),)
-    settings = [
-        Setting(key="requirements", value=around.requirements, why="found: the image is made from it")
-    ]
-    if around.dockerfile:
+    settings = [Setting(key="requirements", value=files.requirements, why="found: the image is made from it")]
+    if files.dockerfile:
         why = "found too: use it in place of requirements where the app needs more than Python packages"
         settings.append(Setting(key="dockerfile", value="Dockerfile", why=why, off=True))
     return tuple(settings)

@@ -22,7 +22,7 @@ HEADER = (
 )
 VERIFIED = (
     "Only the status is checked so far: `harness run` verifies every request before it measures. "
-    "See docs/your-app.md for methods, bodies, logins, weights and data."
+    "`harness schema` prints all keys: methods, bodies, logins, weights, data."
 )
 
 
@@ -96,7 +96,7 @@ def said(draft: Draft) -> Iterator[str]:
         (name,) = (setting.value for setting in service.settings if setting.key == "name")
         yield from (f"{name}: {_line(s)}" for s in (*service.settings, *service.env) if s.why)
     for request in draft.requests:
-        yield f"GET {request.path}, expecting {request.status}: {request.why}"
+        yield f"GET {request.path}, expecting {request.status} ({request.why})"
     yield from (f"not taken over: {text}" for text in draft.left_out)
 
 
@@ -136,4 +136,4 @@ def _settings(settings: Iterable[Setting]) -> Iterator[str]:
 
 def _line(setting: Setting) -> str:
     shown = setting.value if isinstance(setting.value, str) else toml_text.value(setting.value)
-    return f"{'not used: ' if setting.off else ''}{setting.key} = {shown}: {setting.why}"
+    return f"{'not used: ' if setting.off else ''}{setting.key} = {shown} ({setting.why})"

@@ -8,7 +8,7 @@ import pytest
 
 from harness.adapters.docker_containers import with_harness
 from harness.adapters.docker_services import is_listening, port_of
-from harness.adapters.image_python import ImageFacts, find_python, runtime_user
+from harness.adapters.image_python import ImageFacts, find_python, owner_options, runtime_user
 
 SYSTEM = "/usr/local/bin/python"
 
@@ -67,6 +67,13 @@ def test_a_team_s_path_does_not_hide_the_wrapper() -> None:
         "PATH": "/opt/harness/bin:/v/bin",
         "WORD": "x",
     }
+
+
+def test_a_writable_directory_belongs_to_the_user_by_number() -> None:
+    passwd = "root:x:0:0:root:/root:/bin/sh\nweb:x:1234:1235::/home/web:/bin/sh\n"
+    assert owner_options("web:web", passwd) == ",uid=1234"
+    assert owner_options("20000:20000", "") == ",uid=20000"
+    assert owner_options("", passwd) == owner_options("unknown", passwd) == ""
 
 
 HEAD = "  sl  local_address rem_address   st tx_queue\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.adapters.config_file import find_project
+from harness.adapters.assets import assets
 from harness.adapters.process_engine import ProcessEngine
 from harness.deployment import DeploymentSpec
 from harness.errors import AppImageFailed, BuildFailed, VariantError
@@ -35,7 +35,7 @@ async def app(scope, receive, send):
 
 @pytest.fixture
 def process_engine() -> Iterator[ProcessEngine]:
-    engine = ProcessEngine(find_project(Path(__file__)))
+    engine = ProcessEngine(assets())
     yield engine
     engine.close()
 

@@ -130,6 +130,9 @@ def test_recipes_change_nothing_in_a_team_s_image_and_keep_its_user_and_place(
     own = team_engine.build(OWN_COMMAND, target)
     with asked(team_engine, base, spec_of(OWN_COMMAND, own, target, port=9000), "/who") as answer:
         assert json.loads(answer) == theirs
+    home = spec_of(OWN_COMMAND, own, target, port=9000, writable=("/home/web",))
+    with asked(team_engine, base, home, "/write?path=/home/web") as answer:
+        assert answer == '"kept"'
     layer = team_engine.build("gunicorn-uvicorn", target)
     with asked(team_engine, base, spec_of("gunicorn-uvicorn", layer, target), "/who") as answer:
         assert json.loads(answer) == theirs
@@ -220,7 +223,11 @@ def test_an_app_queries_a_database_that_its_set_up_filled(
     plain = from_requirements(tmp_path / "orders", "fastapi", "psycopg[binary]", app=DATABASE_APP)
     table = "CREATE TABLE orders AS SELECT generate_series(1, 7)"
     database = Service(
-        name="db", image="harness/postgres", ready="tcp:5432", setup=(("python", "main.py", table),)
+        name="db",
+        image="harness/postgres",
+        ready="tcp:5432",
+        setup=(("python", "main.py", table),),
+        writable=("/var/lib/postgresql",),
     )
     target = Target(
         name=plain.name,
