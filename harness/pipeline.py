@@ -109,7 +109,7 @@ def run(matrix_path: Path, options: RunOptions, watcher: Watcher) -> RunOutcome:
         stack.enter_context(run_lock(run_id, wait=options.wait, say=watcher.said))
         engine = stack.enter_context(open_engine(options.engine, known.assets, run_id, watcher.said))
         images, failed = _build(engine, matrix, options, watcher)
-        facts = provenance(known.path, options.results, engine, images=images, failed_builds=failed)
+        facts = provenance(matrix_path, options.results, engine, images=images, failed_builds=failed)
         # From here on the harness stays off the server's cores.
         stack.enter_context(pinned_to(matrix.generator_cpus))
         if earlier:

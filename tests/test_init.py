@@ -110,7 +110,9 @@ def test_the_file_is_read_where_no_other_is_named(
 ) -> None:
     assert init(monkeypatch) == 0
     monkeypatch.setattr(sys, "argv", ["harness", "plan"])
-    main()
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
     assert "orders: 4 variants" in capsys.readouterr().out
 
 

@@ -18,5 +18,7 @@ def test_the_matrix_is_named_as_it_is_from_here(
     here.mkdir()
     monkeypatch.chdir(here)
     path = (here / matrix).resolve()
+    path.parent.mkdir()
+    path.touch()
     facts = provenance(path, here, FakeEngine(clock=FakeClock()), images={}, failed_builds={})
     assert facts["command"] == f"harness run --matrix {named or path}"
