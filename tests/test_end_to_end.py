@@ -21,7 +21,7 @@ from harness.model import TrialRecord, Validity
 
 PROJECT = assets()
 HARNESS = Path(sys.executable).with_name("harness")
-PACKAGES = ("target_app", "front", "scenarios")
+PACKAGES = ("target_app", "front", "scenarios", "probe")
 PARTS = (*PACKAGES, "scripts", "requirements", "Dockerfile.variants", ".dockerignore")
 
 MATRIX = """
@@ -37,12 +37,15 @@ warmup_s = 0.2
 measure_s = 0.5
 [design]
 blocks = {blocks}
+wrapper_cost = {wrapper_cost}
 """
 
 
-def write_matrix(directory: Path, *, levels: str = "", more: str = "", blocks: int = 1) -> Path:
+def write_matrix(
+    directory: Path, *, levels: str = "", more: str = "", blocks: int = 1, wrapper_cost: str = "false"
+) -> Path:
     path = directory / "tiny.toml"
-    path.write_text(MATRIX.format(levels=levels, more=more, blocks=blocks))
+    path.write_text(MATRIX.format(levels=levels, more=more, blocks=blocks, wrapper_cost=wrapper_cost))
     return path
 
 
@@ -105,15 +108,15 @@ def nothing_left(checkout: Checkout) -> Iterator[None]:
 
 @pytest.mark.engine
 def test_a_run_on_containers_ends_in_a_report(checkout: Checkout, nothing_left: None) -> None:
-    code, said = checkout.run(
-        "--matrix", write_matrix(checkout.directory, levels="workers = [1, 2]", blocks=2)
-    )
+    matrix = write_matrix(checkout.directory, levels="workers = [1, 2]", blocks=2, wrapper_cost="true")
+    code, said = checkout.run("--matrix", matrix)
     records = checkout.records
     assert code == 0, said
     assert {record.validity for record in records} <= {Validity.VALID, Validity.NOISY}, said
     # A noisy machine adds a block.
     assert len([record for record in records if record.block <= 2]) == 2 * 3
     assert "Report: " in said
+    assert checkout.store.manifest()["wrapper_cost"]["rounds"] >= 2
     assert (checkout.store.path / "report" / "report.html").stat().st_size > 10_000
     facts = next(r.facts for r in records if r.variant_id == "uvicorn-standard.w2" and r.facts)
     assert len(facts.workers) == 2

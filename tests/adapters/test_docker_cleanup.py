@@ -200,7 +200,7 @@ def test_no_engine_is_told_with_what_mends_it(
     project: Path, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
-    with pytest.raises(EngineUnavailable, match=r"nobody\.sock.*setup-engine\.sh"):
+    with pytest.raises(EngineUnavailable, match=r"(?s)nobody\.sock.*setup-engine\.sh"):
         DockerEngine(project, run_id)
 
 
@@ -212,7 +212,7 @@ def test_without_a_base_image_local_processes_are_measured_unless_containers_wer
     with open_engine("auto", project, run_id, said.append) as engine:
         assert engine.name == "process"
     (message,) = said
-    assert re.search(r"NO CONTAINERS.*no-such-image:at-all.*setup-base-image\.sh", message)
+    assert re.search(r"(?s)NO CONTAINERS.*no-such-image:at-all.*setup-base-image\.sh", message)
     with (
         pytest.raises(EnvironmentProblem, match="no-such-image:at-all"),
         open_engine("docker", project, run_id, pytest.fail),

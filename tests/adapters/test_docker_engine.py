@@ -242,7 +242,7 @@ def test_images_tell_their_recipe(engine: DockerEngine, image: str, client: Dock
 
 
 def test_a_base_image_that_is_not_there_is_named(project: Path, run_id: str) -> None:
-    with pytest.raises(EnvironmentProblem, match=r"no-such-image:at-all.*setup-base-image\.sh"):
+    with pytest.raises(EnvironmentProblem, match=r"(?s)no-such-image:at-all.*setup-base-image\.sh"):
         DockerEngine(project, run_id, base_image="no-such-image:at-all")
 
 

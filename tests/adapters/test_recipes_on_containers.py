@@ -94,5 +94,5 @@ def test_a_server_that_breaks_on_every_request_is_found_out(bench: Bench) -> Non
     outcome = measured(Variant(recipe=NO_SERVER, workers=1), bench)
     assert outcome.record.cannot_serve
     assert outcome.record.metrics is None
-    assert "cannot serve this app" in outcome.record.reasons[-1]
+    assert "cannot serve this app" in outcome.record.reasons[0]
     assert "TypeError" in outcome.log
