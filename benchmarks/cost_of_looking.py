@@ -66,7 +66,7 @@ def block_figures(
 ) -> Iterator[tuple[str, str, float]]:
     """Metric, arm and value."""
     generator.wait_ready(
-        workers=VARIANT.workers, timeout_s=30, scenario=ALONE, ready="/health/ready", inside=True
+        workers=VARIANT.workers, timeout_s=30, scenario=SCENARIO, ready="/health/ready", inside=True
     )
     # Imports, caches and the first connections are paid before anything counts.
     sent = measured(ALONE, deployment, generator, seed).scheduled
