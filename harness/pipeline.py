@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,9 +27,10 @@ from harness.execution.calibration import calibrate
 from harness.execution.ports import Engine, LoadGenerator
 from harness.execution.resume import machine_changes, matrix_changes
 from harness.execution.run import RunEnd, Watcher, run_blocks
+from harness.execution.target_services import target_services
 from harness.execution.trial import Bench, TrialOutcome, run_trial
 from harness.execution.wrapper_cost import measure_wrapper_cost
-from harness.model import OWN_COMMAND, Matrix, TrialRecord
+from harness.model import Matrix, TrialRecord
 from harness.planning.example import EXAMPLE
 from harness.planning.recipes import image_of
 from harness.planning.remaining import Block, remaining_blocks
@@ -223,20 +224,11 @@ def _bench(
     )
 
 
-@contextmanager
-def _services(bench: Bench, matrix: Matrix, life: ServiceLife, watcher: Watcher) -> Iterator[None]:
-    """What the target needs for a run, or for each block; on the load generator's cores."""
-    wanted = [service.name for service in bench.target.services if service.life == life]
-    if not wanted:
-        yield
-        return
-    watcher.said(f"starting {', '.join(wanted)} for this {life}")
-    image = bench.engine.build(OWN_COMMAND, bench.target)
-    env = {**bench.target.env, **bench.secrets}
-    with bench.engine.services(
-        bench.target, image=image, env=env, cpus=tuple(sorted(set(matrix.generator_cpus))), life=life
-    ):
-        yield
+def _services(
+    bench: Bench, matrix: Matrix, life: ServiceLife, watcher: Watcher
+) -> AbstractContextManager[None]:
+    """On the load generator's cores, where they disturb least."""
+    return target_services(bench, life, cpus=matrix.generator_cpus, say=watcher.said)
 
 
 def _wrapper_cost(matrix: Matrix, bench: Bench, watcher: Watcher) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from harness.planning.starter import Draft
 
 FILE, ENV_FILE = "harness.toml", ".env"
+NONE_RIGHT = "Fix: correct the requests in the file, or add a [[scenarios.before]] step that logs in"
 
 
 @commands.command()
@@ -30,6 +32,16 @@ def init(
         Path | None, typer.Option(help="Read the image, environment and services from this compose.yaml.")
     ] = None,
     service: Annotated[str, typer.Option(help="The service of the compose file to measure.")] = "",
+    source: Annotated[
+        tuple[str, Path] | None,
+        typer.Option("--from", metavar="KIND FILE", help="Requests from an openapi, har or access-log file."),
+    ] = None,
+    origin: Annotated[str, typer.Option(help="The server whose requests of a HAR are taken.")] = "",
+    writes: Annotated[bool, typer.Option("--writes", help="Take requests that may change data too.")] = False,
+    verify: Annotated[
+        bool, typer.Option(help="Start the app and keep only requests that it answers as expected.")
+    ] = True,
+    engine: Annotated[str, typer.Option(help="To verify with: auto, docker or process.")] = "auto",
 ) -> None:
     """Find the app in this directory and write a commented harness.toml that runs as it is."""
     from harness.planning.starter import render, said
@@ -42,16 +54,58 @@ def init(
     if service and compose is None:
         raise ConfigurationError("--service", ["needs a compose file; add --compose compose.yaml"])
     draft = _from_compose(path, compose, service, app) if compose else _from_directory(path, app)
-    try:
-        target.write_text(render(draft), encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(str(target), [f"cannot be written: {error.strerror}"]) from error
     screen = console()
+    if source:
+        draft = _with_requests(draft, source, origin=origin or None, writes=writes)
+    _write(target, render(draft))
+    if source and verify:
+        draft = _verified(draft, target, engine)
+        _write(target, render(draft))
     for line in said(draft):
         say(screen, line)
     start = "" if path.resolve() == Path.cwd() else f"cd {path} && "
     say(screen, f"\nWrote {target}. `harness run` verifies the requests before it measures.")
     say(screen, f"Next: {start}harness run")
+
+
+def _write(target: Path, text: str) -> None:
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(str(target), [f"cannot be written: {error.strerror}"]) from error
+
+
+def _with_requests(draft: Draft, source: tuple[str, Path], *, origin: str | None, writes: bool) -> Draft:
+    from harness.adapters.import_file import ImportOptions, import_file
+
+    kind, path = source
+    found = import_file(kind, path, ImportOptions(origin=origin, writes=writes))
+    return replace(
+        draft,
+        workload=found.requests,
+        before=found.before,
+        imported_from=path.name,
+        left_out=(*draft.left_out, *found.warnings),
+    )
+
+
+def _verified(draft: Draft, target: Path, engine: str) -> Draft:
+    """Without the requests that the running app does not answer as expected.
+
+    Raises ConfigurationError where none is left. The file then stays as it was written.
+    """
+    from harness.live import LiveWatcher
+    from harness.verification import problems_of
+
+    with LiveWatcher(console()) as watcher:
+        problems = problems_of(target, engine_name=engine, watcher=watcher)
+    kept = [spec for spec, problem in zip(draft.workload, problems, strict=True) if problem is None]
+    wrong = tuple(problem for problem in problems if problem is not None)
+    if not kept:
+        raise ConfigurationError(
+            f"{target}: none of {len(problems)} requests is answered as expected", [*wrong, NONE_RIGHT]
+        )
+    return replace(draft, workload=tuple(kept), left_out=(*draft.left_out, *wrong))
 
 
 def _from_directory(path: Path, app: str) -> Draft:

@@ -11,6 +11,8 @@ from typing import Any
 
 from harness.model import OWN_COMMAND
 from harness.planning import toml_text
+from harness.planning.request_text import request_lines
+from harness.workload import RequestSpec
 
 RECIPES = ("uvicorn-standard", "gunicorn-uvicorn")
 WORKERS = (1, 2)
@@ -64,6 +66,10 @@ class Draft:
     env: tuple[Setting, ...] = ()
     services: tuple[ServiceDraft, ...] = ()
     requests: tuple[FirstRequest, ...]
+    workload: tuple[RequestSpec, ...] = ()
+    """Requests that were imported; they take the place of the first ones."""
+    before: tuple[RequestSpec, ...] = ()
+    imported_from: str = ""
     black_box: bool = False
     """Measured as it is, by its own command."""
     left_out: tuple[str, ...] = ()
@@ -95,7 +101,9 @@ def said(draft: Draft) -> Iterator[str]:
     for service in draft.services:
         (name,) = (setting.value for setting in service.settings if setting.key == "name")
         yield from (f"{name}: {_line(s)}" for s in (*service.settings, *service.env) if s.why)
-    for request in draft.requests:
+    if draft.workload:
+        yield f"{len(draft.workload)} requests from {draft.imported_from}"
+    for request in () if draft.workload else draft.requests:
         yield f"GET {request.path}, expecting {request.status} ({request.why})"
     yield from (f"not taken over: {text}" for text in draft.left_out)
 
@@ -115,7 +123,13 @@ def _measuring(draft: Draft) -> Iterator[str]:
     yield from ("warmup_s = 1.0", "measure_s = 3.0")
     yield toml_text.comment("Assumed: a request that takes longer than this is slow.")
     yield from ("slo_ms = 100.0", "", toml_text.comment(VERIFIED))
-    for request in draft.requests:
+    if draft.workload:
+        yield toml_text.comment(f"From {draft.imported_from}, with the mix that was seen there as weights.")
+    for spec in draft.workload:
+        yield from (*request_lines(spec), "")
+    for step in draft.before:
+        yield from (*request_lines(step, "before"), "")
+    for request in () if draft.workload else draft.requests:
         yield from ("[[scenarios.requests]]", toml_text.comment(request.why))
         yield f"path = {toml_text.value(request.path)}"
         yield f"expect = {{ status = {request.status} }}"

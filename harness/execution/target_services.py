@@ -1,0 +1,26 @@
+"""The services of a target around what needs them: a run, or one block of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from harness.execution.trial import Bench
+from harness.model import OWN_COMMAND
+from harness.target import ServiceLife
+
+
+@contextmanager
+def target_services(
+    bench: Bench, life: ServiceLife, *, cpus: tuple[int, ...], say: Callable[[str], None]
+) -> Iterator[None]:
+    """Those of one life, ready and set up, pinned to `cpus`. Raises ServiceFailed, AppImageFailed."""
+    wanted = [service.name for service in bench.target.services if service.life == life]
+    if not wanted:
+        yield
+        return
+    say(f"starting {', '.join(wanted)} for this {life}")
+    image = bench.engine.build(OWN_COMMAND, bench.target)
+    env = {**bench.target.env, **bench.secrets}
+    with bench.engine.services(bench.target, image=image, env=env, cpus=tuple(sorted(set(cpus))), life=life):
+        yield

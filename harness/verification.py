@@ -1,0 +1,109 @@
+"""Asks a running app for every request of a scenario once, each by itself: which are answered as expected."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+from harness.adapters.engines import open_engine
+from harness.adapters.load_process import ProcessLoadGenerator
+from harness.adapters.run_lock import run_lock
+from harness.adapters.system_clock import SystemClock
+from harness.adapters.workload_files import read_files, read_secrets
+from harness.errors import NotReady, WrongResponse
+from harness.execution.ports import Generator
+from harness.execution.run import Watcher
+from harness.execution.target_services import target_services
+from harness.execution.trial import Bench, deployment_spec
+from harness.model import Cell, Scenario, Trial, Variant
+from harness.pipeline import GENERATOR, resolved
+from harness.planning.example import EXAMPLE
+from harness.planning.recipes import image_of
+from harness.target import ServiceLife
+
+NEXT_TIMEOUT_S = 5.0
+"""For the requests after the first, where that one does not show that the app is ready."""
+
+
+def problems_of(matrix_path: Path, *, engine_name: str, watcher: Watcher) -> tuple[str | None, ...]:
+    """For each request of the matrix's first scenario what was wrong with its answer, or None.
+
+    The baseline is started once, with its services. Raises HarnessError where it does not come up.
+    """
+    known = resolved(matrix_path)
+    matrix, (scenario, *_) = known.matrix, known.matrix.scenarios
+    files, secrets = read_files(known.path, matrix), read_secrets(known.path, matrix, os.environ)
+    baseline = matrix.baseline
+    run_id = f"verify-{matrix.name}-{os.getpid()}"
+    with ExitStack() as stack:
+        stack.enter_context(run_lock(run_id, wait=True, say=watcher.said))
+        engine = stack.enter_context(open_engine(engine_name, known.assets, run_id, watcher.said))
+        watcher.said(f"building {baseline.recipe}")
+        image = engine.build(image_of(baseline.recipe), matrix.target)
+        generators = ProcessLoadGenerator(
+            engine,
+            image=engine.build(GENERATOR),
+            cpus=matrix.generator_cpus[:1],
+            files=files,
+            secrets=secrets,
+        )
+        target = matrix.target or EXAMPLE
+        bench = Bench(
+            engine=engine,
+            generators=generators,
+            clock=SystemClock(),
+            images={baseline.recipe: image},
+            server_cpus=matrix.server_cpus,
+            ready_timeout_s=matrix.ready_timeout_s,
+            seed=matrix.seed,
+            target=target,
+            secrets={name: secrets[name] for name in target.secret_env},
+        )
+        for life in get_args(ServiceLife):
+            stack.enter_context(target_services(bench, life, cpus=matrix.generator_cpus, say=watcher.said))
+        trial = Trial(cell=Cell(variant=baseline, scenario=scenario), block=0)
+        deployment = stack.enter_context(engine.running(deployment_spec(trial, bench)))
+        generator = stack.enter_context(generators.attached(deployment))
+        singles = _singles(scenario)
+        _wait_ready(generator, singles, bench, baseline)
+        watcher.said(f"verifying {len(singles)} requests")
+        return tuple(_problem(generator, single, deployment.name) for single in singles)
+
+
+def _wait_ready(generator: Generator, singles: Sequence[Scenario], bench: Bench, baseline: Variant) -> None:
+    """Where no path says ready, the first request that is answered as expected does. Raises NotReady."""
+    timeout_s = bench.ready_timeout_s
+    for last, single in ((single is singles[-1], single) for single in singles):
+        try:
+            generator.wait_ready(
+                workers=baseline.workers,
+                timeout_s=timeout_s,
+                scenario=single,
+                ready=bench.target.ready,
+                inside=baseline.wrapped,
+            )
+            return
+        except NotReady:
+            if last or bench.target.ready is not None:
+                raise
+            timeout_s = NEXT_TIMEOUT_S
+
+
+def _problem(generator: Generator, single: Scenario, name: str) -> str | None:
+    try:
+        generator.verify(single)
+    except WrongResponse as wrong:
+        return str(wrong).removeprefix(f"{name}: ")
+    return None
+
+
+def _singles(scenario: Scenario) -> Sequence[Scenario]:
+    """A scenario of each request."""
+    return [
+        replace(scenario, name=f"{scenario.name}-{number}", requests=(request,))
+        for number, request in enumerate(scenario.requests, start=1)
+    ]
