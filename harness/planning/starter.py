@@ -122,9 +122,14 @@ def _measuring(draft: Draft) -> Iterator[str]:
     yield f"load = {{ clients = {CLIENTS} }}"
     yield from ("warmup_s = 1.0", "measure_s = 3.0")
     yield toml_text.comment("Assumed: a request that takes longer than this is slow.")
-    yield from ("slo_ms = 100.0", "", toml_text.comment(VERIFIED))
+    yield from ("slo_ms = 100.0", "")
+    if not draft.workload:
+        yield toml_text.comment(VERIFIED)
     if draft.workload:
-        yield toml_text.comment(f"From {draft.imported_from}, with the mix that was seen there as weights.")
+        yield toml_text.comment(
+            f"From {draft.imported_from}; weights are the mix seen there. `harness run` verifies every request "
+            f"before it measures."
+        )
     for spec in draft.workload:
         yield from (*request_lines(spec), "")
     for step in draft.before:
