@@ -69,7 +69,15 @@ class Installed:
             capture_output=True,
             text=True,
             cwd=here or self.here,
-            env={"PATH": os.defpath, "HOME": str(self.home), "NO_COLOR": "1", "COLUMNS": "120", **kept},
+            env={
+                "PATH": os.defpath,
+                "HOME": str(self.home),
+                # The lock of other runs on this host lies there.
+                "TMPDIR": str(self.home),
+                "NO_COLOR": "1",
+                "COLUMNS": "120",
+                **kept,
+            },
             timeout=300,
             check=False,
         )
