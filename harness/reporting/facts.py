@@ -197,7 +197,7 @@ def method_rows(data: ReportData) -> tuple[tuple[str, str], ...]:
         (
             "design",
             f"{at_most(matrix)}{matrix.blocks} blocks of {len(data.variants)} variants x "
-            f"{len(matrix.scenarios)} scenarios, order shuffled within each block, seed {matrix.seed}",
+            f"{len(matrix.scenarios)} {'scenario' if len(matrix.scenarios) == 1 else 'scenarios'}, order shuffled within each block, seed {matrix.seed}",
         ),
         ("trials", trials_line(data)),
         ("margin", percent(matrix.margin)),
