@@ -9,6 +9,7 @@ from dataclasses import replace
 from harness.analysis.wrapper_cost import wrapper_cost
 from harness.errors import TrialError, VariantError
 from harness.execution.ports import Generator
+from harness.execution.readiness import wait_ready
 from harness.execution.trial import Bench, deployment_spec
 from harness.findings import WrapperCost
 from harness.measurement.metrics import throughput_per_s
@@ -67,10 +68,12 @@ def _started(variant: Variant, scenario: Scenario, bench: Bench, stack: ExitStac
     """A server that serves, and is warm."""
     trial = Trial(cell=Cell(variant=variant, scenario=scenario), block=0)
     spec = replace(deployment_spec(trial, bench), name=f"{variant.id}.wrapper-cost")
-    generator = stack.enter_context(
-        bench.generators.attached(stack.enter_context(bench.engine.running(spec)))
-    )
-    generator.wait_ready(
+    deployment = stack.enter_context(bench.engine.running(spec))
+    generator = stack.enter_context(bench.generators.attached(deployment))
+    wait_ready(
+        generator,
+        deployment,
+        bench.clock,
         workers=variant.workers,
         timeout_s=bench.ready_timeout_s,
         scenario=scenario,
