@@ -3,7 +3,7 @@ REQUIRE_ENGINE ?= $(if $(CI)$(shell [ "$$(id -u)" = 0 ] && command -v apt-get),1
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help bench claims test test-fast check lock env clean
+.PHONY: help bench claims test test-fast test-apps check lock env clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -25,6 +25,10 @@ test: ## Set up everything, then run every test, real containers included
 
 test-fast: env ## Run the tests that need neither an engine nor patience
 	$(BIN)/python -m pytest -m "not engine and not slow"
+
+test-apps: ## Set up everything, then measure each app of examples/ once (20 minutes, 4 GB of images)
+	@REQUIRE_ENGINE=$(REQUIRE_ENGINE) scripts/setup.sh
+	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest -m long
 
 check: env ## Lint, format, types and the import order
 	$(BIN)/ruff check .

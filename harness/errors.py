@@ -96,6 +96,7 @@ class NotReady(TrialError):
     """The app did not become ready with all its workers in time."""
 
     def __init__(self, trial_id: str, timeout_s: float, detail: str) -> None:
+        self.detail = detail
         super().__init__(
             f"{trial_id}: not ready within {timeout_s:g} s ({detail}). Its log is server.log in the trial's "
             f"directory. An app that only starts slowly needs a longer design.ready_timeout_s."

@@ -36,7 +36,7 @@ def commands(app: str) -> list[str]:
 
 
 def test_the_apps_of_the_page_are_here() -> None:
-    assert APPS == ["nginx", "prefect", "tipg", "titiler"]
+    assert APPS == ["nginx", "node", "prefect", "tipg", "titiler"]
 
 
 @pytest.mark.parametrize("app", APPS)

@@ -21,6 +21,9 @@ ROOM = 300
 NAMED = 3
 """Lists longer than this are counted instead of spelt out."""
 
+MIN_BLOCKS = 2
+"""Below it there is no interval."""
+
 NOUNS = {CAPACITY: "capacity", THROUGHPUT: "requests"}
 
 Findings = Sequence[ScenarioFinding]
@@ -75,10 +78,15 @@ def _no_floor(findings: Findings, matrix: Matrix) -> str:
         )
     twins = [_against_baseline(finding, twin_id) for finding in findings]
     blocks = max(twin.ratio.n if twin else 0 for twin in twins)
+    # With blocks enough it was the machine or the app that spoilt them, not the matrix.
+    remedy = (
+        "Set blocks in the matrix to 2 at the very least, 5 for intervals of use"
+        if matrix.blocks < MIN_BLOCKS
+        else "Read the reasons of their other trials, mend the cause, and run again"
+    )
     return (
         f"Undecided: {matrix.baseline_id} and its A/A twin were both VALID in no more than {blocks} "
-        f"block{'' if blocks == 1 else 's'} of a scenario, and below 2 there is no interval. "
-        f"Set blocks in the matrix to 2 at the very least, 5 for intervals of use"
+        f"block{'' if blocks == 1 else 's'} of a scenario, and below 2 there is no interval. {remedy}"
     )
 
 

@@ -11,6 +11,7 @@ from harness.errors import CannotServe, DeploymentDied, HarnessError, TrialError
 from harness.execution.capacity import Searched, search_capacity
 from harness.execution.observer import Observer
 from harness.execution.ports import Clock, Deployment, Engine, Generator, LoadGenerator
+from harness.execution.readiness import wait_ready
 from harness.measurement.accounting import new_workers
 from harness.measurement.capacity import capacity_of, search_findings
 from harness.measurement.evidence import Evidence
@@ -189,7 +190,10 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
     variant, scenario = trial.cell.variant, trial.cell.scenario
     with bench.generators.attached(deployment) as generator:
         notes.lap("start")
-        generator.wait_ready(
+        wait_ready(
+            generator,
+            deployment,
+            bench.clock,
             workers=variant.workers,
             timeout_s=bench.ready_timeout_s,
             scenario=scenario,

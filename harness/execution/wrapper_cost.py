@@ -9,6 +9,7 @@ from dataclasses import replace
 from harness.analysis.wrapper_cost import wrapper_cost
 from harness.errors import TrialError, VariantError
 from harness.execution.ports import Generator
+from harness.execution.readiness import wait_ready
 from harness.execution.trial import Bench, deployment_spec
 from harness.findings import WrapperCost
 from harness.measurement.metrics import throughput_per_s
@@ -17,7 +18,9 @@ from harness.planning.recipes import RECIPES
 
 ROUNDS = 12
 WARMUP_S, MEASURE_S = 0.1, 0.3
-MAX_S = 15.0
+ANSWERS, MAX_MEASURE_S = 100, 2.0
+"""A slow app's windows are longer, until each holds so many answers: fewer say little but their own edges."""
+MAX_S = 30.0
 """No round starts later than this after the first."""
 FIRST_WARMUP_S = 0.5
 
@@ -65,10 +68,12 @@ def _started(variant: Variant, scenario: Scenario, bench: Bench, stack: ExitStac
     """A server that serves, and is warm."""
     trial = Trial(cell=Cell(variant=variant, scenario=scenario), block=0)
     spec = replace(deployment_spec(trial, bench), name=f"{variant.id}.wrapper-cost")
-    generator = stack.enter_context(
-        bench.generators.attached(stack.enter_context(bench.engine.running(spec)))
-    )
-    generator.wait_ready(
+    deployment = stack.enter_context(bench.engine.running(spec))
+    generator = stack.enter_context(bench.generators.attached(deployment))
+    wait_ready(
+        generator,
+        deployment,
+        bench.clock,
         workers=variant.workers,
         timeout_s=bench.ready_timeout_s,
         scenario=scenario,
@@ -85,9 +90,12 @@ def _in_turns(
     """Requests/s of each round, first with the wrapper, then without; the order is drawn anew each round."""
     order = random.Random(bench.seed)
     per_s: tuple[list[float], list[float]] = ([], [])
-    window = replace(scenario, warmup_s=WARMUP_S, measure_s=MEASURE_S)
-    for generator in generators:
-        generator.drive(replace(window, warmup_s=FIRST_WARMUP_S), seed=bench.seed, progress=lambda _: None)
+    first = replace(scenario, warmup_s=FIRST_WARMUP_S, measure_s=MEASURE_S)
+    slowest = min(
+        throughput_per_s(generator.drive(first, seed=bench.seed, progress=lambda _: None))
+        for generator in generators
+    )
+    window = replace(scenario, warmup_s=WARMUP_S, measure_s=_window_s(slowest))
     started_s = bench.clock.monotonic()
     for turn in range(ROUNDS):
         if bench.clock.monotonic() - started_s > MAX_S:
@@ -96,3 +104,7 @@ def _in_turns(
             load = generators[place].drive(window, seed=bench.seed + turn, progress=lambda _: None)
             per_s[place].append(throughput_per_s(load))
     return per_s
+
+
+def _window_s(per_s: float) -> float:
+    return min(max(MEASURE_S, ANSWERS / per_s), MAX_MEASURE_S) if per_s > 0 else MAX_MEASURE_S

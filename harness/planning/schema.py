@@ -111,7 +111,7 @@ class Design(Table):
     generators_per_cpu: Annotated[int, Field(ge=1, le=8)] = 1
     """Processes of the load generator on each of its CPUs: one holds at most 900 requests in flight."""
     wrapper_cost: bool = True
-    """Measure before the first trial what the wrapper around the app costs (about 15 s)."""
+    """Measure before the first trial what the wrapper around the app costs (10 to 30 s)."""
     cpus: Literal["host", "affinity", "quota"] = "affinity"
     """Which count the bare name `cpus` stands for in worker expressions."""
 

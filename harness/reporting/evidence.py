@@ -60,8 +60,12 @@ def wrapper_cost_line(cost: WrapperCost | str) -> str:
     """For example "the wrapper costs 0.8 % of throughput (95 % interval 0.1 % to 1.5 %) on items"."""
     if isinstance(cost, str):
         return f"the wrapper's cost was not measured: {cost}"
-    lo, hi = percent(1 - cost.hi), percent(1 - cost.lo)
-    return (
-        f"the wrapper costs {percent(1 - cost.ratio)} of throughput (95 % interval {lo} to {hi}) "
-        f"on {cost.scenario}, over {cost.rounds} rounds"
-    )
+    measured, lo, hi = percent(1 - cost.ratio), percent(1 - cost.hi), percent(1 - cost.lo)
+    where = f"on {cost.scenario}, over {cost.rounds} rounds"
+    if cost.lo <= 1 <= cost.hi:
+        # "costs -2 %" is no sentence, and a wide interval around 0 promises nothing but its end.
+        return (
+            f"the wrapper costs at most {hi} of throughput "
+            f"({measured} measured, 95 % interval {lo} to {hi}) {where}"
+        )
+    return f"the wrapper costs {measured} of throughput (95 % interval {lo} to {hi}) {where}"

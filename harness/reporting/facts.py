@@ -188,6 +188,7 @@ def method_rows(data: ReportData) -> tuple[tuple[str, str], ...]:
     """How it was measured, as label and value."""
     matrix = data.matrix
     networks = sorted({variant.network for variant in matrix.variants})
+    scenarios = "1 scenario" if len(matrix.scenarios) == 1 else f"{len(matrix.scenarios)} scenarios"
     design = (
         ("run", data.run_id),
         ("matrix", f"{matrix.name}: {matrix.description}" if matrix.description else matrix.name),
@@ -197,7 +198,7 @@ def method_rows(data: ReportData) -> tuple[tuple[str, str], ...]:
         (
             "design",
             f"{at_most(matrix)}{matrix.blocks} blocks of {len(data.variants)} variants x "
-            f"{len(matrix.scenarios)} scenarios, order shuffled within each block, seed {matrix.seed}",
+            f"{scenarios}, order shuffled within each block, seed {matrix.seed}",
         ),
         ("trials", trials_line(data)),
         ("margin", percent(matrix.margin)),

@@ -30,6 +30,7 @@ from harness.target import Target
 
 FREE_PORT = "FREE_PORT"
 """Stands for a port that is only known once the server starts."""
+IMAGE_COMMAND = "the image's own"
 
 
 def plan_text(matrix: Matrix, plan: Plan, *, remarks: Sequence[str] = ()) -> str:
@@ -49,7 +50,8 @@ def plan_text(matrix: Matrix, plan: Plan, *, remarks: Sequence[str] = ()) -> str
 
 def _variants(matrix: Matrix) -> Iterator[str]:
     yield f"{matrix.name}: {len(matrix.variants)} variants, baseline {matrix.baseline_id}"
-    yield f"(in containers; without an engine the port is a free one instead of {CONTAINER_PORT})"
+    if any(variant.recipe != OWN_COMMAND for variant in matrix.variants):
+        yield f"(in containers; without an engine the port is a free one instead of {CONTAINER_PORT})"
     for variant in matrix.variants:
         yield f"  {variant.id}"
         if (recipe := RECIPES.get(variant.recipe)) and (caution := recipe.caution):
@@ -86,8 +88,9 @@ def _processes(variant: Variant, target: Target) -> Iterator[str]:
     for process in found:
         if len(found) > 1:
             yield f"    container    {process.name}"
-        yield f"    environment  {shown(f'{key}={value}' for key, value in process.env.items())}"
-        yield f"    command      {shown(process.argv)}"
+        if process.env:
+            yield f"    environment  {shown(f'{key}={value}' for key, value in process.env.items())}"
+        yield f"    command      {shown(process.argv) or IMAGE_COMMAND}"
 
 
 def _generator(matrix: Matrix) -> Iterator[str]:

@@ -63,7 +63,7 @@ def wait_ready(
                 f"status {INTERNAL_ERROR}"
             )
         if monotonic() >= deadline_s:
-            raise NotReady(f"{base_url} not ready within {timeout_s:g} s: {_explained(missing, base_url)}")
+            raise NotReady(f"{base_url}: {_explained(missing, base_url)}")
         gevent.sleep(POLL_S)
 
 

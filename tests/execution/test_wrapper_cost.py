@@ -21,9 +21,10 @@ TRUE_COST = 0.02
 class Turns:
     """A `LoadGenerator` on a drifting machine: wrapped servers answer 2 % less than bare ones."""
 
-    def __init__(self, clock: FakeClock, faults: Faults) -> None:
-        self.clock, self.faults = clock, faults
+    def __init__(self, clock: FakeClock, faults: Faults, per_s: float = 10_000) -> None:
+        self.clock, self.faults, self.per_s = clock, faults, per_s
         self.order: list[bool] = []
+        self.windows_s: list[float] = []
 
     @contextmanager
     def attached(self, deployment: FakeDeployment) -> Iterator["Turn"]:
@@ -44,16 +45,20 @@ class Turn:
     def drive(self, scenario: Scenario, **_: object) -> LoadRecord:
         self.turns.order.append(self.bare)
         drift = 1 + 0.3 * ((len(self.turns.order) - 1) // 2 % 5)
-        rate = 10_000 * drift * (1 if self.bare else 1 - TRUE_COST)
+        rate = self.turns.per_s * drift * (1 if self.bare else 1 - TRUE_COST)
+        self.turns.windows_s.append(scenario.measure_s)
         self.turns.clock.sleep(scenario.warmup_s + scenario.measure_s)
         return a_load(round(rate * scenario.measure_s), measure_s=scenario.measure_s)
 
 
 def measure(
-    matrix: Matrix, faults: Faults | None = None, engine_faults: Faults | None = None
+    matrix: Matrix,
+    faults: Faults | None = None,
+    engine_faults: Faults | None = None,
+    per_s: float = 10_000,
 ) -> tuple[WrapperCost | str, Turns, FakeEngine]:
     clock = FakeClock()
-    engine, turns = FakeEngine(clock=clock, faults=engine_faults), Turns(clock, faults or Faults())
+    engine, turns = FakeEngine(clock=clock, faults=engine_faults), Turns(clock, faults or Faults(), per_s)
     bench = Bench(
         engine=engine,
         generators=turns,
@@ -75,6 +80,14 @@ def test_the_cost_is_that_of_pairs_and_drift_cancels() -> None:
     assert {frozenset(pair) for pair in pairs} == {frozenset((True, False))}
     assert len(set(pairs)) == 2, "the order is drawn anew each round"
     assert engine.standing == []
+
+
+@pytest.mark.parametrize(("per_s", "window_s"), [(10_000, 0.3), (100, 1.0), (2, 2.0)])
+def test_a_slow_app_gets_windows_that_hold_enough_answers(per_s: float, window_s: float) -> None:
+    cost, turns, _ = measure(a_matrix(), per_s=per_s)
+    assert turns.windows_s[-1] == pytest.approx(window_s, rel=0.1)
+    assert isinstance(cost, WrapperCost)
+    assert cost.rounds >= 7
 
 
 @pytest.mark.parametrize(
@@ -103,5 +116,5 @@ def test_what_cannot_be_compared_is_said_and_starts_nothing(changes: dict[str, o
 def test_a_failure_is_a_reason_and_leaves_nothing_behind() -> None:
     cost, _, engine = measure(a_matrix(), Faults(ready=[None, NotReady("bare", 30, "no answer")]))
     assert isinstance(cost, str)
-    assert "bare: not ready within 30 s" in cost
+    assert ".bare.wrapper-cost: not ready within 30 s (no answer)" in cost
     assert engine.standing == []

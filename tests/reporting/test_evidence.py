@@ -86,6 +86,11 @@ def test_two_levels_in_one_run_are_told_apart() -> None:
             WrapperCost(ratio=0.992, lo=0.985, hi=0.999, rounds=12, scenario="items"),
             "the wrapper costs 0.8 % of throughput (95 % interval 0.1 % to 1.5 %) on items, over 12 rounds",
         ),
+        (
+            WrapperCost(ratio=1.02, lo=0.95, hi=1.09, rounds=8, scenario="items"),
+            "the wrapper costs at most 5 % of throughput (-2 % measured, 95 % interval -9 % to 5 %) on "
+            "items, over 8 rounds",
+        ),
         ("no scenario is a closed loop", "the wrapper's cost was not measured: no scenario is a closed loop"),
     ],
 )

@@ -96,3 +96,11 @@ def test_a_black_box_is_called_one() -> None:
         "workers      as the image starts them",
     ):
         assert expected in shown
+
+
+def test_a_black_box_that_starts_by_its_image_alone_says_so() -> None:
+    target = replace(TARGET, app=None, image="nginx:1", command=(), env={}, port=80)
+    shown = text(target, Variant(recipe="own-command", workers=1))
+    assert "    command      the image's own" in shown
+    assert "environment" not in shown
+    assert "instead of 8000" not in shown

@@ -1,0 +1,43 @@
+"""Waiting for a server to serve, for as long as it lives."""
+
+from __future__ import annotations
+
+from harness.errors import NotReady
+from harness.execution.ports import Clock, Deployment, Generator
+from harness.model import Scenario
+
+LOOK_S = 30.0
+"""How long the generator waits before somebody looks whether the server still runs. No shorter: a first
+request may take this long (scenarios/loadkit/readiness.py)."""
+
+
+def wait_ready(
+    generator: Generator,
+    deployment: Deployment,
+    clock: Clock,
+    *,
+    workers: int,
+    timeout_s: float,
+    scenario: Scenario,
+    ready: str | None,
+    inside: bool,
+) -> None:
+    """As the generator waits, but a server that has ended is not waited for.
+
+    Raises NotReady, or CannotServe.
+    """
+    started_s = clock.monotonic()
+    while True:
+        left_s = timeout_s - (clock.monotonic() - started_s)
+        look_s = left_s if left_s < 2 * LOOK_S else LOOK_S
+        try:
+            generator.wait_ready(
+                workers=workers, timeout_s=look_s, scenario=scenario, ready=ready, inside=inside
+            )
+            return
+        except NotReady as error:
+            if look_s >= left_s:
+                raise NotReady(deployment.name, timeout_s, error.detail) from error
+            if not deployment.state().running:
+                waited_s = round(clock.monotonic() - started_s)
+                raise NotReady(deployment.name, waited_s, error.detail) from error
