@@ -6,9 +6,12 @@ from harness.errors import NotReady
 from harness.execution.ports import Clock, Deployment, Generator
 from harness.model import Scenario
 
-LOOK_S = 30.0
-"""How long the generator waits before somebody looks whether the server still runs. No shorter: a first
-request may take this long (scenarios/loadkit/readiness.py)."""
+LOOK_S = 8.0
+"""How long the generator waits before somebody looks whether the server still runs. No shorter: the generator
+needs 5 s of errors to say that a server cannot serve."""
+FIRST_ANSWER_LOOK_S = 30.0
+"""The same where a first request says that the app is ready: it may take this long
+(scenarios/loadkit/readiness.py)."""
 
 
 def wait_ready(
@@ -26,10 +29,10 @@ def wait_ready(
 
     Raises NotReady, or CannotServe.
     """
-    started_s = clock.monotonic()
+    started_s, every_s = clock.monotonic(), LOOK_S if ready is not None else FIRST_ANSWER_LOOK_S
     while True:
         left_s = timeout_s - (clock.monotonic() - started_s)
-        look_s = left_s if left_s < 2 * LOOK_S else LOOK_S
+        look_s = left_s if left_s < 2 * every_s else every_s
         try:
             generator.wait_ready(
                 workers=workers, timeout_s=look_s, scenario=scenario, ready=ready, inside=inside

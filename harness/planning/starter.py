@@ -127,8 +127,8 @@ def _measuring(draft: Draft) -> Iterator[str]:
         yield toml_text.comment(VERIFIED)
     if draft.workload:
         yield toml_text.comment(
-            f"From {draft.imported_from}; weights are the mix seen there. `harness run` verifies every request "
-            f"before it measures."
+            f"From {draft.imported_from}; weights are the mix seen there. `harness run` verifies every "
+            f"request before it measures."
         )
     for spec in draft.workload:
         yield from (*request_lines(spec), "")
