@@ -68,7 +68,8 @@ def finding_warnings(
 
 def overcommit_warnings(matrix: Matrix) -> tuple[str, ...]:
     """Variants with more workers than the CPUs they may use show the price of overcommit, not scaling."""
-    over = [variant for variant in matrix.variants if variant.workers > usable_cpus(variant, matrix)]
+    # No deployment has less than one worker, however small its quota.
+    over = [v for v in matrix.variants if v.workers > max(1.0, usable_cpus(v, matrix))]
     if not over:
         return ()
     return (

@@ -33,7 +33,7 @@ def evidence_lines(data: ReportData) -> Iterator[str]:
         ids = [variant.id for variant in data.variants if level(variant) == name]
         whose = f" ({', '.join(ids)})" if several else ""
         yield f"Evidence: {name}{whose}. {MEANING[name]}"
-    if data.wrapper_cost is not None:
+    if data.wrapper_cost is not None and WRAPPED in levels(data):
         line = wrapper_cost_line(data.wrapper_cost)
         yield f"{line[0].upper()}{line[1:]}."
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.analysis.doubts import overcommit_warnings
 from harness.analysis.run import analyse
 from harness.model import Validity
 from tests.analysis.simulated import (
@@ -56,6 +57,14 @@ def test_more_workers_on_enough_cores_are_not_called_overcommitted():
     records = throughput_records({**BASE, STANDARD: FASTER, TWO_WORKERS: steady(990), STANDARD_TWO: FASTER})
     headline = say(records, variants=FOUR, server_cpus=(1, 2))
     assert headline.endswith("; a second worker made no detectable difference.")
+
+
+def test_one_worker_with_a_part_of_a_cpu_is_not_called_overcommitted():
+    small = replace(PLAIN, cpu_quota=0.5)
+    assert overcommit_warnings(a_matrix(variants=(small,), baseline_id=small.id)) == ()
+    two = replace(small, workers=2)
+    (warning,) = overcommit_warnings(a_matrix(variants=(small, two), baseline_id=small.id))
+    assert warning.startswith(f"{two.id}: more workers than")
 
 
 def test_latency_at_a_rate():

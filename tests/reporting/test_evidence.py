@@ -61,6 +61,15 @@ def test_every_report_names_the_level_of_evidence_and_what_it_means() -> None:
         assert "black box:" not in text
 
 
+def test_a_run_of_black_boxes_says_nothing_of_a_wrapper() -> None:
+    data = replace(report_data(), wrapper_cost="the baseline is a black box")
+    boxes = tuple(replace(variant, bare=True) for variant in data.matrix.variants)
+    matrix = replace(data.matrix, variants=boxes, baseline_id=boxes[0].id)
+    shown = list(evidence_lines(replace(data, matrix=matrix)))
+    assert len(shown) == 1
+    assert [line for line in shown if "rapper" in line] == []
+
+
 def test_every_report_says_which_rules_were_not_checked() -> None:
     data = black_box()
     assert not_checked(data, PLAIN_1.id) == UNCHECKED
