@@ -29,9 +29,9 @@ def wait_ready(
 
     Raises NotReady, or CannotServe.
     """
-    started_s, every_s = clock.monotonic(), LOOK_S if ready is not None else FIRST_ANSWER_LOOK_S
+    started_s, left_s = clock.monotonic(), timeout_s
+    every_s = LOOK_S if ready is not None else FIRST_ANSWER_LOOK_S
     while True:
-        left_s = timeout_s - (clock.monotonic() - started_s)
         look_s = left_s if left_s < 2 * every_s else every_s
         try:
             generator.wait_ready(
@@ -39,7 +39,9 @@ def wait_ready(
             )
             return
         except NotReady as error:
-            if look_s >= left_s:
+            # By the time that was asked for: each ask takes all of it.
+            left_s -= look_s
+            if left_s <= 0:
                 raise NotReady(deployment.name, timeout_s, error.detail) from error
             if not deployment.state().running:
                 waited_s = round(clock.monotonic() - started_s)
