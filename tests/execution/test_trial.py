@@ -99,7 +99,7 @@ def measure(
         clock=clock,
         images={"uvicorn-plain": "image-1"},
         server_cpus=(1,),
-        ready_timeout_s=30,
+        ready_timeout_s=10,
         seed=1,
     )
     outcome = run_trial(trial, bench, progress=lambda _: None)

@@ -65,7 +65,7 @@ def measure(
         clock=clock,
         images={"uvicorn-plain": "image-1"},
         server_cpus=(1,),
-        ready_timeout_s=30,
+        ready_timeout_s=10,
         seed=1,
     )
     return measure_wrapper_cost(matrix, bench), turns, engine
