@@ -121,7 +121,7 @@ def test_a_trial_goes_through_the_protocols_steps_in_order() -> None:
 @pytest.mark.parametrize(
     ("step", "error", "reaches"),
     [
-        ("ready", NotReady(TRIAL.id, 30, "connection refused"), 1),
+        ("ready", NotReady(TRIAL.id, 10, "connection refused"), 1),
         ("verify", WrongResponse("GET /items/1 gave 404"), 2),
         ("drive", GeneratorFailed("the load agent hung"), 4),
     ],

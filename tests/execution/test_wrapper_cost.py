@@ -114,7 +114,7 @@ def test_what_cannot_be_compared_is_said_and_starts_nothing(changes: dict[str, o
 
 
 def test_a_failure_is_a_reason_and_leaves_nothing_behind() -> None:
-    cost, _, engine = measure(a_matrix(), Faults(ready=[None, NotReady("bare", 30, "no answer")]))
+    cost, _, engine = measure(a_matrix(), Faults(ready=[None, NotReady("bare", 10, "no answer")]))
     assert isinstance(cost, str)
-    assert ".bare.wrapper-cost: not ready within 30 s (no answer)" in cost
+    assert ".bare.wrapper-cost: not ready within 10 s (no answer)" in cost
     assert engine.standing == []
