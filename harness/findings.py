@@ -91,7 +91,9 @@ class Comparison:
     ratio: Summary
     """Variant / baseline, geometric."""
     p_value: float | None
+    """Of "there is no difference at all"."""
     p_holm: float | None
+    """Of "the difference is at most the matrix's margin", adjusted for its family; this decides."""
     verdict: Verdict
     margin: float | None = None
     """What the verdict was given against, a fraction; None where the run has no A/A floor for the metric."""

@@ -48,12 +48,12 @@ def best_set(
 ) -> BestSet:
     """Everything not shown to be worse than the variant with the best centre.
 
-    A variant is left out only when its paired comparison with the best says WORSE: significant after
-    Holm within the scenario, and by more than the margin. So the set is wide where the run is noisy,
-    and holds every ranked variant where it has no margin. (Save one that shares no VALID block with the
-    best: nothing can be said of it.) A left-out variant is worse than one that was measured, whether or
-    not that one is the true best; and the true best is left out only if a rival beats it by chance, the
-    event J. C. Hsu (1984, "Constrained simultaneous confidence intervals
+    A variant is left out only when its paired comparison with the best says WORSE: by the matrix's margin
+    or more, after Holm within the scenario, and by more than the floor in its centre. So the set is wide
+    where the run is noisy, and holds every ranked variant where it has no margin. (Save one that shares no
+    VALID block with the best: nothing can be said of it.) A left-out variant is worse than one that was
+    measured, whether or not that one is the true best; and the true best is left out only if a rival beats
+    it by chance, the event J. C. Hsu (1984, "Constrained simultaneous confidence intervals
     for multiple comparisons with the best") bounds with k - 1 comparisons, as Holm does here.
     """
     ranked = [variant for variant in variants if rankable(cells[variant.id, scenario], metric)]

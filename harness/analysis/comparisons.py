@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from harness.analysis.intervals import paired_ratio
+from harness.analysis.intervals import p_value_beyond, paired_ratio
 from harness.analysis.metrics import DIRECTIONS, compared_metrics
 from harness.analysis.samples import Samples, twin_of_baseline
 from harness.analysis.verdicts import decide, reach, settled
@@ -93,15 +93,18 @@ def floor_of(twin: Comparison | None) -> float | None:
 
 
 def margin_over(twin: Comparison | None, matrix: Matrix) -> float | None:
-    """max(the matrix's margin, the floor): nothing smaller than equal deployments show is claimed."""
+    """max(the matrix's margin, the floor): no centre within what equal deployments show is claimed."""
     floor = floor_of(twin)
     return None if floor is None else max(matrix.margin, floor)
 
 
 def _judge_twin(twin: Comparison, matrix: Matrix) -> Comparison:
     """The A/A check itself: against the matrix's margin, since its own floor would always pass it."""
-    direction = DIRECTIONS[twin.metric]
     verdict = decide(
-        twin.ratio, twin.p_value, direction=direction, registered=matrix.margin, margin=matrix.margin
+        twin.ratio,
+        p_value_beyond(twin.ratio, matrix.margin),
+        direction=DIRECTIONS[twin.metric],
+        registered=matrix.margin,
+        margin=matrix.margin,
     )
     return replace(twin, margin=matrix.margin, verdict=verdict)

@@ -42,6 +42,23 @@ def p_value_of_zero_mean(values: Sequence[float]) -> float:
     return 2 * float(stdtr(n - 1, -abs(mean) / (spread / math.sqrt(n))))
 
 
+def p_value_beyond(ratio: Summary, margin: float) -> float | None:
+    """The test of "the ratio differs from 1 by at most `margin`", a fraction; None without an interval.
+
+    Below 0.05 where the whole 95 % interval of the paired log-ratios lies beyond the margin on one side: a
+    minimum-effect test (K. R. Murphy and B. Myors 1999, "Testing the hypothesis that treatments have
+    negligible effects"), with both tails counted so that it agrees with the interval that is shown.
+    """
+    if ratio.lo is None or ratio.hi is None:
+        return None
+    beyond = abs(math.log(ratio.center)) - math.log1p(margin)
+    half = math.log(ratio.hi / ratio.lo) / 2
+    if beyond <= 0 or half == 0:
+        return 1.0 if beyond <= 0 else 0.0
+    degrees = ratio.n - 1
+    return 2 * float(stdtr(degrees, -beyond * float(stdtrit(degrees, (1 + CONFIDENCE) / 2)) / half))
+
+
 def summarise(values: Sequence[float], *, log_scale: bool = True, warnings: Sequence[str] = ()) -> Summary:
     """The centre of `values` (one per trial, at least one) with its 95 % t interval.
 

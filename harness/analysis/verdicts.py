@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.analysis.holm import holm
+from harness.analysis.intervals import p_value_beyond
 from harness.analysis.metrics import DIRECTIONS
 from harness.findings import (
     Comparison,
@@ -35,24 +36,27 @@ def regret(ratio: float, direction: Direction) -> float:
 
 
 def decide(
-    ratio: Summary, p_value: float | None, *, direction: Direction, registered: float, margin: float | None
+    ratio: Summary, p_beyond: float | None, *, direction: Direction, registered: float, margin: float | None
 ) -> Verdict:
     """The verdict on a paired ratio (variant / other side). Margins are fractions.
 
-    `registered` is the matrix's margin, `margin` that or the A/A floor, whichever is larger.
+    `registered` is the matrix's margin, `margin` that or the A/A floor, whichever is larger. `p_beyond` tests
+    "the difference is at most the registered margin", see `p_value_beyond`.
 
     EQUIVALENT: the 95 % interval lies within [1 / (1 + m), 1 + m] of the registered margin m; this is
     two one-sided tests (Schuirmann 1987) at 2.5 % each, stricter than the customary 5 %. Never where
     the floor is larger than m: then a noisier machine would make more things equal.
-    BETTER, WORSE: p < 0.05 after Holm, and the centre lies outside `margin` on that side.
+    BETTER, WORSE: the difference is at least the registered margin, with p < 0.05 after Holm, and the centre
+    lies beyond the floor too. (Not just "there is a difference", with the centre beyond the margin: 1.04
+    with an interval of 1.001 to 1.08 may well be a difference that does not count.)
     UNDECIDED: all else, and everything where the run has no margin (no A/A floor) or no interval.
     """
     extent = reach(ratio)
-    if margin is None or extent is None or p_value is None:
+    if margin is None or extent is None or p_beyond is None:
         return Verdict.UNDECIDED
     if extent <= registered == margin:
         return Verdict.EQUIVALENT
-    if p_value >= ALPHA or relative_difference(ratio.center) <= margin:
+    if p_beyond >= ALPHA or relative_difference(ratio.center) <= margin:
         return Verdict.UNDECIDED
     gains = (ratio.center > 1) == (direction is Direction.HIGHER)
     return Verdict.BETTER if gains else Verdict.WORSE
@@ -60,9 +64,12 @@ def decide(
 
 def settled(family: Sequence[Comparison], registered: float) -> tuple[Comparison, ...]:
     """The comparisons of one family with their Holm-adjusted p-values and their verdicts, in order."""
-    tested = [index for index, comparison in enumerate(family) if comparison.p_value is not None]
-    adjusted = dict(zip(tested, holm([family[index].p_value or 0.0 for index in tested]), strict=True))
-    return tuple(_settle(pair, adjusted.get(index), registered) for index, pair in enumerate(family))
+    beyond = [p_value_beyond(comparison.ratio, registered) for comparison in family]
+    adjusted = iter(holm([p_value for p_value in beyond if p_value is not None]))
+    return tuple(
+        _settle(pair, None if p_value is None else next(adjusted), registered)
+        for pair, p_value in zip(family, beyond, strict=True)
+    )
 
 
 def _settle(comparison: Comparison, p_holm: float | None, registered: float) -> Comparison:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from statistics import median
 
 from harness.analysis.binomial import binomial_interval
-from harness.analysis.intervals import paired_ratio
+from harness.analysis.intervals import p_value_beyond, paired_ratio
 from harness.analysis.metrics import LATENCY_P95, THROUGHPUT
 from harness.analysis.verdicts import decide, relative_difference
 from harness.analysis.wording import interval, percent, times
@@ -19,6 +19,13 @@ MARGIN = 0.03
 TOLERABLE_LOSS = 0.2
 """Where nothing was lost, the share of losses that must be ruled out for "nothing is lost": 20 repeats
 can rule out 17 %."""
+REPEATS = {
+    "command-form": "stops",
+    "graceful-stop": "stops",
+    "reload-hup": "reloads",
+    "worker-killed": "kills",
+}
+"""What one repeat of a probe is."""
 
 Judge = Mapping[Verdict, Answer]
 
@@ -75,7 +82,8 @@ def sooner(upper: Observation, lower: Observation, asked: str, judge: Judge = BE
     pair = paired_ratio(one, other)
     if pair is None:
         return Part(asked=asked, answer=Answer.OPEN, figure="no pair", needed="no repeat holds both times")
-    verdict = decide(pair.ratio, pair.p_value, direction=Direction.LOWER, registered=MARGIN, margin=MARGIN)
+    beyond = p_value_beyond(pair.ratio, MARGIN)
+    verdict = decide(pair.ratio, beyond, direction=Direction.LOWER, registered=MARGIN, margin=MARGIN)
     return Part(
         asked=asked,
         answer=judge.get(verdict, Answer.OPEN),
@@ -86,16 +94,24 @@ def sooner(upper: Observation, lower: Observation, asked: str, judge: Judge = BE
 
 
 def lost_none(seen: Observation, asked: str) -> Part:
-    """One loss refutes "nothing is lost"; none at all supports it as far as the repeats reach."""
-    lost, of = round(sum(value or 0 for value in seen.values)), seen.of or 0
-    low, high = binomial_interval(lost, of) if of else (0.0, 1.0)
+    """One loss refutes "nothing is lost"; none at all supports it as far as the repeats reach.
+
+    A repeat counts once, however many of its requests were lost: they share one stop, kill or reload.
+    """
+    exercised = [value for value in seen.values if value is not None]
+    repeats = REPEATS.get(seen.probe, "repeats")
+    if not exercised:
+        figure = f"not exercised in {len(seen.values)} {repeats}"
+        return Part(asked=asked, answer=Answer.NOT_EXERCISED, figure=figure)
+    hit, of = sum(value > 0 for value in exercised), len(exercised)
+    low, high = binomial_interval(hit, of)
     supported = Answer.YES if high <= TOLERABLE_LOSS else Answer.OPEN
     return Part(
         asked=asked,
-        answer=Answer.NO if lost else supported,
-        figure=f"{lost} of {of} lost, {percent(low)} to {percent(high)}",
-        effect=lost / of if of else 0.0,
-        needed=f"{of} chances: losses below {percent(high)} cannot be told",
+        answer=Answer.NO if hit else supported,
+        figure=f"lost in {hit} of {of} {repeats}, {percent(low)} to {percent(high)}",
+        effect=hit / of,
+        needed=f"{of} {repeats}: a loss in fewer than {percent(high)} of them cannot be told",
     )
 
 

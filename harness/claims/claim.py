@@ -19,6 +19,8 @@ class Answer(StrEnum):
     YES = "yes"
     NO = "no"
     OPEN = "open"
+    NOT_EXERCISED = "not exercised"
+    """What was asked never came to the test: neither a yes nor something that more repeats would decide."""
 
 
 class Word(StrEnum):
@@ -92,17 +94,19 @@ def combined(parts: Sequence[Part], *, depends_on: str) -> Finding:
     """The verdict that no open part could change.
 
     A yes and a no make it depend, whatever the open parts are; all yes or all no decide it; anything
-    else is undecided, and says what is known and what is lacking.
+    else is undecided, and says what is known and what is lacking. What was not exercised decides nothing,
+    and is named.
     """
-    yes, no, unknown = ([part for part in parts if part.answer is answer] for answer in Answer)
+    yes, no, unknown, idle = ([part for part in parts if part.answer is answer] for answer in Answer)
     if yes and no:
         word, why = Word.DEPENDS, f"on {depends_on}: so for {_named(yes)}; not for {_named(no)}"
-    elif unknown or not parts:
+    elif unknown or not (yes or no):
         known = f"so for {_named(yes)}; " if yes else f"not for {_named(no)}; " if no else ""
         word, why = Word.UNDECIDED, known + _lacking(unknown)
     else:
         word, why = (Word.HOLDS, _named(yes)) if yes else (Word.FAILS, f"not so: {_named(no)}")
-    return Finding(word=word, why=why, parts=tuple(parts))
+    untested = f"; {Answer.NOT_EXERCISED}: {_cut([part.asked for part in idle])}" if idle else ""
+    return Finding(word=word, why=why + untested, parts=tuple(parts))
 
 
 def _answers(question: Question, evidence: Evidence) -> Iterator[Part]:

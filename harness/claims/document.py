@@ -45,15 +45,19 @@ def markdown(
     rules: Sequence[RuleCell],
     machines: Sequence[Machine],
     versions: Mapping[str, str],
+    made_again: Sequence[str],
     *,
     command: str,
 ) -> str:
-    """The whole page: verdicts, the worker rules, the figures of every claim, machine and versions."""
+    """The whole page: verdicts, the worker rules, the figures of every claim, machine and versions.
+
+    `made_again` are sentences on repeats that failed and were made again.
+    """
     sections = (
         _head(judged, command),
         ["## How many workers?\n", worker_rules(rules)],
         _figures(judged),
-        _made_with(machines, versions),
+        _made_with(machines, versions, made_again),
     )
     return "\n\n".join("\n".join(lines) for lines in sections) + "\n"
 
@@ -146,7 +150,9 @@ def _part(part: Part) -> str:
     return f"{part.answer}: {part.asked}: {part.figure}{needed}"
 
 
-def _made_with(machines: Sequence[Machine], versions: Mapping[str, str]) -> Iterator[str]:
+def _made_with(
+    machines: Sequence[Machine], versions: Mapping[str, str], made_again: Sequence[str]
+) -> Iterator[str]:
     yield "## Machine and versions\n"
     if not machines:
         yield "Nothing was measured yet."
@@ -157,6 +163,9 @@ def _made_with(machines: Sequence[Machine], versions: Mapping[str, str]) -> Iter
     )
     yield ""
     yield ", ".join(f"{package} {version}" for package, version in versions.items())
+    if made_again:
+        yield "\nRepeats that failed before they had seen what they were to see:\n"
+        yield from (f"- {line}" for line in made_again)
 
 
 def _text_of(claim: Claim) -> str:

@@ -10,7 +10,8 @@ from harness.adapters.experiment_store import MANIFEST as EXPERIMENT_MANIFEST
 from harness.adapters.experiment_store import ExperimentStore
 from harness.adapters.result_store import runs_in
 from harness.claims.evidence import Evidence, MeasuredRun
-from harness.experiments import Observation
+from harness.claims.lifecycle import LIFECYCLE
+from harness.experiments import FAILED_ATTEMPTS, Observation
 
 
 def stored_evidence(directory: Path) -> Evidence:
@@ -32,6 +33,11 @@ def stored_machines(directory: Path) -> list[tuple[str, Mapping[str, str]]]:
     return [(name, _machine(manifest)) for name, manifest in (*runs, *experiments)]
 
 
+def made_again(directory: Path) -> list[str]:
+    """For every experiment: the repeats that failed on the way and were made again, if they were recorded."""
+    return [line for store in _experiments(directory) for line in _made_again(store)]
+
+
 def versions(directory: Path) -> dict[str, str]:
     """What the servers said of themselves from inside, all runs taken together."""
     seen: dict[str, set[str]] = {}
@@ -45,6 +51,15 @@ def versions(directory: Path) -> dict[str, str]:
 def _observations(directory: Path) -> Iterator[Observation]:
     for store in _experiments(directory):
         yield from store.observations()
+
+
+def _made_again(store: ExperimentStore) -> Iterator[str]:
+    attempts = [seen for seen in store.observations() if seen.quantity == FAILED_ATTEMPTS]
+    if store.manifest().get("experiment") == LIFECYCLE and not attempts:
+        yield f"{store.path.name}: failed attempts were not recorded"
+    for seen in attempts:
+        if failed := sum(value or 0 for value in seen.values):
+            yield f"{seen.probe} {seen.subject}: {failed:g} failed and made again ({seen.note})"
 
 
 def _experiments(directory: Path) -> Iterator[ExperimentStore]:

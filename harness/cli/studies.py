@@ -114,7 +114,7 @@ def claims(
     """Hold the field's advice against what was measured: holds, fails, depends or undecided."""
     from harness.claims import document
     from harness.claims.catalogue import findings
-    from harness.claims.stored import stored_evidence, stored_machines, versions
+    from harness.claims.stored import made_again, stored_evidence, stored_machines, versions
     from harness.claims.workers import rule_cells
 
     found = stored_evidence(evidence)
@@ -122,7 +122,9 @@ def claims(
     machines = stored_machines(evidence)
     if markdown:
         command = shlex.join(["harness", "claims", "--evidence", str(evidence), "--markdown", str(markdown)])
-        page = document.markdown(judged, rules, machines, versions(evidence), command=command)
+        page = document.markdown(
+            judged, rules, machines, versions(evidence), made_again(evidence), command=command
+        )
         markdown.write_text(page, encoding="utf-8")
     shown = document.best(judged, best) if best else document.text(judged, rules, machines)
     say(console(), shown)

@@ -28,6 +28,8 @@ def figures(seen: Observation) -> str:
     values = [value for value in seen.values if value is not None]
     never = len(seen.values) - len(values)
     if seen.unit == "count" and seen.of is not None:
+        if not values:
+            return f"not exercised in {len(seen.values)} repeats"
         hit = sum(value > 0 for value in values)
         low, high = binomial_interval(hit, len(values))
         return f"{sum(values):g} of {seen.of}, in {hit} of {len(values)} repeats ({low:.0%} to {high:.0%})"

@@ -87,12 +87,10 @@ def _counts(subject: str, stops: list[Stop]) -> Iterator[Observation]:
     note = fates(reply for stop in stops for reply in stop.new)
     yield observation(NAME, subject, "lost_new", "count", lost_new, of=newcomers, note=note)
     yield observation(NAME, subject, "refused_new", "count", refused, of=newcomers)
-    idle = IDLE * len(stops)
-    note = fates(reply for stop in stops for reply in stop.idle)
-    lost_idle, closed = [lost(stop.idle) for stop in stops], [IDLE - len(stop.idle) for stop in stops]
-    yield observation(NAME, subject, "lost_idle", "count", lost_idle, of=idle, note=note)
+    yield counted(NAME, subject, "lost_idle", [stop.idle for stop in stops])
+    closed = [IDLE - len(stop.idle) for stop in stops]
     note = "ended by the server before they were used, so that the client had to make another"
-    yield observation(NAME, subject, "closed_idle", "count", closed, of=idle, note=note)
+    yield observation(NAME, subject, "closed_idle", "count", closed, of=IDLE * len(stops), note=note)
 
 
 def _used_once(server: Server) -> Connection:

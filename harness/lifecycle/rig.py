@@ -146,6 +146,7 @@ class Rig:
         self.engine, self.repeats, self.cpus, self.say = engine, repeats, cpus, say
         self._images: dict[str, str] = {}
         self._building = Lock()
+        self._failed: list[str] = []
 
     @property
     def few(self) -> int:
@@ -208,18 +209,25 @@ class Rig:
     def repeated(self, story: Callable[[], T], *, times: int, side_by_side: int = SIDE_BY_SIDE) -> list[T]:
         """Tell a story `times` times, some of them at once: for what is counted, or waits on a clock.
 
-        One that fails is told again, from a fresh start. Raises TrialError when it never succeeds.
+        One that fails is told again, from a fresh start; `failed_attempts` says why. Raises TrialError when
+        it never succeeds.
         """
         pool = ThreadPoolExecutor(side_by_side)
         try:
-            return [future.result() for future in [pool.submit(_told, story) for _ in range(times)]]
+            return [future.result() for future in [pool.submit(self._told, story) for _ in range(times)]]
         finally:
             pool.shutdown(cancel_futures=True)
 
+    def failed_attempts(self) -> list[str]:
+        """Why attempts failed since the last call, one reason each."""
+        failed, self._failed = self._failed, []
+        return failed
 
-def _told(story: Callable[[], T]) -> T:
-    """Stories fail on the way to what they are to see, as on a busy machine, not by what they see."""
-    for _ in range(ATTEMPTS - 1):
-        with suppress(TrialError):
-            return story()
-    return story()
+    def _told(self, story: Callable[[], T]) -> T:
+        """Stories fail on the way to what they are to see, as on a busy machine, not by what they see."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return story()
+            except TrialError as error:
+                self._failed.append(str(error).splitlines()[0])
+        return story()

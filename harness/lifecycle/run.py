@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from harness.adapters.experiment_store import ExperimentStore
 from harness.adapters.provenance import made_with
 from harness.adapters.run_lock import run_lock
 from harness.errors import ConfigurationError, TrialError, VariantError
-from harness.experiments import Observation
+from harness.experiments import FAILED_ATTEMPTS, Observation
 from harness.lifecycle import (
     command_form,
     graceful_stop,
@@ -30,7 +31,7 @@ from harness.lifecycle import (
     stuck_worker,
     worker_killed,
 )
-from harness.lifecycle.probe import EXPERIMENT, Probe
+from harness.lifecycle.probe import EXPERIMENT, Probe, observation
 from harness.lifecycle.rig import Rig
 
 PROBES: tuple[Probe, ...] = (
@@ -137,14 +138,23 @@ def _walk(
     for task in tasks:
         say(f"{task.name} ...")
         try:
-            seen = tuple(task.probe.observe(rig, task.subject))
+            seen = (*task.probe.observe(rig, task.subject), _failed_attempts(task, rig.failed_attempts()))
         except (TrialError, VariantError) as error:
+            rig.failed_attempts()  # They are of this task, and not of the next.
             say(f"{task.name} could not be probed: {error}")
             yield f"{task.name}: {error}"
             continue
-        for observation in seen:
-            store.append(observation)
-            show(observation)
+        for one in seen:
+            store.append(one)
+            show(one)
+
+
+def _failed_attempts(task: Task, reasons: Sequence[str]) -> Observation:
+    """How many repeats were made again, since a figure is to show what it took."""
+    note = "; ".join(f"{times} x {reason}" for reason, times in Counter(reasons).items())
+    return observation(
+        task.probe.name, task.subject, FAILED_ATTEMPTS, "count", [float(len(reasons))], note=note
+    )
 
 
 @contextmanager

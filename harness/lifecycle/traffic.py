@@ -36,9 +36,9 @@ def fates(replies: Iterable[Reply]) -> str:
 
 
 def counted(probe: str, subject: str, quantity: str, repeats: Sequence[Sequence[Reply]]) -> Observation:
-    """What was lost of the requests of each repeat, with the fate of all in the note."""
+    """What was lost of the requests of each repeat, with the fate of all in the note; None of no request."""
     every = [reply for replies in repeats for reply in replies]
-    losses = [lost(replies) for replies in repeats]
+    losses = [lost(replies) if replies else None for replies in repeats]
     return observation(probe, subject, quantity, "count", losses, of=len(every), note=fates(every))
 
 

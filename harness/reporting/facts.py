@@ -26,13 +26,14 @@ DOCKERFILE = "Dockerfile.variants"
 GLOSSARY = (
     (
         "better / worse",
-        "Different from the baseline beyond chance (p < 0.05, Holm) and beyond the margin.",
+        "Differs from the baseline by at least the matrix's margin (p < 0.05, Holm), with its centre beyond "
+        "the A/A floor.",
     ),
     ("equivalent", "The whole 95 % interval lies within the matrix's margin: choose by other criteria."),
     ("undecided", "Neither could be shown: this run cannot tell. More blocks may."),
     (
         "best set",
-        "Variants that cannot be told from the best one of a scenario; the simplest is recommended.",
+        "Variants not shown to be worse than the best one of a scenario; the simplest is recommended.",
     ),
     ("A/A twin", "The baseline measured again under another name. What it shows is noise, not difference."),
     (

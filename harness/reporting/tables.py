@@ -251,9 +251,12 @@ def floor_line(data: ReportData, finding: ScenarioFinding) -> str:
     twin = find_comparison(finding, data.twin.id)
     seen = f" (ratio {ratio(twin.ratio)})" if twin else ""
     line = (
-        f"A/A check: the baseline and its twin may differ by up to {percent(finding.floor)}{seen}; "
-        f"nothing smaller than {percent(finding.margin)} is claimed."
+        f"A/A check: the baseline and its twin may differ by up to {percent(finding.floor)}{seen}. "
+        f"Better and worse mean by at least {percent(data.matrix.margin)}"
     )
+    if finding.margin > data.matrix.margin:
+        line += f", with a centre beyond {percent(finding.margin)}"
+    line += "."
     if twin and twin.verdict in (Verdict.BETTER, Verdict.WORSE):
         line += f" The twin came out {twin.verdict}: the machine was not steady, doubt close calls."
     return line

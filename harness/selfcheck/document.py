@@ -21,7 +21,8 @@ def text(line: Line) -> str:
 
 def summary(check: SelfCheck) -> str:
     met = sum(line.met for line in check.lines)
-    return f"{met} of {len(check.lines)} gates met in {check.facts['took']}"
+    again = f", {len(check.made_again)} trials made again" if check.made_again else ""
+    return f"{met} of {len(check.lines)} gates met in {check.facts['took']}{again}"
 
 
 def confusion(rows: Sequence[Injected]) -> str:
@@ -53,6 +54,9 @@ def _page(check: SelfCheck) -> Iterator[str]:
     yield _table([header, *cells])
     yield "\n## Faults injected, and what the harness said of the trials\n"
     yield confusion(check.injected)
+    if check.made_again:
+        yield "\n## Trials that the machine spoilt, made again\n"
+        yield from (f"- {item}" for item in check.made_again)
     if check.not_yet:
         yield "\n## Not there yet\n"
         yield from (f"- {item}" for item in check.not_yet)

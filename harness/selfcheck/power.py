@@ -63,13 +63,15 @@ def _centre_s(records: Sequence[TrialRecord], matrix: Matrix) -> float | None:
 
 
 def _smallest_effect(records: Sequence[TrialRecord], matrix: Matrix, *, blocks: int) -> float:
-    """What a run of so many blocks finds four times in five: its margin, or what the scatter allows."""
+    """What a run of so many blocks finds four times in five: its floor, or what the scatter allows beyond the
+    matrix's margin."""
     samples, pair = samples_of(records, matrix), _verdicts(records, matrix).get(matrix.variants[1].id)
     base, slower = (samples.values(variant.id, LOAD.name, LATENCY_P95) for variant in matrix.variants[:2])
     ratios = [math.log(slower[block] / base[block]) for block in base.keys() & slower.keys()]
     if len(ratios) < 2 or pair is None or pair.margin is None:
         return math.inf
-    return max(pair.margin, smallest_detectable_ratio(stdev(ratios), blocks=blocks) - 1)
+    beyond = smallest_detectable_ratio(stdev(ratios), blocks=blocks)
+    return max(pair.margin, (1 + matrix.margin) * beyond - 1)
 
 
 def _power(records: Sequence[TrialRecord], matrix: Matrix) -> Line:

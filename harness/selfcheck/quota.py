@@ -10,16 +10,16 @@ from harness.adapters.engines import open_engine
 from harness.adapters.load_process import ProcessLoadGenerator
 from harness.errors import BuildFailed, EnvironmentProblem, TrialError
 from harness.execution.trial import TrialOutcome, run_trial
-from harness.model import Cell, ClosedLoad, Trial, Validity, Variant
+from harness.model import Cell, ClosedLoad, Trial, Variant
 from harness.pipeline import GENERATOR
-from harness.selfcheck.rig import ATTEMPTS, Rig, scenario
+from harness.selfcheck.rig import Rig, scenario
 
 VARIANT = Variant(recipe="uvicorn-plain", workers=1, cpu_quota=0.5)
 LOAD = scenario("closed", ClosedLoad(clients=16), warmup_s=0.3, measure_s=2.0, slo_ms=1000)
 
 
 def trial(rig: Rig) -> TrialOutcome:
-    """The first VALID attempt, or else the last. Raises TrialError where there are no containers."""
+    """A trial as `Rig.attempted` makes it. Raises TrialError where there are no containers."""
     run_id = f"selfcheck-quota-{os.getpid()}"
     try:
         with open_engine("docker", assets(), run_id, lambda _: None) as engine:
@@ -32,10 +32,6 @@ def trial(rig: Rig) -> TrialOutcome:
                 images={VARIANT.recipe: engine.build(VARIANT.recipe)},
             )
             throttled = Trial(cell=Cell(variant=VARIANT, scenario=LOAD), block=1)
-            for _ in range(ATTEMPTS):
-                outcome = run_trial(throttled, bench, progress=lambda _: None)
-                if outcome.record.validity is Validity.VALID:
-                    break
-            return outcome
+            return rig.attempted(lambda: run_trial(throttled, bench, progress=lambda _: None))
     except (EnvironmentProblem, BuildFailed) as problem:
         raise TrialError(f"no engine: {problem}") from problem

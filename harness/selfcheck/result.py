@@ -44,6 +44,8 @@ class Injected:
     """The bottleneck that must be named; empty where none can be."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """How many of the trials named each bottleneck."""
+    made_again: int = 0
+    """How many attempts the machine spoilt, beside `trials`."""
 
     @property
     def caught(self) -> int:
@@ -67,6 +69,8 @@ class SelfCheck:
     injected: tuple[Injected, ...]
     not_yet: tuple[str, ...]
     facts: Mapping[str, str]
+    made_again: tuple[str, ...] = ()
+    """Every trial that the machine spoilt and that was measured again, with its reasons."""
 
     @property
     def met(self) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from threading import Event, Thread
 from typing import Literal
 
@@ -38,7 +39,10 @@ RUN_S, HALT_S = 0.07, 0.03
 """How long a slowed generator runs at a time, and how long it then stands still."""
 
 ATTEMPTS = 2
-"""How often a trial is measured that should be VALID, and may not be because the machine was busy."""
+"""How often a trial is measured whose figures the machine may spoil."""
+SPOILT = (Validity.NOISY, Validity.GENERATOR_BOUND)
+"""What a busy machine makes of a trial. INVALID is never measured again: where nothing was wrong, it is a
+false alarm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +132,8 @@ class Rig:
 
     def __init__(self, bench: Bench, *, image: str, generator_cpus: tuple[int, ...], full: bool) -> None:
         self.bench, self.generator_cpus, self.full = bench, generator_cpus, full
+        self.made_again: list[TrialRecord] = []
+        """The attempts that the machine spoilt and that were measured again, in order."""
         self._image = image
 
     def trial(self, server: Server, load: Scenario, *, block: int = 1) -> TrialOutcome:
@@ -136,14 +142,26 @@ class Rig:
         return self._run(trial, server)
 
     def valid_trial(self, server: Server, load: Scenario, *, block: int = 1) -> TrialOutcome:
-        """The first of a few attempts that is VALID, or else the last."""
-        return self._again(Trial(cell=Cell(variant=server.variant, scenario=load), block=block), server)
+        """A trial as `attempted` makes it; its arrivals are seeded by its block."""
+        return self.attempted(partial(self.trial, server, load, block=block))
+
+    def attempted(self, measure: Callable[[], TrialOutcome]) -> TrialOutcome:
+        """The first of ATTEMPTS trials that the machine did not spoil, or else the last; see `made_again`."""
+        for _ in range(ATTEMPTS - 1):
+            outcome = measure()
+            if outcome.record.validity not in SPOILT:
+                return outcome
+            self.made_again.append(outcome.record)
+        return measure()
 
     def run(self, matrix: Matrix, servers: Sequence[Server]) -> list[TrialRecord]:
         """Every trial of the matrix's plan, in its order, the A/A twin included."""
         plan = plan_blocks(cells_of(matrix), blocks=matrix.blocks, seed=matrix.seed)
         by_recipe = {server.name: server for server in servers}
-        return [self._again(trial, by_recipe[trial.cell.variant.recipe]).record for trial in plan.trials]
+        return [
+            self.attempted(partial(self._run, trial, by_recipe[trial.cell.variant.recipe])).record
+            for trial in plan.trials
+        ]
 
     def memory(self, server: Server) -> MemorySnapshot:
         """What a server holds once all its workers are up. Raises TrialError."""
@@ -165,13 +183,6 @@ class Rig:
             DeploymentSpec(name="cpu-hog", image=self._image, argv=argv, env={}, cpus=cpus)
         )
 
-    def _again(self, trial: Trial, server: Server) -> TrialOutcome:
-        for _ in range(ATTEMPTS):
-            outcome = self._run(trial, server)
-            if outcome.record.validity is Validity.VALID:
-                break
-        return outcome
-
     def _run(self, trial: Trial, server: Server) -> TrialOutcome:
         spec = self._spec(trial.cell.variant, server)
         return run_trial(trial, self.bench, progress=lambda _: None, spec=spec)
@@ -191,7 +202,7 @@ def metrics_of(outcome: TrialOutcome) -> TrialMetrics:
     record = outcome.record
     if record.metrics is None or record.validity is not Validity.VALID:
         reasons = "; ".join(record.reasons)
-        raise TrialError(f"{record.trial_id} is {record.validity} in each of {ATTEMPTS} attempts: {reasons}")
+        raise TrialError(f"{record.trial_id} is {record.validity}: {reasons}")
     return record.metrics
 
 

@@ -59,6 +59,10 @@ def selfcheck(
         injected=tuple(row for outcome in outcomes for row in outcome.injected),
         not_yet=NOT_YET if full else (),
         facts=_facts(started_at, monotonic() - started_s, full=full),
+        made_again=tuple(
+            f"{spoilt.trial_id} was {spoilt.validity}: {'; '.join(spoilt.reasons)}"
+            for spoilt in rig.made_again
+        ),
     )
 
 

@@ -159,6 +159,7 @@ FAULTS = (
 
 
 def _inject(rig: Rig, fault: Fault, trials: int) -> Injected:
+    made_before = len(rig.made_again)
     records = [fault.measure(rig).record for _ in range(trials)]
     rules = Counter(rule for record in records for rule in _rules(record.reasons))
     limits = Counter(str(_limit(record, fault, len(rig.bench.server_cpus))) for record in records)
@@ -172,6 +173,7 @@ def _inject(rig: Rig, fault: Fault, trials: int) -> Injected:
         p95_ms=_p95_ms(records),
         wanted_limit=str(fault.limit or ""),
         limits=limits,
+        made_again=len(rig.made_again) - made_before,
     )
 
 
@@ -197,6 +199,7 @@ def _line(row: Injected) -> Line:
     Where a rule does, no trial may pass as VALID; where none does, none may fail.
     """
     words = counted(Counter({str(word): n for word, n in row.words.items()}))
+    again = f"; {row.made_again} spoilt by the machine and made again" if row.made_again else ""
     told = f"named {counted(Counter(row.rules))}; limited by {counted(Counter(row.limits))}"
     expected = f"caught, {row.wanted} named" if row.wanted else f"{Validity.VALID}"
     by_rule = row.caught == row.rules.get(row.wanted, 0) == row.trials if row.wanted else row.caught == 0
@@ -205,7 +208,7 @@ def _line(row: Injected) -> Line:
         oracle="sabotage",
         quantity=row.fault,
         theory=f"{expected}; {row.wanted_limit}" if row.wanted_limit else expected,
-        measured=f"{words}; {told}; p95 {row.p95_ms} ms",
+        measured=f"{words}; {told}; p95 {row.p95_ms} ms{again}",
         gate=f"{row.trials} of {row.trials}",
         met=by_rule and by_limit,
     )

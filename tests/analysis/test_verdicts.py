@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.analysis.intervals import paired_ratio
+from harness.analysis.intervals import p_value_beyond, paired_ratio
 from harness.analysis.verdicts import decide, reach, regret, relative_difference, settled
 from harness.findings import (
     Comparison,
@@ -86,15 +86,15 @@ def by_scipy(upper, lower, margin):
     logs, bound = np.log(upper) - np.log(lower), np.log1p(margin)
     not_below = stats.ttest_1samp(logs, -bound, alternative="greater").pvalue
     not_above = stats.ttest_1samp(logs, bound, alternative="less").pvalue
-    differs = stats.ttest_rel(np.log(upper), np.log(lower)).pvalue
-    edges = (not_below - 0.025, not_above - 0.025, differs - 0.05, abs(logs.mean()) - bound)
+    above = stats.ttest_1samp(logs, bound, alternative="greater").pvalue
+    below = stats.ttest_1samp(logs, -bound, alternative="less").pvalue
     if max(not_below, not_above) < 0.025:
         verdict = Verdict.EQUIVALENT
-    elif differs >= 0.05 or abs(logs.mean()) <= bound:
+    elif min(above, below) >= 0.025:
         verdict = Verdict.UNDECIDED
     else:
-        verdict = Verdict.BETTER if logs.mean() > 0 else Verdict.WORSE
-    return verdict, min(map(abs, edges))
+        verdict = Verdict.BETTER if above < 0.025 else Verdict.WORSE
+    return verdict, min(abs(p - 0.025) for p in (not_below, not_above, above, below))
 
 
 @given(
@@ -111,7 +111,43 @@ def test_verdicts_are_those_of_two_one_sided_tests_and_a_paired_one(shift, sprea
     expected, distance = by_scipy(upper, lower, margin)
     assume(distance > 1e-6)
     pair = paired_ratio(dict(enumerate(upper)), dict(enumerate(lower)))
-    assert decide(pair.ratio, pair.p_value, direction=HIGHER, registered=margin, margin=margin) is expected
+    beyond = p_value_beyond(pair.ratio, margin)
+    assert decide(pair.ratio, beyond, direction=HIGHER, registered=margin, margin=margin) is expected
+
+
+def share_called(true_ratio, *, blocks, noise, runs=1000):
+    """The share of runs with this true ratio that say better or worse, against a margin of 3 %."""
+    rng = np.random.default_rng(blocks)
+    called = 0
+    for _ in range(runs):
+        lower, upper = np.exp(rng.normal(0.0, noise, (2, blocks)))
+        pair = paired_ratio(dict(enumerate(true_ratio * upper)), dict(enumerate(lower)))
+        beyond = p_value_beyond(pair.ratio, 0.03)
+        verdict = decide(pair.ratio, beyond, direction=HIGHER, registered=0.03, margin=0.03)
+        called += verdict in MIRROR
+    return called / runs
+
+
+@pytest.mark.parametrize("noise", [0.005, 0.05])
+@pytest.mark.parametrize("true_ratio", [1.03, 1 / 1.03])
+def test_a_true_difference_of_exactly_the_margin_is_called_in_2_5_percent_of_runs(true_ratio, noise):
+    """Up to 4 % is within three standard errors of 1,000 runs."""
+    assert 0.01 <= share_called(true_ratio, blocks=6, noise=noise) <= 0.04
+
+
+@pytest.mark.parametrize(("true_ratio", "least", "most"), [(1.02, 0.0, 0.005), (1.06, 0.95, 1.0)])
+def test_less_than_the_margin_is_hardly_ever_called_and_twice_the_margin_nearly_always(
+    true_ratio, least, most
+):
+    assert least <= share_called(true_ratio, blocks=8, noise=0.008) <= most
+
+
+def test_a_difference_that_may_be_smaller_than_the_margin_is_undecided():
+    ratio = summary(1.04, 1.001, 1.08)
+    beyond = p_value_beyond(ratio, 0.03)
+    assert beyond > 0.5
+    assert decide(ratio, beyond, direction=HIGHER, registered=0.03, margin=0.03) is Verdict.UNDECIDED
+    assert p_value_beyond(ratio, 0.001) == pytest.approx(0.05, abs=0.01)
 
 
 RATIOS = st.tuples(st.floats(0.5, 2.0), st.floats(1.0, 1.5), st.floats(0.0, 1.0))

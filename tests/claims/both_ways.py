@@ -20,6 +20,11 @@ NEWCOMERS = ("granian", "hypercorn", "uvicorn_zttp", "uvicorn_rloop")
 STANDARD, GUNICORN = "uvicorn-standard.w2", "gunicorn-uvicorn.w2"
 
 
+def lost(requests: int, nothing: bool) -> list[int]:
+    """What each of 20 repeats lost."""
+    return [0 if nothing else requests] * 20
+
+
 def servers(**by_variant: float) -> Evidence:
     return evidence(speeds("servers", uvicorn_standard__w1=1.0, **by_variant))
 
@@ -185,7 +190,7 @@ def c4(true: bool) -> Evidence:
 def l1(true: bool) -> Evidence:
     return evidence(
         LIFE("command-form", "exec-form", "exit_code", 0 if true else 137, unit="id"),
-        LIFE("command-form", "exec-form", "lost_in_flight", 0 if true else 3, of=40),
+        LIFE("command-form", "exec-form", "lost_in_flight", *lost(3, true)),
         LIFE("command-form", "shell-form", "exit_code", 137 if true else 0, unit="id"),
         LIFE("command-form", "script-form", "exit_code", 137 if true else 0, unit="id"),
     )
@@ -194,7 +199,7 @@ def l1(true: bool) -> Evidence:
 def l2(true: bool) -> Evidence:
     losses = ("lost_in_flight", "lost_new", "lost_idle")
     return evidence(
-        *(LIFE("graceful-stop", STANDARD, quantity, 0 if true else 2, of=60) for quantity in losses),
+        *(LIFE("graceful-stop", STANDARD, quantity, *lost(2, true)) for quantity in losses),
         LIFE("graceful-stop", STANDARD, "lifespan_shutdown", 1 if true else 0, unit="yes"),
         LIFE("graceful-stop", STANDARD, "exit_code", 0 if true else 137, unit="id"),
     )
@@ -235,7 +240,7 @@ def _with_subject(
 def l7(true: bool) -> Evidence:
     losses = ("lost_keep_alive", "lost_new", "lost_in_flight")
     return evidence(
-        *(LIFE("reload-hup", GUNICORN, quantity, 0 if true else 2, of=60) for quantity in losses),
+        *(LIFE("reload-hup", GUNICORN, quantity, *lost(2, true)) for quantity in losses),
         LIFE("reload-hup", GUNICORN, "new_code_served", 1 if true else 0, unit="yes"),
     )
 

@@ -14,7 +14,7 @@ from harness.claims import document
 from harness.claims.catalogue import findings
 from harness.claims.claim import Answer, Word
 from harness.claims.evidence import MeasuredRun
-from harness.claims.stored import stored_evidence, stored_machines
+from harness.claims.stored import made_again, stored_evidence, stored_machines
 from harness.claims.workers import rule_cells
 from harness.records import trial_to_json
 from tests.claims.both_ways import WORLDS
@@ -58,6 +58,16 @@ def test_the_page_names_machine_figures_and_command(
     assert "2 x A CPU" in text
     assert f"--evidence {tmp_path}" in text
     assert capsys.readouterr().out.count("\n") == 3
+
+
+def test_repeats_that_were_made_again_are_shown_and_so_is_that_nobody_wrote_them_down(tmp_path: Path) -> None:
+    experiment = ExperimentStore.open(tmp_path / "lifecycle", {"experiment": "lifecycle"})
+    experiment.append(seen("lifecycle", "graceful-stop", "fastapi-run.w2", "lost_new", 0))
+    assert made_again(tmp_path) == ["lifecycle: failed attempts were not recorded"]
+    experiment.append(seen("lifecycle", "graceful-stop", "fastapi-run.w2", "failed_attempts", 2))
+    experiment.append(seen("lifecycle", "reload-hup", "fastapi-run.w2", "failed_attempts", 0))
+    [line] = made_again(tmp_path)
+    assert line.startswith("graceful-stop fastapi-run.w2: 2 failed and made again")
 
 
 def test_a_rule_that_is_told_from_the_best_everywhere_is_never_to_be_chosen() -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.experiment_store import ExperimentStore
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, TrialError
 from harness.experiments import Observation
 from harness.lifecycle import document
 from harness.lifecycle.probe import Probe, observation
-from harness.lifecycle.run import PROBES, chosen, lifecycle, remaining, told_beforehand
+from harness.lifecycle.rig import Rig
+from harness.lifecycle.run import PROBES, Task, _walk, chosen, lifecycle, remaining, told_beforehand
 
 ONE, OTHER = (
     Probe(
@@ -58,6 +62,27 @@ def test_it_tells_beforehand_how_long_it_takes() -> None:
     assert told_beforehand([]) == "nothing left to probe"
 
 
+def test_attempts_that_failed_are_observed_too(tmp_path: Path) -> None:
+    tries = iter([TrialError("too busy"), TrialError("too busy"), None, None])
+
+    def story() -> float:
+        if error := next(tries):
+            raise error
+        return 1.0
+
+    def observe(rig: Rig, subject: str) -> Iterator[Observation]:
+        yield observation("stop", subject, "stop_s", "s", rig.repeated(story, times=2, side_by_side=1))
+
+    rig = Rig(cast(DockerEngine, None), repeats=2, cpus=(), say=lambda _: None)
+    store = ExperimentStore.open(tmp_path / "some", {})
+    tasks = [Task(probe=replace(ONE, observe=observe), subject="a.w1")]
+    assert list(_walk(tasks, rig, store, say=lambda _: None, show=lambda _: None)) == []
+    stop_s, failed = store.observations()
+    assert stop_s.values == (1.0, 1.0)
+    assert (failed.quantity, failed.values, failed.note) == ("failed_attempts", (2.0,), "2 x too busy")
+    assert rig.failed_attempts() == []
+
+
 def test_a_finished_experiment_is_left_alone(tmp_path: Path) -> None:
     """No lock is taken, no engine asked."""
     store = ExperimentStore.open(tmp_path / "done", {})
@@ -81,6 +106,7 @@ def test_a_finished_experiment_is_left_alone(tmp_path: Path) -> None:
             observation("p", "s", "lost_new", "count", [2, 0, 0, 0], of=20),
             "2 of 20, in 1 of 4 repeats (1% to 81%)",
         ),
+        (observation("p", "s", "lost_new", "count", [None, None], of=0), "not exercised in 2 repeats"),
         (observation("p", "s", "stop_s", "s", [1.0, 3.0, 2.0]), "2 s (1 to 3, n 3)"),
         (observation("p", "s", "back_s", "s", [None, 2.0]), "never in 1 of 2; 2 s (2 to 2, n 1)"),
         (observation("p", "s", "back_s", "s", [None]), "never in 1 of 1"),

@@ -22,7 +22,7 @@ from harness.search import CapacitySearch, StepOutcome
 from harness.selfcheck import capacity, document, memory, power, queue, sabotage, stall, twins
 from harness.selfcheck import run as selfcheck_run
 from harness.selfcheck.result import Injected, Line, Outcome, SelfCheck
-from harness.selfcheck.rig import Server, matrix_of
+from harness.selfcheck.rig import Rig, Server, matrix_of
 from tests.samples import ITEMS, PLAIN, a_load, a_record, some_metrics
 
 BASE, SLOWER, DOUBLED = (Server(name=name, module="", arguments=()) for name in ("base", "slower", "doubled"))
@@ -203,7 +203,7 @@ def test_what_a_fault_brought_out_is_counted_by_trial():
     assert (row.caught, row.rules, row.limits) == (3, Counter({"I6": 3, "I7": 3}), {})
 
 
-ONE_CORE = SimpleNamespace(full=False, bench=SimpleNamespace(server_cpus=(1,)))
+ONE_CORE = SimpleNamespace(full=False, bench=SimpleNamespace(server_cpus=(1,)), made_again=[])
 
 
 def fault(wanted, outcome, limit=None):
@@ -220,6 +220,27 @@ def test_what_limits_a_trial_is_counted_beside_the_rules():
     assert not sabotage._line(replace(row, wanted_limit="accept skew")).met
     assert not sabotage._line(replace(row, limits={"server CPU": 1})).met
     assert not sabotage._line(replace(row, words={Validity.INVALID: 2})).met
+
+
+def attempts(*words):
+    """A rig that has tried a trial of which these were the words, one after the other, and what it gave."""
+    rig = Rig(None, image="", generator_cpus=(0,), full=False)
+    outcomes = iter(
+        TrialOutcome(record=a_record(validity=word), load=None, readings=(), log="") for word in words
+    )
+    return rig, rig.attempted(lambda: next(outcomes)).record.validity
+
+
+def test_what_the_machine_spoilt_is_made_again_and_said():
+    rig, word = attempts(Validity.NOISY, Validity.VALID)
+    assert (word, [record.validity for record in rig.made_again]) == (Validity.VALID, [Validity.NOISY])
+    again = replace(ROW, made_again=1)
+    assert sabotage._line(again).measured.endswith("; 1 spoilt by the machine and made again")
+
+
+def test_a_false_alarm_is_never_forgiven():
+    rig, word = attempts(Validity.INVALID, Validity.VALID)
+    assert (word, rig.made_again) == (Validity.INVALID, [])
 
 
 def test_a_fault_that_cannot_be_injected_is_a_gate_missed_and_the_others_go_on(monkeypatch):
