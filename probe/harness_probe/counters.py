@@ -20,6 +20,7 @@ clock's readings at their ends less that at their beginnings."""
 AT_BEGIN, BEGIN_OFFSET = struct.Struct("<4Qd"), 8
 AT_END, END_OFFSET = struct.Struct("<Qd"), 32
 """The parts of PAGE that the begin and the end of a request change."""
+_write_begin, _write_end = AT_BEGIN.pack_into, AT_END.pack_into
 VITALS = struct.Struct("<Q3d3Q")
 """The fields of `Vitals`; they follow PAGE in a worker's file."""
 SUFFIX = ".counters"
@@ -126,12 +127,12 @@ class WorkerCounters:
         self._id_xor = id_xor = self._id_xor ^ request_id
         self._in_flight = in_flight = self._in_flight + 1
         self._clock_s = clock_s = self._clock_s - monotonic()
-        AT_BEGIN.pack_into(self._page, BEGIN_OFFSET, requests, id_sum, id_xor, in_flight, clock_s)
+        _write_begin(self._page, BEGIN_OFFSET, requests, id_sum, id_xor, in_flight, clock_s)
 
     def end(self) -> None:
         self._in_flight = in_flight = self._in_flight - 1
         self._clock_s = clock_s = self._clock_s + monotonic()
-        AT_END.pack_into(self._page, END_OFFSET, in_flight, clock_s)
+        _write_end(self._page, END_OFFSET, in_flight, clock_s)
 
     def _write(self) -> None:
         PAGE.pack_into(

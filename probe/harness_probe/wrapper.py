@@ -45,11 +45,12 @@ class Wrapped:
             if name == ID_HEADER:
                 if not value.isdigit() or len(value) > MAX_ID_DIGITS:
                     break
-                worker.counters.begin(int(value) & MASK)
+                counters = worker.counters
+                counters.begin(int(value) & MASK)
                 try:
                     return await self._harness_app(scope, receive, send)
                 finally:
-                    worker.counters.end()
+                    counters.end()
         if scope["method"] == "GET" and scope["path"].endswith(PROBE_PATH):
             return await answer(worker.settings, scope, send)
         return await self._harness_app(scope, receive, send)
