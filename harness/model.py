@@ -10,7 +10,7 @@ from typing import Literal
 from harness.deployment import ServerFacts
 from harness.search import CapacitySearch
 from harness.signals import TrialSignals
-from harness.target import Target
+from harness.target import Target, Version
 from harness.variant import KEEP_ALIVE_S as KEEP_ALIVE_S
 from harness.variant import OWN_COMMAND as OWN_COMMAND
 from harness.variant import Variant as Variant
@@ -166,6 +166,12 @@ class Matrix:
     @property
     def baseline(self) -> Variant:
         return next(variant for variant in self.variants if variant.id == self.baseline_id)
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """Of the app, each once, in the order of the variants."""
+        versions = (variant.version for variant in self.variants)
+        return tuple(dict.fromkeys(version for version in versions if version is not None))
 
     @property
     def shared_cpus(self) -> frozenset[int]:

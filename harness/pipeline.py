@@ -22,7 +22,7 @@ from harness.adapters.system_clock import SystemClock
 from harness.adapters.workload_files import read_files, read_secrets
 from harness.analysis.common_rate import common_rate_matrix, records_of
 from harness.analysis.stopping import last_blocks
-from harness.errors import ConfigurationError, EngineUnavailable, RunAborted, VariantError
+from harness.errors import AppImageFailed, ConfigurationError, EngineUnavailable, RunAborted, VariantError
 from harness.execution.calibration import calibrate
 from harness.execution.ports import Engine, LoadGenerator
 from harness.execution.resume import machine_changes, matrix_changes
@@ -30,13 +30,13 @@ from harness.execution.run import RunEnd, Watcher, run_blocks
 from harness.execution.target_services import target_services
 from harness.execution.trial import Bench, TrialOutcome, run_trial
 from harness.execution.wrapper_cost import measure_wrapper_cost
-from harness.model import Matrix, TrialRecord
+from harness.model import Matrix, TrialRecord, Variant
 from harness.planning.example import EXAMPLE
 from harness.planning.recipes import image_of
 from harness.planning.remaining import Block, remaining_blocks
 from harness.records import matrix_to_json, wrapper_cost_to_json
 from harness.reporting.evidence import wrapper_cost_line
-from harness.target import ServiceLife
+from harness.target import ServiceLife, Target, Version, at_version
 
 GENERATOR = "generator"
 """The recipe of the load generator's own image."""
@@ -164,25 +164,38 @@ def _refuse(earlier: RunStore, changes: list[str]) -> None:
 def _build(
     engine: Engine, matrix: Matrix, options: RunOptions, watcher: Watcher
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Images by recipe, and the recipes that did not build with the reason; those are left out."""
+    """Images by `Variant.build`, and the builds that failed with the reason; those are left out."""
     images: dict[str, str] = {}
     failed: dict[str, str] = {}
-    needed = {GENERATOR: "without it there is no load", matrix.baseline.recipe: "it is the baseline of all"}
-    for recipe in (GENERATOR, *dict.fromkeys(variant.recipe for variant in matrix.variants)):
-        watcher.said(f"building {recipe}")
+    base = matrix.baseline
+    needed = {GENERATOR: "without it there is no load", base.build: "it is the baseline of all"}
+    builds = {variant.build: variant for variant in matrix.variants}
+    for name in (GENERATOR, *builds):
+        watcher.said(f"building {name}")
+        version = builds[name].version if name in builds else None
         try:
-            if recipe == GENERATOR:
-                images[recipe] = engine.build(recipe)
-            else:
-                images[recipe] = engine.build(image_of(recipe), matrix.target)
-        except VariantError as error:
-            if recipe in needed:
-                watcher.said(f"the run cannot go on without {recipe}: {needed[recipe]}")
-            if recipe in needed or options.fail_fast:
+            images[name] = _image(engine, matrix, builds.get(name))
+        except (VariantError, AppImageFailed) as error:
+            if name in needed:
+                watcher.said(f"the run cannot go on without {name}: {needed[name]}")
+            # No image of the app in the baseline's version is an end as well: every comparison needs it.
+            ends = name in needed or (isinstance(error, AppImageFailed) and version == base.version)
+            if ends or options.fail_fast:
                 raise
             watcher.said(f"left out: {error}")
-            failed[recipe] = str(error)
+            failed[name] = str(error)
     return images, failed
+
+
+def _image(engine: Engine, matrix: Matrix, variant: Variant | None) -> str:
+    """Of a variant, or of the load generator."""
+    if variant is None:
+        return engine.build(GENERATOR)
+    return engine.build(image_of(variant.recipe), _at_version(matrix, variant.version))
+
+
+def _at_version(matrix: Matrix, version: Version | None) -> Target | None:
+    return None if matrix.target is None else at_version(matrix.target, version)
 
 
 def _bench(
@@ -193,7 +206,7 @@ def _bench(
     secrets: Mapping[str, str],
     watcher: Watcher,
 ) -> Bench:
-    target = matrix.target or EXAMPLE
+    target = _at_version(matrix, matrix.baseline.version) or EXAMPLE
     watcher.said("calibrating the load generator on a static server")
     calibration = calibrate(
         matrix.scenarios,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 ServiceLife = Literal["block", "run"]
@@ -33,6 +33,21 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One of several versions of the app that are compared, by the one thing that differs from the target."""
+
+    name: str
+    requirements: str | None = None
+    """Another requirements file of the context."""
+    ref: str | None = None
+    """A branch, tag or commit of the context's git repository."""
+    image: str | None = None
+    """Another image."""
+    commit: str | None = None
+    """What `ref` stood for when the matrix was read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """What is measured. Paths are absolute, or relative to `context`; values of secrets are never part of it.
 
@@ -45,6 +60,8 @@ class Target:
     black box, started by its own command."""
     context: str
     """Absolute path of the build context."""
+    commit: str | None = None
+    """Of the context's git repository, whose files are taken; None: the files as they lie there."""
     app_dir: str = ""
     """Directory inside the context, or absolute inside the image, that the import string starts from."""
     requirements: str | None = None
@@ -71,6 +88,19 @@ class Target:
     user: str | None = None
     """As it runs, "uid:gid"; None: the image's own where that is not root, otherwise 10001:10001."""
     services: tuple[Service, ...] = ()
+
+
+def at_version(target: Target, version: Version | None) -> Target:
+    """The target in one version, under a name of its own."""
+    if version is None:
+        return target
+    return replace(
+        target,
+        name=f"{target.name}-{version.name}",
+        requirements=version.requirements or target.requirements,
+        image=version.image or target.image,
+        commit=version.commit,
+    )
 
 
 def of_life(target: Target, life: ServiceLife) -> tuple[Service, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from harness.deployment import NetworkPath
+from harness.target import Version
 
 KEEP_ALIVE_S = 5
 """Default idle keep-alive: uvicorn's own, and the only one `fastapi run` offers, so every server gets it."""
@@ -44,6 +45,8 @@ class Variant:
     env_name: str = ""
     """Of the set of environment variables that is a level of this variant; empty: none."""
     env: tuple[tuple[str, str], ...] = ()
+    version: Version | None = None
+    """Of the app; None: the target as it is."""
     rules: tuple[str, ...] = field(default=(), compare=False)
     """The worker rules of the matrix that come to this worker count here, for example "2 * host + 1"."""
 
@@ -56,6 +59,14 @@ class Variant:
     def planned_worker_changes(self) -> bool:
         """Workers are replaced in mid-run on purpose: new ones are no fault."""
         return self.max_requests is not None
+
+    @property
+    def build(self) -> str:
+        """What names its image among those of a run: recipe and version of the app."""
+        return ".".join([self.recipe, *self._version()])
+
+    def _version(self) -> list[str]:
+        return [] if self.version is None else [f"v-{self.version.name}"]
 
     @property
     def id(self) -> str:
@@ -74,6 +85,7 @@ class Variant:
         parts += _named("t", self.threads) + (["preload"] if self.preload else [])
         parts += _named("mr", self.max_requests) + _named("bl", self.backlog)
         parts += _named("lc", self.limit_concurrency) + _named("env-", self.env_name or None)
+        parts += self._version()
         if self.bare:
             parts.append("bare")
         if self.twin:

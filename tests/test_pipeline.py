@@ -11,12 +11,20 @@ import pytest
 from harness import pipeline, rebuild
 from harness.adapters.assets import assets
 from harness.adapters.result_store import JOURNAL
-from harness.errors import BuildFailed, ConfigurationError, EngineUnavailable, NotReady, RunAborted
+from harness.errors import (
+    AppImageFailed,
+    BuildFailed,
+    ConfigurationError,
+    EngineUnavailable,
+    NotReady,
+    RunAborted,
+)
 from harness.execution.run import RunEnd
 from harness.findings import Verdict
 from harness.model import Validity
 from harness.planning.plan import STOP_AND_START_S
 from harness.reporting import markdown
+from harness.target import Target
 from tests.execution.test_run import Listener
 from tests.fake_agent import GREETING, FakeAgent
 from tests.fakes import FakeClock, FakeEngine, Faults
@@ -157,6 +165,42 @@ def test_a_changed_matrix_is_not_resumed(machine: Machine) -> None:
     machine.matrix.write_text(MATRIX.replace("margin = 0.03", "margin = 0.05"))
     with pytest.raises(ConfigurationError, match=r"matrix\.margin: was 0\.03, is 0\.05"):
         machine.run(resume=broken.store.path.name)
+
+
+VERSIONS = """version = [
+  { name = "old", requirements = "old.txt" },
+  { name = "new", requirements = "new.txt" },
+]
+[target]
+app = "main:app"
+"""
+
+
+def test_a_version_that_cannot_be_had_leaves_out_its_variants_alone(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("old.txt", "new.txt"):
+        (machine.matrix.parent / name).write_text("fastapi\n")
+    text = MATRIX.replace('recipe = ["uvicorn-plain", "uvicorn-standard"]', 'recipe = ["uvicorn-plain"]')
+    machine.matrix.write_text(text.replace("[[scenarios]]", VERSIONS + "[[scenarios]]"))
+    asked: list[Target | None] = []
+    build = FakeEngine.build
+
+    def with_targets(engine: FakeEngine, recipe: str, target: Target | None = None) -> str:
+        asked.append(target)
+        if target is not None and target.requirements == "new.txt":
+            raise AppImageFailed("no matching distribution")
+        return build(engine, recipe, target)
+
+    monkeypatch.setattr(FakeEngine, "build", with_targets)
+    outcome = machine.run()
+    named = [(target.name, target.requirements) for target in asked if target]
+    assert named[:2] == [("tiny-old", "old.txt"), ("tiny-new", "new.txt")]
+    assert dict(outcome.failed_builds) == {"uvicorn-plain.v-new": "no matching distribution"}
+    assert {record.variant_id for record in outcome.new_records} == {
+        "uvicorn-plain.w1.v-old",
+        "uvicorn-plain.w1.v-old.twin",
+    }
 
 
 def test_one_failed_build_leaves_out_one_recipe(machine: Machine) -> None:

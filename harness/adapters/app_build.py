@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from docker.errors import APIError, ImageNotFound
 from docker.utils import build as context_files
 
 from harness.adapters.docker_build import DOCKERFILE, events, last_lines, logged, stages, tag_of
+from harness.adapters.git_versions import laid_out
 from harness.errors import AppImageFailed
 from harness.planning import app_image, lock_readers
 from harness.planning.lock_readers import Requirements, Unreadable
@@ -31,6 +33,14 @@ def app_image_id(client: DockerClient, shipped: Path, logs: Path, target: Target
     """
     if target.image is not None:
         return found_or_pulled(client, target.image, f"target.image = {target.image!r}")
+    if target.commit is not None:
+        with laid_out(Path(target.context), target.commit) as files:
+            there = replace(target, context=str(files), commit=None)
+            try:
+                return app_image_id(client, shipped, logs, there, base)
+            except AppImageFailed as error:
+                shown = f"{target.context} at {target.commit[:12]}"
+                raise AppImageFailed(str(error).replace(str(files), shown)) from error
     log = logs / f"{tag_of(target.name)}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     context = Path(target.context)

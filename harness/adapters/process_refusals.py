@@ -27,6 +27,7 @@ def refuse_what_needs_an_image(target: Target) -> None:
     """Raises VariantError naming what of a target plain processes cannot have."""
     wanted = {
         "target.image": target.image,
+        "a version by its git ref": target.commit,
         "target.dockerfile": target.dockerfile,
         "target.base_image": target.base_image,
         "target.services": target.services,

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.adapters.context_files import python_files, requirement_files
+from harness.adapters.git_versions import commit_of
 from harness.adapters.workload_files import Unreadable, inside, read_env_file
 from harness.planning.discovery import find_apps
 from harness.planning.schema import MatrixFile
 from harness.planning.schema_target import TargetTable
-from harness.planning.target_checks import Surroundings, must_be_found
+from harness.planning.target_checks import Surroundings, must_be_found, versions_of
 
 
 def surroundings(directory: Path, file: MatrixFile) -> Surroundings | None:
@@ -33,6 +34,9 @@ def surroundings(directory: Path, file: MatrixFile) -> Surroundings | None:
             secret_names = tuple(sorted(read_env_file(directory, table.env_file)))
         except Unreadable as error:
             problems.append(f"target.env_file = {table.env_file!r}: {error}")
+    commits: dict[str, str] = {}
+    if context_is_there:
+        commits = _versions(context, file, problems)
     files = python_files(context) if context_is_there and must_be_found(file) else {}
     return Surroundings(
         context=str(context),
@@ -41,8 +45,23 @@ def surroundings(directory: Path, file: MatrixFile) -> Surroundings | None:
         apps=find_apps(files),
         looked_at=sum(name.endswith(".py") for name in files),
         secret_names=secret_names,
+        commits=commits,
         problems=tuple(problems),
     )
+
+
+def _versions(context: Path, file: MatrixFile, problems: list[str]) -> dict[str, str]:
+    """The commits of the versions' refs, by ref; what is wrong with any version goes to `problems`."""
+    commits: dict[str, str] = {}
+    for key, version in versions_of(file):
+        try:
+            if version.requirements is not None and not inside(context, version.requirements).is_file():
+                raise Unreadable("is no file. Fix: name one in the context")
+            if version.ref is not None and version.ref not in commits:
+                commits[version.ref] = commit_of(context, version.ref)
+        except Unreadable as error:
+            problems.append(f"{key} = {(version.requirements or version.ref)!r}: {error}")
+    return commits
 
 
 def _path_problems(context: Path, table: TargetTable) -> Iterator[str]:

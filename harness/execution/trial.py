@@ -118,7 +118,7 @@ def deployment_spec(trial: Trial, bench: Bench) -> DeploymentSpec:
     """How the engine is to start this trial's server."""
     variant = trial.cell.variant
     first, *beside = processes(variant, bench.target, {**bench.target.env, **bench.secrets})
-    image = bench.images[variant.recipe]
+    image = bench.images[variant.build]
     return DeploymentSpec(
         name=trial.id,
         image=first.image or image,

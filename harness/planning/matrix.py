@@ -16,7 +16,7 @@ from harness.planning.example import EXAMPLE
 from harness.planning.expressions import ExpressionError, worker_count
 from harness.planning.request_checks import file_paths, scenario_problems
 from harness.planning.schema import MatrixFile, Open, ScenarioTable
-from harness.planning.schema_factors import EnvSet, Factors, Pattern, Point, WorkerRule
+from harness.planning.schema_factors import EnvSet, Factors, Pattern, Point, VersionTable, WorkerRule
 from harness.planning.suggestions import unknown
 from harness.planning.tables import scenario_of, target_of
 from harness.planning.target_checks import (
@@ -27,9 +27,11 @@ from harness.planning.target_checks import (
     requirements_of,
     target_problems,
 )
-from harness.target import Target
+from harness.target import Target, Version
 
 MAX_VARIANTS = 256
+NAMED = ("env", "version")
+"""Factors whose levels are tables with a name."""
 
 MAX_CLIENTS = 900
 """Of one generator process; this and the next two are the load agent's own bounds."""
@@ -83,7 +85,8 @@ def resolve(
     ]
     # What is wrong with the target is said already: then the example stands for it.
     target = None if problems else _target(file, known.around)
-    variants = _variants(file, machine, target or EXAMPLE, problems)
+    commits = known.around.commits if known.around else {}
+    variants = _variants(file, machine, target or EXAMPLE, commits, problems)
     baseline_id = file.design.baseline or next(iter(variants), "")
     if variants and baseline_id not in variants:
         problems.append(f"design.baseline: {unknown('variant', baseline_id, variants)}")
@@ -108,13 +111,15 @@ def resolve(
     )
 
 
-def _variants(file: MatrixFile, machine: _Machine, target: Target, problems: list[str]) -> dict[str, Variant]:
-    """By id, equal deployments merged; what is impossible goes to `problems`."""
+def _variants(
+    file: MatrixFile, machine: _Machine, target: Target, commits: Mapping[str, str], problems: list[str]
+) -> dict[str, Variant]:
+    """By id, equal deployments merged; what is impossible goes to `problems`. `commits` are those of refs."""
     merged: dict[str, Variant] = {}
     before = len(problems)
     for point in _points(file, machine, problems):
         try:
-            variant = _variant(point, machine)
+            variant = _variant(point, machine, commits)
         except ExpressionError as error:
             problems.append(f"factors.workers: {error}")
             continue
@@ -202,7 +207,11 @@ def _matches(point: Point, pattern: Pattern, machine: _Machine) -> bool:
     return all(
         getattr(point, name) == getattr(pattern, name)
         or (name == "workers" and pattern.workers in _other_names(point, machine))
-        or (name == "env" and isinstance(point.env, EnvSet) and pattern.env == point.env.name)
+        or (
+            name in NAMED
+            and getattr(point, name) != "none"
+            and getattr(point, name).name == getattr(pattern, name)
+        )
         for name in pattern.model_fields_set
     )
 
@@ -225,7 +234,7 @@ def _rule(point: Point) -> WorkerRule:
     return WorkerRule.model_construct(name=str(level), count=level)
 
 
-def _variant(point: Point, machine: _Machine) -> Variant:
+def _variant(point: Point, machine: _Machine, commits: Mapping[str, str]) -> Variant:
     """Raises ExpressionError."""
     assert point.recipe is not None
     env = point.env if isinstance(point.env, EnvSet) else None
@@ -238,6 +247,7 @@ def _variant(point: Point, machine: _Machine) -> Variant:
         network=point.network or "shared",
         env_name=env.name if env else "",
         env=tuple(sorted(env.set.items())) if env else (),
+        version=_version(point, commits),
     )
     if own:
         # Its server is not ours to configure: all levels but those of its container are one and the same.
@@ -253,6 +263,13 @@ def _variant(point: Point, machine: _Machine) -> Variant:
         limit_concurrency=_number(point.limit_concurrency),
         rules=(_rule(point).name,),
     )
+
+
+def _version(point: Point, commits: Mapping[str, str]) -> Version | None:
+    level = point.version
+    if not isinstance(level, VersionTable):
+        return None
+    return Version(**level.model_dump(), commit=commits.get(level.ref) if level.ref else None)
 
 
 def _number(level: int | str | None) -> int | None:

@@ -37,7 +37,7 @@ def remaining_blocks(
     A variant that cannot serve the app is tried in no later block: the answer would be the same.
 
     `last_blocks` gives, by cell id, the last block of a cell that needs no more; `left_out` are the
-    recipes that did not build. Within a block the order is that of a seeded shuffle of all cells.
+    builds (`Variant.build`) that failed. Within a block the order is that of a seeded shuffle of all cells.
     """
     numbered = plan_blocks(
         cells_of(matrix), blocks=matrix.blocks + extra_blocks(matrix), seed=matrix.seed
@@ -50,7 +50,7 @@ def remaining_blocks(
             trial
             for trial in block
             if number <= last_blocks.get(trial.cell.id, number)
-            and trial.cell.variant.recipe not in left_out
+            and trial.cell.variant.build not in left_out
             and trial.cell.variant.id not in hopeless
         ]
         if number > matrix.blocks:

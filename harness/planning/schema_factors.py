@@ -10,7 +10,7 @@ from harness.deployment import NetworkPath
 from harness.model import KEEP_ALIVE_S, OWN_COMMAND
 from harness.planning.expressions import MAX_LENGTH, MAX_WORKERS, check_expression
 from harness.planning.recipes import RECIPES
-from harness.planning.schema_base import Env, Table
+from harness.planning.schema_base import Env, PlainText, RelativePath, Table
 from harness.planning.suggestions import unknown
 
 
@@ -46,18 +46,42 @@ class WorkerRule(Table):
     """A number, or an expression of `cpus`, `host`, `affinity` and `quota`."""
 
 
+def _not_none(name: str) -> str:
+    if name == "none":
+        raise ValueError('name = "none" stands for no level; choose another')
+    return name
+
+
+LevelName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$"), AfterValidator(_not_none)
+]
+
+
 class EnvSet(Table):
     """Environment variables as a level, for example name = "arena2", set = { MALLOC_ARENA_MAX = "2" }."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")]
+    name: LevelName
     """Part of the variant's id."""
     set: Annotated[Env, Field(min_length=1)]
     """Added to the environment of every process of the server."""
 
+
+class VersionTable(Table):
+    """A version of the app as a level, for example name = "before", ref = "v1.2"."""
+
+    name: LevelName
+    """Part of the variant's id."""
+    requirements: RelativePath | None = None
+    """Another requirements file of the context."""
+    ref: Annotated[PlainText, StringConstraints(pattern=r"^[^-]")] | None = None
+    """A branch, tag or commit of the git repository that the context lies in."""
+    image: PlainText | None = None
+    """Another image."""
+
     @model_validator(mode="after")
-    def _is_not_none(self) -> EnvSet:
-        if self.name == "none":
-            raise ValueError('name = "none" means no set; choose another')
+    def _is_one_thing(self) -> VersionTable:
+        if sum(value is not None for value in (self.requirements, self.ref, self.image)) != 1:
+            raise ValueError("name one of requirements, ref and image")
         return self
 
 
@@ -90,13 +114,15 @@ class Factors(Table):
     """Connections and tasks of a worker above which it answers 503."""
     env: Annotated[list[Nothing | EnvSet], Field(min_length=1, max_length=32)] = ["none"]
     """Named sets of environment variables."""
+    version: Annotated[list[Nothing | VersionTable], Field(min_length=1, max_length=32)] = ["none"]
+    """Named versions of the app: other requirements, a git ref, an image; "none": the target as it is."""
 
     @model_validator(mode="after")
-    def _env_names_differ(self) -> Factors:
-        names = [level.name for level in self.env if isinstance(level, EnvSet)]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"env: the name {twice[0]} stands for more than one set")
+    def _names_differ(self) -> Factors:
+        for key in ("env", "version"):
+            names = [level.name for level in getattr(self, key) if level != "none"]
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{key}: the name {twice[0]} stands for more than one level")
         return self
 
 
@@ -116,6 +142,7 @@ class Point(Table):
     backlog: Count | Nothing | None = None
     limit_concurrency: Count | Nothing | None = None
     env: Nothing | EnvSet | None = None
+    version: Nothing | VersionTable | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Point:
@@ -131,3 +158,5 @@ class Pattern(Point):
     """A level as it stands in `factors`, a rule's name, or the count a rule comes to on this machine."""
     env: Annotated[str, StringConstraints(max_length=40)] | EnvSet | None = None  # type: ignore[assignment]
     """A set as it stands in `factors`, or its name."""
+    version: Annotated[str, StringConstraints(max_length=40)] | VersionTable | None = None  # type: ignore[assignment]
+    """A version as it stands in `factors`, or its name."""

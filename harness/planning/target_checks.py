@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from harness.model import OWN_COMMAND
 from harness.planning.discovery import FRAMEWORKS, LOCKS_FIRST, USUAL_FILES, FoundApp, find_requirements
 from harness.planning.schema import MatrixFile
+from harness.planning.schema_factors import VersionTable
 from harness.planning.schema_target import TargetTable
 
 
@@ -24,6 +25,8 @@ class Surroundings:
     """How many Python files were searched for the app."""
     secret_names: tuple[str, ...] = ()
     """Names in env_file."""
+    commits: Mapping[str, str] = field(default_factory=dict)
+    """Of the git refs of `versions_of`, by ref."""
     problems: tuple[str, ...] = field(default=())
     """Paths that are not there, or lead elsewhere."""
 
@@ -34,6 +37,20 @@ def recipes_of(file: MatrixFile) -> tuple[str, ...]:
     if file.factors.recipe is None and file.target and has_own_command(file.target) and not file.target.app:
         named.insert(0, OWN_COMMAND)
     return tuple(dict.fromkeys(named))
+
+
+def versions_of(file: MatrixFile) -> tuple[tuple[str, VersionTable], ...]:
+    """The versions of a matrix file, each with the key that it stands at."""
+    in_factors = ((f"factors.version.{index}", level) for index, level in enumerate(file.factors.version))
+    included = ((f"include.{index}.version", point.version) for index, point in enumerate(file.include))
+    named = (*in_factors, *included)
+    return tuple((key, level) for key, level in named if isinstance(level, VersionTable))
+
+
+def _versions_bring_all(file: MatrixFile) -> bool:
+    """Whether every variant is a version that says what it is installed from, or has an image."""
+    levels = [level for _, level in versions_of(file)]
+    return "none" not in file.factors.version and all(level.requirements or level.image for level in levels)
 
 
 def has_own_command(table: TargetTable) -> bool:
@@ -59,7 +76,10 @@ def target_problems(file: MatrixFile, around: Surroundings | None) -> Iterator[s
     if table is None:
         if OWN_COMMAND in recipes_of(file):
             yield f'factors.recipe: "{OWN_COMMAND}" needs a [target]. Fix: add one with image or dockerfile'
+        for key, _ in versions_of(file):
+            yield f"{key}: is a version of a [target], and there is none. Fix: add one"
         return
+    yield from _version_problems(file, table)
     yield from _contradictions(table)
     if OWN_COMMAND in recipes_of(file) and not has_own_command(table):
         yield (
@@ -70,13 +90,25 @@ def target_problems(file: MatrixFile, around: Surroundings | None) -> Iterator[s
     if around is not None:
         yield from around.problems
         yield from _app_problems(file, table, around)
-        if needs_requirements(table) and not around.problems and not around.requirement_files:
+        lacking = needs_requirements(table) and not _versions_bring_all(file)
+        if lacking and not around.problems and not around.requirement_files:
             yield (
                 f"target.requirements: none of {', '.join(LOCKS_FIRST)} is in {around.context}. "
                 "Fix: add one, or name a dockerfile or an image"
             )
         if clash := sorted(set(table.env) & set(around.secret_names)):
             yield f"target.env: {', '.join(clash)} stands in {table.env_file} too. Fix: keep one of them"
+
+
+def _version_problems(file: MatrixFile, table: TargetTable) -> Iterator[str]:
+    made_from = "image" if table.image else "dockerfile" if table.dockerfile else None
+    for key, version in versions_of(file):
+        if version.requirements and made_from:
+            yield f"{key}.requirements: has no effect beside target.{made_from}. Fix: take a ref or an image"
+        if version.ref and table.image:
+            yield f"{key}.ref: has no effect beside target.image. Fix: take an image"
+        if version.image and table.dockerfile:
+            yield f"{key}.image: stands beside target.dockerfile. Fix: take a ref"
 
 
 def needs_requirements(table: TargetTable) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from harness.model import Scenario
 from harness.reporting.data import ReportData
+from harness.reporting.wording import made_from
 from harness.target import Service, Target
 from harness.workload import RequestSpec
 
@@ -16,15 +17,17 @@ def measured_rows(data: ReportData) -> Iterator[tuple[str, str]]:
     """Values of secrets are nowhere in a stored run; only their names are shown."""
     if data.matrix.target is not None:
         yield from _target(data.matrix.target)
+    for version in data.matrix.versions:
+        yield f"version {version.name}", made_from(version)
     for scenario in data.matrix.scenarios:
         yield from _workload(scenario)
 
 
 def _target(target: Target) -> Iterator[tuple[str, str]]:
-    made_from = target.image or target.dockerfile or target.requirements
+    source = target.image or target.dockerfile or target.requirements
     yield "target", f"{target.name}: {target.app or 'its own command'}"
-    if made_from:
-        yield "target made from", made_from
+    if source:
+        yield "target made from", source
     if target.command:
         yield "target's own command", " ".join(target.command)
     if target.env:

@@ -36,7 +36,7 @@ IMAGE_COMMAND = "the image's own"
 def plan_text(matrix: Matrix, plan: Plan, *, remarks: Sequence[str] = ()) -> str:
     """Everything `harness run` would do, one fact a line, as plain text."""
     sections = (
-        *((target_lines(matrix.target),) if matrix.target else ()),
+        *((target_lines(matrix.target, matrix.versions),) if matrix.target else ()),
         *(([f"note: {remark}" for remark in remarks],) if remarks else ()),
         _variants(matrix),
         _generator(matrix),

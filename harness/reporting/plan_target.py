@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness.model import Scenario
 from harness.planning.variables import secrets_of
-from harness.target import Service, Target
+from harness.reporting.wording import made_from
+from harness.target import Service, Target, Version
 from harness.workload import RequestSpec
 
 
-def target_lines(target: Target) -> Iterator[str]:
+def target_lines(target: Target, versions: Sequence[Version]) -> Iterator[str]:
     yield f"target: {target.name}"
     yield f"  app          {_app(target)}"
     yield f"  image        {_image(target)}"
@@ -24,6 +25,8 @@ def target_lines(target: Target) -> Iterator[str]:
         yield f"  secrets      {', '.join(target.secret_env)} (from {target.env_file}; values are not stored)"
     if target.writable:
         yield f"  writable     {', '.join(target.writable)}"
+    for version in versions:
+        yield f"  version      {version.name}: {made_from(version)}"
     for service in target.services:
         yield from _service(service)
 

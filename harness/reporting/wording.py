@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.findings import Summary
 from harness.model import Matrix
+from harness.target import Version
 
 ABSENT = "–"
 
@@ -117,3 +118,10 @@ def _interval(summary: Summary, scale: float, *, like: float) -> str:
     if summary.lo is None or summary.hi is None:
         return ""
     return f"{number(summary.lo * scale, like)}–{number(summary.hi * scale, like)}"
+
+
+def made_from(version: Version) -> str:
+    """What a version of the app is, for example "git main (3f2a91c0d4e1)"."""
+    if version.ref is not None:
+        return f"git {version.ref} ({(version.commit or 'unknown')[:12]})"
+    return f"image {version.image}" if version.image else f"requirements {version.requirements}"

@@ -20,8 +20,9 @@ from harness.deployment import DeploymentSpec, NetworkPath
 from harness.errors import AppImageFailed, BuildFailed, ServiceFailed, VariantError
 from harness.model import OWN_COMMAND, Variant
 from harness.planning.commands import processes
-from harness.target import Service, Target
+from harness.target import Service, Target, Version, at_version
 from tests.adapters.containers import by_role, companion, of_run
+from tests.adapters.test_versions import git
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -106,6 +107,33 @@ def spec_of(recipe: str, image: str, target: Target, **changes: object) -> Deplo
         name=variant.id, image=image, argv=process.argv, env=process.env, cpus=CPUS[-1:], network=network
     )
     return replace(spec, **changes)  # type: ignore[arg-type]
+
+
+def test_versions_of_an_app_are_images_of_their_own(
+    team_engine: DockerEngine, base: str, tmp_path: Path
+) -> None:
+    """Two requirement sets of one context, and its first commit while the files lie changed."""
+    says = "import importlib.metadata as m\nNOTE = {}\n"
+    says += "@app.get('/version')\ndef version(): return [m.version('idna'), NOTE]\n"
+    target = from_requirements(tmp_path / "versions", "fastapi", "idna==3.10", app=APP + says.format(1))
+    context = tmp_path / "versions"
+    (context / "old.txt").write_text("fastapi\nidna==3.7\n")
+    (context / ".git/HEAD").unlink()
+    git(context, "init", "--quiet")
+    git(context, "add", ".")
+    git(context, "commit", "--quiet", "-m", "one")
+    (context / "main.py").write_text(APP + says.format(2))
+    commit = git(context, "rev-parse", "HEAD")
+    versions = {
+        Version(name="new", requirements="requirements.txt"): ["3.10", 2],
+        Version(name="old", requirements="old.txt"): ["3.7", 2],
+        Version(name="first", ref="main", commit=commit): ["3.10", 1],
+    }
+    for version, answered in versions.items():
+        there = at_version(target, version)
+        image = team_engine.build("uvicorn-standard", there)
+        with asked(team_engine, base, spec_of("uvicorn-standard", image, there), "/version") as answer:
+            assert json.loads(answer) == answered
 
 
 def test_an_app_with_requirements_alone_runs_under_a_recipe(

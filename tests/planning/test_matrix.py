@@ -230,5 +230,5 @@ def test_every_level_is_part_of_the_id() -> None:
 
 def test_two_sets_of_one_name_are_refused() -> None:
     sets = [{"name": "a", "set": {"X": "1"}}, {"name": "a", "set": {"X": "2"}}]
-    with pytest.raises(ValidationError, match="the name a stands for more than one set"):
+    with pytest.raises(ValidationError, match="the name a stands for more than one level"):
         resolved(factors={"recipe": ["uvicorn-plain"], "env": sets})
