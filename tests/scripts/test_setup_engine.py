@@ -63,7 +63,11 @@ def test_who_is_not_root_is_told_what_to_do(stopped: Machine) -> None:
     assert "apt-get install docker.io" in said
 
 
-@pytest.mark.parametrize("pid", ["4194305", "not a number", "", str(os.getpid())])
+@pytest.mark.parametrize(
+    "pid",
+    ["4194305", "not a number", "", str(os.getpid())],
+    ids=["gone", "not a number", "empty", "of another program"],
+)
 @pytest.mark.parametrize("file", ["docker.pid", "docker/containerd/containerd.pid"])
 def test_a_dead_engines_pid_file_is_removed(stopped: Machine, file: str, pid: str) -> None:
     """Dead, unreadable, or in use again by a process that is no engine (ours: it must survive)."""
