@@ -12,7 +12,7 @@ from rich.status import Status
 from rich.text import Text
 
 from harness.model import Trial, TrialRecord, Validity
-from harness.reporting.wording import plain
+from harness.reporting.wording import plain, without_numbers
 
 
 class LiveWatcher:
@@ -22,6 +22,8 @@ class LiveWatcher:
         self._console = console
         self._status = Status(Text("starting"), console=console) if console.is_terminal else None
         self._line = ""
+        self._given: dict[tuple[str, ...], str] = {}
+        """The first trial of a variant that gave these reasons."""
         self._rates: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
 
     def __enter__(self) -> LiveWatcher:
@@ -62,8 +64,16 @@ class LiveWatcher:
             if record.not_checked:
                 outcome += f" (black box: {', '.join(record.not_checked)} not checked)"
         else:
-            outcome = f"{record.validity}: {'; '.join(record.reasons)}"
+            outcome = f"{record.validity}: {self._reasons(record)}"
         self._print(f"{record.trial_id}: {outcome}", indent="  ")
+
+    def _reasons(self, record: TrialRecord) -> str:
+        """In full the first time that a variant gives them."""
+        key = (record.variant_id, *without_numbers(record))
+        if key in self._given:
+            return f"as in {self._given[key]}"
+        self._given[key] = record.trial_id
+        return "; ".join(record.reasons)
 
     def _leader(self) -> str:
         """The variant with the highest mean throughput over the scenarios it has figures for."""

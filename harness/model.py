@@ -257,6 +257,8 @@ class TrialRecord:
     """Capacity scenarios only."""
     cannot_serve: bool = False
     """The server runs and breaks on every request of this app: a finding, not an accident."""
+    before_load: bool = False
+    """It failed before any load was sent: at its start, at getting ready, or at its first answers."""
     not_checked: tuple[str, ...] = ()
     """Validity rules that need a look inside, which a black box does not give, such as "I2"."""
     worker_changes: int | None = None

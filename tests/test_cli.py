@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from harness import pipeline, rebuild
 from harness.adapters.assets import assets
 from harness.adapters.result_store import RunStore
 from harness.cli import main
+from harness.execution.run import RunEnd
+from harness.model import Validity
 from tests.samples import ITEMS, PLAIN, STANDARD, a_load, a_matrix, a_record, some_metrics, some_readings
 
 PROJECT = assets()
@@ -123,6 +126,22 @@ def test_an_engine_that_is_not_there_is_exit_code_3(tmp_path: Path) -> None:
     assert "setup-engine.sh" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert list(tmp_path.glob("*quick*")) == []
+
+
+@pytest.mark.parametrize(("word", "code"), [(Validity.VALID, 0), (Validity.NOISY, 4)])
+def test_a_run_that_could_rank_nothing_is_no_success(
+    word: Validity, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RunStore.create(tmp_path, "20261121-090000-m", {"engine": "docker"}, a_matrix())
+    for variant in (PLAIN, STANDARD):
+        store.append(a_record(variant, validity=word))
+    outcome = pipeline.RunOutcome(store=store, end=RunEnd.COMPLETE, failed_builds={}, before=0)
+    monkeypatch.setattr(pipeline, "run", lambda *_: outcome)
+    monkeypatch.setattr(rebuild, "write_report", lambda _: [tmp_path / "report.html"])
+    monkeypatch.setattr(sys, "argv", ["harness", "run", "--matrix", "quick"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == code
 
 
 def test_doctor_names_the_command_that_mends(tmp_path: Path) -> None:

@@ -41,6 +41,21 @@ def test_a_black_box_is_said_with_what_was_not_checked() -> None:
     ]
 
 
+def test_a_reason_is_said_in_full_once_a_variant() -> None:
+    watcher, out = told(terminal=False)
+    for block in (1, 2):
+        for variant in (PLAIN, STANDARD):
+            reason = f"{variant.id}.items.{block:02d}: not ready within {block} s"
+            watcher.trial_finished(
+                a_record(variant, block=block, validity=Validity.INVALID, reasons=(reason,))
+            )
+    assert out.getvalue().splitlines()[1:] == [
+        "  uvicorn-standard.w1.items.01: INVALID: uvicorn-standard.w1.items.01: not ready within 1 s",
+        "  uvicorn-plain.w1.items.02: INVALID: as in uvicorn-plain.w1.items.01",
+        "  uvicorn-standard.w1.items.02: INVALID: as in uvicorn-standard.w1.items.01",
+    ]
+
+
 def test_on_a_terminal_the_present_rate_and_leader_are_shown() -> None:
     watcher, out = told(terminal=True)
     with watcher:

@@ -128,6 +128,12 @@ def _of_the_cells(finding: ScenarioFinding, samples: Samples, twin_id: str) -> I
                 f"{cell.variant_id} cannot serve this app: it broke on every request. That is what was found "
                 f"out about it, not a fault of the run"
             )
+        elif records and all(record.before_load for record in records):
+            again = "" if len(records) == 1 else f", {len(records)} times"
+            yield (
+                f"{cell.variant_id} failed before any load was sent{again}, and was given up: "
+                f"{'; '.join(records[-1].reasons)}"
+            )
         elif cell.valid < cell.trials and cell.word is not Validity.GENERATOR_BOUND:
             words = _counted([record.validity for record in records])
             share = f"{cell.valid} of {cell.trials} trials VALID"

@@ -57,15 +57,15 @@ def run(
     screen = console()
     with LiveWatcher(screen) as watcher:
         outcome = pipeline.run(matrix, options, watcher)
-    if outcome.store.records():
-        _present(screen, outcome.store)
+    ranked = _present(screen, outcome.store) if outcome.store.records() else False
     if outcome.new_records:
         report_path, *_ = rebuild.write_report(outcome.store)
         say(screen, f"\nReport: {report_path}")
     if outcome.end is RunEnd.INTERRUPTED:
         say(screen, f"Go on with: {_resume_command(matrix, results, engine)}")
         raise typer.Exit(ExitCode.INTERRUPTED)
-    if outcome.failed_builds or any(r.validity is Validity.INVALID for r in outcome.new_records):
+    broken = outcome.failed_builds or any(r.validity is Validity.INVALID for r in outcome.new_records)
+    if broken or (outcome.new_records and not ranked):
         raise typer.Exit(ExitCode.TRIALS)
 
 
@@ -176,8 +176,11 @@ def _state(store: RunStore) -> str:
         return "damaged"
 
 
-def _present(screen: Console, store: RunStore) -> None:
+def _present(screen: Console, store: RunStore) -> bool:
+    """Print the verdicts of a run; whether it could rank anything."""
     from harness import rebuild
     from harness.reporting.terminal import report as verdicts
 
-    screen.print(verdicts(rebuild.report_data(store)))
+    data = rebuild.report_data(store)
+    screen.print(verdicts(data))
+    return any(finding.best is not None for finding in data.analysis.findings)

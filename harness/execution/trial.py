@@ -99,6 +99,7 @@ class _Notes:
     validity: Validity = Validity.INVALID
     reasons: tuple[str, ...] = ()
     cannot_serve: bool = False
+    before_load: bool = False
     not_checked: tuple[str, ...] = ()
     worker_changes: int | None = None
 
@@ -159,6 +160,7 @@ def run_trial(
         notes.validity, notes.metrics = Validity.INVALID, None
         notes.reasons = (*_cause_of_death(notes.state), str(error), *_explained(error, notes, bench.target))
         notes.cannot_serve = isinstance(error, CannotServe)
+        notes.before_load = "verify" not in notes.phases_s
     return TrialOutcome(
         record=TrialRecord(
             trial_id=trial.id,
@@ -175,6 +177,7 @@ def run_trial(
             signals=notes.signals,
             search=notes.search,
             cannot_serve=notes.cannot_serve,
+            before_load=notes.before_load,
             not_checked=notes.not_checked,
             worker_changes=notes.worker_changes,
         ),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from harness.model import Matrix, Trial, TrialRecord, Validity
@@ -13,6 +14,12 @@ Block = tuple[Trial, ...]
 NO_END: Mapping[str, int] = MappingProxyType({})
 SPOILT = (Validity.NOISY, Validity.INVALID)
 """Worth another try. Repeating a GENERATOR-BOUND trial until it is VALID would keep the slow ones."""
+
+
+START_ATTEMPTS = 2
+"""Trials after which what never came as far as its load is given up."""
+ANY = ""
+"""Every scenario; none has an empty name."""
 
 
 def extra_blocks(matrix: Matrix) -> int:
@@ -34,7 +41,8 @@ def remaining_blocks(
     partners of long ago are none. An extra block holds every cell of the scenario, so its pairs
     come from one stretch of time. What later blocks hold assumes that all goes well from here.
 
-    A variant that cannot serve the app is tried in no later block: the answer would be the same.
+    A cell that is hopeless is tried in no later block: the answer would be the same. Where that is one of the
+    baseline or its twin, nothing can be compared, and nothing of that scenario is left to measure.
 
     `last_blocks` gives, by cell id, the last block of a cell that needs no more; `left_out` are the
     builds (`Variant.build`) that failed. Within a block the order is that of a seeded shuffle of all cells.
@@ -43,15 +51,19 @@ def remaining_blocks(
         cells_of(matrix), blocks=matrix.blocks + extra_blocks(matrix), seed=matrix.seed
     ).blocks
     done = {record.trial_id for record in records}
+    twin_id = replace(matrix.baseline, twin=True).id
     blocks: list[Block] = []
     for number, block in enumerate(numbered, start=1):
-        hopeless = {r.variant_id for r in records if r.cannot_serve and r.block < number}
+        hopeless = _hopeless([record for record in records if record.block < number])
+        lost = {name for variant_id, name in hopeless if variant_id in (matrix.baseline_id, twin_id)}
         wanted = [
             trial
             for trial in block
             if number <= last_blocks.get(trial.cell.id, number)
             and trial.cell.variant.build not in left_out
-            and trial.cell.variant.id not in hopeless
+            and (trial.cell.variant.id, trial.cell.scenario.name) not in hopeless
+            and (trial.cell.variant.id, ANY) not in hopeless
+            and not lost & {trial.cell.scenario.name, ANY}
         ]
         if number > matrix.blocks:
             before = [record for record in records if record.block < number]
@@ -61,6 +73,24 @@ def remaining_blocks(
         if missing:
             blocks.append(missing)
     return tuple(blocks)
+
+
+def _hopeless(records: Iterable[TrialRecord]) -> frozenset[tuple[str, str]]:
+    """Variant id and scenario, or ANY of them, where trying again would change nothing.
+
+    Either the variant cannot serve the app, or START_ATTEMPTS trials and no other failed before any load was
+    sent: once may be an accident.
+    """
+    tried: dict[tuple[str, str], list[TrialRecord]] = defaultdict(list)
+    for record in records:
+        for scenario in (record.scenario, ANY):
+            tried[record.variant_id, scenario].append(record)
+    return frozenset(
+        place
+        for place, trials in tried.items()
+        if (place[1] == ANY and any(trial.cannot_serve for trial in trials))
+        or (len(trials) >= START_ATTEMPTS and all(trial.before_load for trial in trials))
+    )
 
 
 def _repeated(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.model import TrialRecord, Validity
 from harness.reporting.data import ReportData
 from harness.reporting.tables import CANNOT_SERVE
-from harness.reporting.wording import ABSENT, Estimate, number, percent, plain
+from harness.reporting.wording import ABSENT, Estimate, number, percent, plain, without_numbers
 
 NOT_BUILT = "NOT BUILT"
 
@@ -59,18 +59,27 @@ def _single(value: float | None, shown: Callable[[float], str]) -> Estimate:
 
 
 def invalid_rows(data: ReportData) -> tuple[InvalidRow, ...]:
-    """What was not built first, then INVALID trials: there something broke, elsewhere a limit was reached."""
+    """What was not built first, then INVALID trials: there something broke, elsewhere a limit was reached.
+
+    Trials of one variant that say the same, but for numbers, share a row.
+    """
     broken_first = sorted(data.analysis.invalid, key=lambda record: record.validity is not Validity.INVALID)
     unbuilt = (
         InvalidRow(trial_id=f"all of {recipe}", word=NOT_BUILT, reasons=plain(reason))
         for recipe, reason in data.failed_builds.items()
     )
-    return (*unbuilt, *(_invalid_row(record) for record in broken_first))
+    alike: dict[tuple[str, ...], list[TrialRecord]] = {}
+    for record in broken_first:
+        alike.setdefault((record.variant_id, record.validity, *without_numbers(record)), []).append(record)
+    return (*unbuilt, *(_invalid_row(records) for records in alike.values()))
 
 
-def _invalid_row(record: TrialRecord) -> InvalidRow:
+def _invalid_row(records: Sequence[TrialRecord]) -> InvalidRow:
+    """Of trials that say the same: the first of them, and how many more there are."""
+    first, *others = records
+    more = f" and {len(others)} more" if others else ""
     return InvalidRow(
-        trial_id=record.trial_id,
-        word=CANNOT_SERVE if record.cannot_serve else str(record.validity),
-        reasons=plain("; ".join(record.reasons)) or "no reason recorded",
+        trial_id=f"{first.trial_id}{more}",
+        word=CANNOT_SERVE if first.cannot_serve else str(first.validity),
+        reasons=plain("; ".join(first.reasons)) or "no reason recorded",
     )

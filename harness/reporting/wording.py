@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from harness.findings import Summary
-from harness.model import Matrix
+from harness.model import Matrix, TrialRecord
 from harness.target import Version
 
 ABSENT = "–"
@@ -125,3 +125,9 @@ def made_from(version: Version) -> str:
     if version.ref is not None:
         return f"git {version.ref} ({(version.commit or 'unknown')[:12]})"
     return f"image {version.image}" if version.image else f"requirements {version.requirements}"
+
+
+def without_numbers(record: TrialRecord) -> tuple[str, ...]:
+    """The reasons of a trial without what differs from one trial to the next: its id, and numbers."""
+    reasons = (reason.replace(record.trial_id, "") for reason in record.reasons)
+    return tuple(re.sub(r"\d+(\.\d+)?", "0", reason) for reason in reasons)

@@ -133,6 +133,7 @@ def test_a_failure_at_any_step_is_an_outcome_and_the_server_is_gone(
     assert outcome.record.validity is Validity.INVALID
     assert outcome.record.metrics is None
     assert str(error) in outcome.record.reasons
+    assert outcome.record.before_load is (step != "drive")
     assert story == MEASURED[:reaches]
     assert engine.standing == []
 
@@ -162,6 +163,7 @@ def test_a_server_that_does_not_start_is_an_outcome(kind: type[HarnessError]) ->
     outcome, _, story = measure(engine_faults=Faults(start=kind("no such program")))
     assert outcome.record.reasons == ("no such program",)
     assert outcome.record.validity is Validity.INVALID
+    assert outcome.record.before_load
     assert story == []
 
 

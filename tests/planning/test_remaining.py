@@ -115,6 +115,44 @@ def test_a_variant_that_cannot_serve_the_app_is_tried_in_no_later_block() -> Non
         assert all(trial.cell.variant != STANDARD for block in blocks for trial in block)
 
 
+def stillborn(*cells: str) -> list[list[Trial]]:
+    """The blocks of a run in which every trial of these cells fails before any load is sent."""
+    records: list[TrialRecord] = []
+    blocks = []
+    while remaining := remaining_blocks(records, TWO):
+        blocks.append(list(remaining[0]))
+        records += [
+            record(trial, Validity.INVALID, before_load=True) if trial.cell.id in cells else record(trial)
+            for trial in remaining[0]
+        ]
+    return blocks
+
+
+def test_a_variant_that_twice_failed_before_any_load_is_given_up() -> None:
+    cells = {f"{STANDARD.id}.{name}" for name in ("items", "rate")}
+    first, *later = stillborn(*cells)
+    assert ids(first) == CELLS
+    assert [ids(block) for block in later] == [CELLS - cells] * (TWO.blocks - 1)
+
+
+def test_a_failure_under_one_scenario_is_given_up_there_alone() -> None:
+    cell = f"{STANDARD.id}.items"
+    assert [ids(block) for block in stillborn(cell)] == [CELLS, CELLS, CELLS - {cell}]
+
+
+def test_without_the_baseline_there_is_nothing_to_go_on_for() -> None:
+    assert len(stillborn(f"{PLAIN.id}.items", f"{PLAIN.id}.rate")) == 1
+    here = {cell for cell in CELLS if cell.endswith("items")}
+    assert [ids(block) for block in stillborn(f"{PLAIN.id}.items")] == [CELLS, CELLS, CELLS - here]
+
+
+def test_a_start_that_failed_once_is_an_accident() -> None:
+    first, second, third = remaining_blocks([], TWO)
+    failed = first[0]
+    records = [record(failed, Validity.INVALID, before_load=True), *map(record, first[1:])]
+    assert remaining_blocks(records, TWO)[:2] == (second, third)
+
+
 def test_without_a_working_baseline_there_is_nothing_to_repeat_for() -> None:
     broken = {f"{PLAIN.id}.items.{block:02d}": Validity.INVALID for block in (1, 2, 3)}
     assert len(run(TWO, {**broken, f"{STANDARD.id}.items.01": Validity.NOISY})) == 3

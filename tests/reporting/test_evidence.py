@@ -11,13 +11,12 @@ from rich.console import Console
 
 from harness.findings import Summary, WrapperCost
 from harness.model import OWN_COMMAND, Variant
-from harness.reporting import facts, html, markdown, terminal
+from harness.reporting import facts, markdown, terminal
 from harness.reporting.data import ReportData
 from harness.reporting.evidence import evidence_lines, not_checked, wrapper_cost_line
-from harness.reporting.figures import all_figures
 from harness.target import Service, Target
 from harness.workload import RequestSpec
-from tests.reporting.samples import PLAIN_1, report_data
+from tests.reporting.samples import PLAIN_1, html_words, report_data
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J|`x`"
 RULES = ("I2", "I7 workers", "I8", "I9")
@@ -52,7 +51,7 @@ def on_a_terminal(data: ReportData) -> str:
 
 
 def everywhere(data: ReportData) -> tuple[str, str, str]:
-    return on_a_terminal(data), markdown.report(data), html.report(data, all_figures(data))
+    return on_a_terminal(data), markdown.report(data), html_words(data)
 
 
 def test_every_report_names_the_level_of_evidence_and_what_it_means() -> None:
@@ -127,7 +126,7 @@ def test_target_services_and_requests_are_listed_and_inert() -> None:
     assert rows[f"requests of {first.name}"].endswith("(3 of 4); POST /orders (1 of 4)")
     for text in everywhere(data):
         assert "\x1b[2J" not in text
-    assert "<script>alert" not in html.report(data, all_figures(data))
+    assert "<script>alert" not in html_words(data)
     # Commands stand in indented code, where Markdown takes nothing for markup.
     text = markdown.report(data).splitlines()
     assert all(line.startswith("    ") for line in text if "<script>" in line)

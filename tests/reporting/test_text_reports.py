@@ -62,11 +62,25 @@ def test_says_the_words_that_stand_on_numbers_and_never_stars_them() -> None:
     assert "★" not in row
 
 
+def test_one_reason_is_said_once_a_variant_whatever_its_numbers_are() -> None:
+    data = samples.report_data()
+    broken = data.analysis.invalid[0]
+    same = tuple(
+        replace(
+            broken, trial_id=f"{broken.variant_id}.{n}", reasons=(f"{broken.variant_id}.{n}: pid {n} died",)
+        )
+        for n in (7, 8, 9)
+    )
+    text = markdown.report(replace(data, analysis=replace(data.analysis, invalid=same)))
+    assert f"{broken.variant_id}.7 and 2 more" in text
+    assert "pid 8 died" not in text
+
+
 def test_invalid_trials_come_with_reasons_and_are_cut_after_ten() -> None:
     data = samples.report_data()
     assert "worker 23 was killed" in printed(data)
     broken = data.analysis.invalid[0]
-    many = tuple(replace(broken, trial_id=f"trial-{n:02d}") for n in range(13))
+    many = tuple(replace(broken, trial_id=f"trial-{n:02d}", reasons=(f"cause {'x' * n}",)) for n in range(13))
     text = printed(replace(data, analysis=replace(data.analysis, invalid=many)))
     assert "trial-09" in text
     assert "trial-10" not in text
