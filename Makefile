@@ -1,6 +1,7 @@
 # Tests on containers may only be left out where no engine can be had at all.
 REQUIRE_ENGINE ?= $(if $(CI)$(shell [ "$$(id -u)" = 0 ] && command -v apt-get),1,0)
 BIN := .venv/bin
+SIDE_BY_SIDE := --numprocesses=auto --dist=worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help bench claims test test-fast test-apps check lock env clean
@@ -21,10 +22,12 @@ claims: ## Set up everything, measure the whole catalogue, keep what the claims 
 
 test: ## Set up everything, then run every test, real containers included
 	@REQUIRE_ENGINE=$(REQUIRE_ENGINE) scripts/setup.sh
-	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest
+	# Side by side where nothing is measured; containers and what takes time run one after the other.
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not engine and not slow and not long"
+	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest -m "(engine or slow) and not long"
 
-test-fast: env ## Run the tests that need neither an engine nor patience
-	$(BIN)/python -m pytest -m "not engine and not slow"
+test-fast: env ## Run the tests that need neither an engine, nor processes, nor patience
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not engine and not process and not slow and not long"
 
 test-apps: ## Set up everything, then measure each app of examples/ once (20 minutes, 4 GB of images)
 	@REQUIRE_ENGINE=$(REQUIRE_ENGINE) scripts/setup.sh

@@ -4,7 +4,7 @@ Each block starts three containers of one image side by side on the server's cor
 bare again. Load visits them in short slices, in an order drawn anew each round. A block's figure is the mean
 log ratio of its rounds; the block is the unit of replication. The two bare ones give the A/A floor. Exits 1
 when the wrapper surely takes more than is allowed of the throughput, and 2 when the interval is too wide to
-tell. About 4 minutes.
+tell. About 10 minutes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from harness.model import ClosedLoad, Scenario, Variant
 from harness.planning.commands import processes
 from harness.planning.example import EXAMPLE
 
-BLOCKS, ROUNDS, SLICE_S, RAMP_S = 5, 30, 0.15, 0.02
+BLOCKS, ROUNDS, SLICE_S, RAMP_S = 10, 30, 0.15, 0.02
 ALLOWED = 0.02
 WRAPPED = Variant(recipe="uvicorn-standard", workers=1)
 ARMS = {"wrapped": WRAPPED, "bare": replace(WRAPPED, bare=True), "bare again": replace(WRAPPED, bare=True)}

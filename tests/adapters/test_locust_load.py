@@ -16,6 +16,8 @@ from harness.measurement.accounting import served, served_ids
 from harness.model import ClosedLoad, Scenario
 from tests.scenarios.agent_process import PROJECT
 
+pytestmark = pytest.mark.process
+
 CPUS = tuple(sorted(os.sched_getaffinity(0)))
 VISITS = Scenario(
     name="visits",

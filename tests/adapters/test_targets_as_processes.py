@@ -21,6 +21,8 @@ from harness.model import OWN_COMMAND, Variant
 from harness.planning.commands import processes
 from harness.target import Service, Target
 
+pytestmark = pytest.mark.process
+
 APP = """
 import json, os, sys
 

@@ -12,6 +12,8 @@ from harness.adapters import virtual_env as module
 from harness.adapters.virtual_env import commands, find_uv, virtual_env
 from harness.errors import BuildFailed
 
+pytestmark = pytest.mark.process
+
 CHECKOUT = Path(__file__).parent.parent.parent
 
 

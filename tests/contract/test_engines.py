@@ -15,6 +15,8 @@ from harness.errors import BuildFailed, DeploymentDied, GeneratorFailed
 from tests.contract.rig import NEIGHBOUR, RECIPE, Rig
 from tests.fakes import FakeEngine
 
+pytestmark = pytest.mark.process
+
 LARGE = 12_000_000
 
 

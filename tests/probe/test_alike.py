@@ -15,6 +15,8 @@ import pytest
 from tests.probe.odd_requests import CLOSE, cases, request, spoken
 from tests.probe.test_served import ROOT, WAIT_S, free_port, until
 
+pytestmark = pytest.mark.process
+
 HERE = Path(__file__).parent
 WRAPPED = "harness_probe.asgi:app"
 PARSERS = {"h11": "asyncio", "httptools": "uvloop"}

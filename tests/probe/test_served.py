@@ -19,6 +19,8 @@ from typing import Any
 import httpx
 import pytest
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[2]
 WAIT_S = 20.0
 WORKERS = 2

@@ -14,6 +14,8 @@ import pytest
 from tests.scenarios.agent_process import DRIVE, READY, VERIFY, AgentProcess
 from tests.scenarios.scripted_server import VARIANT_ID, ScriptedServer
 
+pytestmark = pytest.mark.process
+
 LONG = {**DRIVE, "measure_s": 300.0, "load": {"kind": "closed", "clients": 2}}
 
 

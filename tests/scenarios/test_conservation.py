@@ -11,6 +11,8 @@ import pytest
 from tests.scenarios.agent_process import AgentProcess, assert_conserved
 from tests.scenarios.scripted_server import ScriptedServer
 
+pytestmark = pytest.mark.process
+
 TIMED_OUT, DISCONNECTED, WRONG_BODY, DROPPED, UNDRAINED = -1, -2, -3, -4, -5
 
 FAULTS = {

@@ -14,6 +14,8 @@ from tests.scenarios.agent_process import VERIFY, AgentProcess, assert_conserved
 from tests.scenarios.locust_agent import get, load, statuses
 from tests.scenarios.path_server import PathServer
 
+pytestmark = pytest.mark.process
+
 QUICK = {"warmup_s": 0.05, "measure_s": 0.3}
 
 

@@ -23,6 +23,8 @@ from tests.scenarios.agent_process import DRIVE, PROJECT, AgentProcess
 from tests.scenarios.locust_agent import get, load
 from tests.scenarios.path_server import CPU_S, PathServer
 
+pytestmark = pytest.mark.process
+
 RUN: Mapping[str, Any] = {**DRIVE, "warmup_s": 0.2, "measure_s": 1.0}
 
 

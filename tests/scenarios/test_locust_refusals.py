@@ -10,6 +10,8 @@ from tests.scenarios.agent_process import DRIVE, VERIFY, AgentProcess
 from tests.scenarios.locust_agent import get, load, refused
 from tests.scenarios.path_server import PathServer
 
+pytestmark = pytest.mark.process
+
 SHORT = {**DRIVE, "warmup_s": 0, "measure_s": 0.3, "request_timeout_s": 0.2, "drain_s": 0.1}
 
 

@@ -12,6 +12,8 @@ import pytest
 from tests.scenarios.agent_process import DRIVE, READY, VERIFY, AgentProcess, assert_conserved
 from tests.scenarios.odd_server import THING, OddServer, Seen, answer, as_json, slowly
 
+pytestmark = pytest.mark.process
+
 CLOSED = {"kind": "closed", "clients": 3}
 OPEN = {"kind": "open", "rate_per_s": 50.0, "arrivals": "constant"}
 WRONG_BODY = -3

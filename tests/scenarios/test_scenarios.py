@@ -16,6 +16,8 @@ import pytest
 from tests.scenarios.agent_process import DRIVE, PROJECT, VERIFY, AgentProcess, assert_conserved
 from tests.scenarios.scripted_server import ScriptedServer
 
+pytestmark = pytest.mark.process
+
 SCENARIOS = sorted(path.stem for path in (PROJECT / "scenarios").glob("*.py") if path.stem != "__init__")
 
 

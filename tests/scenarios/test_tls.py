@@ -15,6 +15,8 @@ import pytest
 from tests.scenarios.agent_process import PROJECT, READY, VERIFY, AgentProcess, assert_conserved
 from tests.scenarios.locust_agent import get, load
 
+pytestmark = pytest.mark.process
+
 
 @dataclass(frozen=True)
 class Server:
