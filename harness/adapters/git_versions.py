@@ -46,6 +46,11 @@ def commit_of(context: Path, ref: str) -> str:
     return commit
 
 
+def has_changes(context: Path) -> bool:
+    """Whether tracked files of the context differ from those that are checked out, or new ones lie there."""
+    return bool(_git(context, "status", "--porcelain", "--", ".").stdout.strip())
+
+
 @contextmanager
 def laid_out(context: Path, commit: str) -> Iterator[Path]:
     """A temporary directory with the files that the context has at a commit. Raises AppImageFailed."""

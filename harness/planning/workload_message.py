@@ -55,7 +55,7 @@ def workload_message(scenario: Scenario, files: Files, secrets: Secrets) -> Mess
 
 
 def dealt(message: Message, index: int, hands: int) -> Message:
-    """The workload for one of several load agents: of every file of data each `hands`-th row, from row `index`.
+    """The workload for one of several load agents: of a file of data each `hands`-th row, from row `index`.
 
     So no two agents send the same row, and together they go through a file as one would. One with fewer rows
     than there are agents is dealt again from its start.
@@ -63,7 +63,9 @@ def dealt(message: Message, index: int, hands: int) -> Message:
 
     def hand(requests: Any) -> list[Message]:
         return [
-            {**request, "rows": rows[index % len(rows) :: hands]} if (rows := request.get("rows")) else request
+            {**request, "rows": rows[index % len(rows) :: hands]}
+            if (rows := request.get("rows"))
+            else request
             for request in requests
         ]
 
