@@ -321,6 +321,8 @@ def test_a_uvicorn_that_replaces_its_workers_looks_at_them_as_often_as_deployed(
         ("fastapi-run", {"backlog": 64}, "backlog = 64, but fastapi-run has no option"),
         ("granian", {"max_requests": 9}, "max_requests = 9, but granian has no option"),
         ("granian", {"backlog": 127}, "granian takes 128 at least"),
+        ("gunicorn-asgi", {"backlog": 64}, "asgi worker listens with 100 whatever --backlog says"),
+        ("gunicorn-asgi-pure", {"backlog": 64}, "asgi worker listens with 100"),
         ("hypercorn", {"limit_concurrency": 9}, "limit_concurrency = 9, but hypercorn has no option"),
         ("gunicorn-asgi", {"limit_concurrency": 9}, "but gunicorn-asgi has no option"),
         ("nginx-plain", {"backlog": 64}, "but nginx-plain has no option"),
