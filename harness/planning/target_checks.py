@@ -155,7 +155,8 @@ def assumptions(file: MatrixFile, around: Surroundings | None) -> Iterator[str]:
         yield f"{around.context} has changes that are not committed: the versions of {refs} are without them"
     if must_be_found(file) and len(around.apps) == 1:
         yield f"target.app is left out: {around.apps[0].app} was found ({around.apps[0].why})"
-    if needs_requirements(table) and (taken := requirements_of(table, around)):
+    needed = needs_requirements(table) and not _versions_bring_all(file)
+    if needed and (taken := requirements_of(table, around)):
         others = sorted(around.requirement_files - {taken})
         beside = f", not {', '.join(others)}" if others else ""
         yield f"target.requirements is left out: {taken} was taken{beside}"

@@ -129,8 +129,11 @@ def test_a_plan_says_what_each_version_is_and_what_is_not_committed(team: Path) 
 
 
 def test_images_need_no_requirements(team: Path) -> None:
+    images = '{ name = "a", image = "orders:1" }', '{ name = "b", image = "orders:2" }'
+    load(team, *images)
+    assert not [line for line in remarks(team / "harness.toml", project=assets()) if "requirements" in line]
     (team / "requirements.txt").unlink()
-    matrix = load(team, '{ name = "a", image = "orders:1" }', '{ name = "b", image = "orders:2" }')
+    matrix = load(team, *images)
     assert [version.image for version in matrix.versions] == ["orders:1", "orders:2"]
 
 
