@@ -47,8 +47,11 @@ def commit_of(context: Path, ref: str) -> str:
 
 
 def has_changes(context: Path) -> bool:
-    """Whether tracked files of the context differ from those that are checked out, or new ones lie there."""
-    return bool(_git(context, "status", "--porcelain", "--", ".").stdout.strip())
+    """Whether tracked files of the context differ from the commit that is checked out.
+
+    New files are left aside: results and the matrix itself often lie there.
+    """
+    return bool(_git(context, "status", "--porcelain", "--untracked-files=no", "--", ".").stdout.strip())
 
 
 @contextmanager
