@@ -29,7 +29,8 @@ from harness.execution.resume import machine_changes, matrix_changes
 from harness.execution.run import RunEnd, Watcher, run_blocks
 from harness.execution.target_services import target_services
 from harness.execution.trial import Bench, TrialOutcome, run_trial
-from harness.execution.wrapper_cost import measure_wrapper_cost
+from harness.execution.wrapper_cost import measure_wrapper_cost, why_not
+from harness.findings import WrapperCost
 from harness.model import Matrix, TrialRecord, Variant
 from harness.planning.example import EXAMPLE
 from harness.planning.recipes import image_of
@@ -246,10 +247,15 @@ def _services(
 
 def _wrapper_cost(matrix: Matrix, bench: Bench, watcher: Watcher) -> dict[str, object]:
     """As the manifest holds it; a resumed run keeps what it has."""
-    watcher.said("measuring what the wrapper around the app costs")
-    with _services(bench, matrix, "block", watcher):
-        cost = measure_wrapper_cost(matrix, bench)
-    watcher.said(wrapper_cost_line(cost))
+    cost: WrapperCost | str
+    if problem := why_not(matrix):
+        cost = problem
+    else:
+        watcher.said("measuring what the wrapper around the app costs")
+        with _services(bench, matrix, "block", watcher):
+            cost = measure_wrapper_cost(matrix, bench)
+    if any(variant.wrapped for variant in matrix.variants):
+        watcher.said(wrapper_cost_line(cost))
     return wrapper_cost_to_json(cost)
 
 

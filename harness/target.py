@@ -39,6 +39,8 @@ class Version:
     name: str
     requirements: str | None = None
     """Another requirements file of the context."""
+    sha256: str | None = None
+    """Of that file when the matrix was read."""
     ref: str | None = None
     """A branch, tag or commit of the context's git repository."""
     image: str | None = None

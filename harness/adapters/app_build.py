@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -22,6 +23,7 @@ from harness.planning.lock_readers import Requirements, Unreadable
 from harness.target import Target
 
 GENERATED = "Dockerfile.harness"
+UNSET_BASE = re.compile(r"^ARG\s+BASE_IMAGE\s*$", re.IGNORECASE | re.MULTILINE)
 BUILD_TIMEOUT_S = 3600
 """For their own Dockerfile, which may compile what it likes."""
 
@@ -48,7 +50,7 @@ def app_image_id(client: DockerClient, shipped: Path, logs: Path, target: Target
         raise AppImageFailed(f"target.context = {target.context!r} is no directory.\nFix: name the app's.")
     tag = f"harness/{tag_of(target.name)}:latest"
     if target.dockerfile is not None:
-        return _built(client, context, context / target.dockerfile, tag, log)
+        return _built(client, context, context / target.dockerfile, tag, log, base)
     return _made(client, shipped, target, tag, log, base)
 
 
@@ -74,20 +76,28 @@ def _name_and_tag(reference: str) -> tuple[str, str, str]:
     return (reference, ":", "latest") if not colon or "/" in tag else (name, colon, tag)
 
 
-def _built(client: DockerClient, context: Path, dockerfile: Path, tag: str, log: Path) -> str:
-    """Their Dockerfile, by the docker client where there is one: it has BuildKit where they have it."""
+def _built(client: DockerClient, context: Path, dockerfile: Path, tag: str, log: Path, base: str) -> str:
+    """Their Dockerfile, by the docker client where there is one: it has BuildKit where they have it.
+
+    One that takes BASE_IMAGE as an argument and gives it no value gets the base of our own images.
+    """
     if not dockerfile.is_file():
         raise AppImageFailed(f"target.dockerfile: {dockerfile} is missing.\nFix: name one that is there.")
+    given = {}
+    if UNSET_BASE.search(dockerfile.read_text("utf-8", "replace")):
+        # By a name: BuildKit finds no image by its id.
+        given["BASE_IMAGE"] = next(iter(client.images.get(base).tags), base)
     if shutil.which("docker") is None:
         inside = dockerfile.relative_to(context) if dockerfile.is_relative_to(context) else dockerfile
-        said = events(client, path=str(context), dockerfile=str(inside), tag=tag)
+        said = events(client, path=str(context), dockerfile=str(inside), tag=tag, buildargs=given)
         return logged(said, log) or _give_up(f"{dockerfile} did not build", log)
     with tempfile.TemporaryDirectory(prefix="harness-build-") as scratch, log.open("wb") as output:
         id_file = Path(scratch) / "id"
-        command = ("docker", "build", "--file", dockerfile, "--tag", tag, "--iidfile", id_file, context)
+        arguments = [part for name, value in given.items() for part in ("--build-arg", f"{name}={value}")]
+        command = ("docker", "build", "--file", dockerfile, "--tag", tag, "--iidfile", id_file)
         try:
             subprocess.run(
-                command,
+                (*command, *arguments, context),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -46,6 +46,14 @@ def commit_of(context: Path, ref: str) -> str:
     return commit
 
 
+def has_changes(context: Path) -> bool:
+    """Whether tracked files of the context differ from the commit that is checked out.
+
+    New files are left aside: results and the matrix itself often lie there.
+    """
+    return bool(_git(context, "status", "--porcelain", "--untracked-files=no", "--", ".").stdout.strip())
+
+
 @contextmanager
 def laid_out(context: Path, commit: str) -> Iterator[Path]:
     """A temporary directory with the files that the context has at a commit. Raises AppImageFailed."""

@@ -28,7 +28,7 @@ from harness.measurement.load_shares import (
 from harness.model import CapacityLoad, ClosedLoad, OpenLoad, Scenario
 from harness.planning.commands import GENERATOR_ARGV
 from harness.planning.locust_files import is_locust_file
-from harness.planning.workload_message import workload_message
+from harness.planning.workload_message import dealt, workload_message
 from harness.workload import RequestSpec
 
 PROBE_S = 10.0
@@ -188,14 +188,20 @@ class AgentGenerator:
         return self._so_far
 
     def _tell(self, scenario: Scenario, agents: int) -> int:
-        """Have the first agents know the scenario's workload; how many kinds of requests it has."""
-        workload = _Workload.of(scenario)
+        """Have the first agents know the scenario's workload; how many kinds of requests it has.
+
+        Rows of data are dealt among all agents that its load is shared among.
+        """
+        load = scenario.load
+        hands = len(self._agents if isinstance(load, CapacityLoad) else share(load, len(self._agents)))
+        workload = _Workload.of(scenario, hands)
         message: dict[str, object] | None = None
         for index, agent in enumerate(self._agents[:agents]):
             if self._told.get(index) == workload:
                 continue
             message = message or workload_message(scenario, self._files, self._secrets)
-            answer = self._ask(agent, {"op": "workload", "workload": message}, WORKLOAD_S)
+            own = dealt(message, index, hands)
+            answer = self._ask(agent, {"op": "workload", "workload": own}, WORKLOAD_S)
             self._told[index] = workload
             self._kinds = parsed(_ACCEPTED, answer)["requests"]
         return self._kinds
@@ -252,10 +258,13 @@ class _Workload:
     locustfile: str
     requests: tuple[RequestSpec, ...]
     before: tuple[RequestSpec, ...]
+    hands: int
+    """How many agents its rows are dealt among."""
 
     @classmethod
-    def of(cls, scenario: Scenario) -> _Workload:
-        return cls(scenario.locustfile, scenario.requests, scenario.before)
+    def of(cls, scenario: Scenario, hands: int) -> _Workload:
+        has_rows = any(spec.data for spec in (*scenario.before, *scenario.requests))
+        return cls(scenario.locustfile, scenario.requests, scenario.before, hands if has_rows else 1)
 
 
 def without_secrets(text: str, secrets: Mapping[str, str]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 from harness.adapters.context_files import python_files, requirement_files
-from harness.adapters.git_versions import commit_of
+from harness.adapters.git_versions import commit_of, has_changes
 from harness.adapters.workload_files import Unreadable, inside, read_env_file
 from harness.planning.discovery import find_apps
 from harness.planning.schema import MatrixFile
@@ -35,8 +36,9 @@ def surroundings(directory: Path, file: MatrixFile) -> Surroundings | None:
         except Unreadable as error:
             problems.append(f"target.env_file = {table.env_file!r}: {error}")
     commits: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     if context_is_there:
-        commits = _versions(context, file, problems)
+        commits, hashes = _versions(context, file, problems)
     files = python_files(context) if context_is_there and must_be_found(file) else {}
     return Surroundings(
         context=str(context),
@@ -46,22 +48,31 @@ def surroundings(directory: Path, file: MatrixFile) -> Surroundings | None:
         looked_at=sum(name.endswith(".py") for name in files),
         secret_names=secret_names,
         commits=commits,
+        hashes=hashes,
+        uncommitted=bool(commits) and has_changes(context),
         problems=tuple(problems),
     )
 
 
-def _versions(context: Path, file: MatrixFile, problems: list[str]) -> dict[str, str]:
-    """The commits of the versions' refs, by ref; what is wrong with any version goes to `problems`."""
+def _versions(context: Path, file: MatrixFile, problems: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The commits of the versions' refs, by ref, and the hashes of their requirements files, by path.
+
+    What is wrong with any version goes to `problems`.
+    """
     commits: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     for key, version in versions_of(file):
         try:
-            if version.requirements is not None and not inside(context, version.requirements).is_file():
-                raise Unreadable("is no file. Fix: name one in the context")
+            if version.requirements is not None:
+                path = inside(context, version.requirements)
+                if not path.is_file():
+                    raise Unreadable("is no file. Fix: name one in the context")
+                hashes[version.requirements] = sha256(path.read_bytes()).hexdigest()
             if version.ref is not None and version.ref not in commits:
                 commits[version.ref] = commit_of(context, version.ref)
         except Unreadable as error:
             problems.append(f"{key} = {(version.requirements or version.ref)!r}: {error}")
-    return commits
+    return commits, hashes
 
 
 def _path_problems(context: Path, table: TargetTable) -> Iterator[str]:

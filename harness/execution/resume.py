@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 WATCHED = (
@@ -17,12 +17,21 @@ WATCHED = (
 
 
 def matrix_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """One line for every key of the matrix that differs."""
-    return [
-        _changed(f"matrix.{key}", before.get(key), now.get(key))
-        for key in sorted({*before, *now})
-        if before.get(key) != now.get(key)
-    ]
+    """One line for every value of the matrix that differs, at its dotted key."""
+    return list(_differences("matrix", before, now))
+
+
+def _differences(key: str, before: Any, now: Any) -> Iterator[str]:
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for name in sorted({*before, *now}):
+            yield from _differences(f"{key}.{name}", before.get(name), now.get(name))
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for place, (old, new) in enumerate(zip(before, now, strict=True)):
+            yield from _differences(f"{key}.{place}", old, new)
+    elif isinstance(before, list) and isinstance(now, list):
+        yield f"{key}: were {len(before)}, are {len(now)}"
+    elif before != now:
+        yield _changed(key, before, now)
 
 
 def machine_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

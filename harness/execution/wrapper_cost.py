@@ -31,7 +31,7 @@ def why_not(matrix: Matrix) -> str | None:
     if not matrix.wrapper_cost:
         return "design.wrapper_cost is false"
     if not matrix.baseline.wrapped:
-        return "the baseline is a black box"
+        return "the baseline runs without it"
     if recipe is not None and recipe.behind is not None:
         return f"{matrix.baseline.recipe} is more than one server"
     if matrix.baseline.network == "host":

@@ -22,6 +22,7 @@ from harness.measurement.load import (
 RIGHT = 200
 """The status of a request that got the answer its scenario expects; a wrong body has a status of its own."""
 
+BAD_GATEWAY = 502
 REFUSED = 503
 
 _KINDS = {
@@ -58,6 +59,11 @@ def served_by_the_living(before: ServerFacts, after: ServerFacts) -> int:
 def refused(load: LoadRecord) -> int:
     """How many requests were answered with 503, Service Unavailable."""
     return int(np.count_nonzero(load.status == REFUSED))
+
+
+def cut_off(load: LoadRecord) -> int:
+    """How many requests lost their connection before the answer; a proxy answers 502 for its own."""
+    return int(np.count_nonzero(np.isin(load.status, (DISCONNECTED, BAD_GATEWAY))))
 
 
 def served_ids(before: ServerFacts, after: ServerFacts) -> tuple[int, int]:

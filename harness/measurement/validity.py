@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.measurement.accounting import RIGHT, refused, wrong_by_kind
+from harness.measurement.accounting import RIGHT, cut_off, refused, wrong_by_kind
 from harness.measurement.evidence import Evidence, Finding
 from harness.measurement.inside import as_configured, same_requests, same_workers
 from harness.measurement.littles_law import one_clock
@@ -157,12 +157,15 @@ def server_alone(evidence: Evidence) -> Iterator[Finding]:
 def right_answers(evidence: Evidence) -> Iterator[Finding]:
     """I6: the answers were right. Another program's answer is one too many; failures may be 0.1 %.
 
-    What a variant refuses because it limits its concurrency is no failure, as long as it answers some.
+    What a level of the variant costs is a result, as long as it answers some: what it refuses because it
+    limits its concurrency, and what it cuts off because it replaces its workers.
     """
     status = evidence.load.status
-    wrong = int(np.count_nonzero(status != RIGHT))
-    limits = evidence.variant.limit_concurrency is not None
-    failed = wrong - refused(evidence.load) if limits else wrong
+    wrong = failed = int(np.count_nonzero(status != RIGHT))
+    if evidence.variant.limit_concurrency is not None:
+        failed -= refused(evidence.load)
+    if evidence.variant.planned_worker_changes:
+        failed -= cut_off(evidence.load)
     if wrong == status.size:
         yield (
             Validity.INVALID,

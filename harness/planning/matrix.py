@@ -16,7 +16,7 @@ from harness.planning.example import EXAMPLE
 from harness.planning.expressions import ExpressionError, worker_count
 from harness.planning.request_checks import file_paths, scenario_problems
 from harness.planning.schema import MatrixFile, Open, ScenarioTable
-from harness.planning.schema_factors import EnvSet, Factors, Pattern, Point, VersionTable, WorkerRule
+from harness.planning.schema_factors import EnvSet, Factors, Pattern, Point, WorkerRule
 from harness.planning.suggestions import unknown
 from harness.planning.tables import scenario_of, target_of
 from harness.planning.target_checks import (
@@ -26,8 +26,9 @@ from harness.planning.target_checks import (
     recipes_of,
     requirements_of,
     target_problems,
+    version_of,
 )
-from harness.target import Target, Version
+from harness.target import Target
 
 MAX_VARIANTS = 256
 NAMED = ("env", "version")
@@ -85,8 +86,7 @@ def resolve(
     ]
     # What is wrong with the target is said already: then the example stands for it.
     target = None if problems else _target(file, known.around)
-    commits = known.around.commits if known.around else {}
-    variants = _variants(file, machine, target or EXAMPLE, commits, problems)
+    variants = _variants(file, machine, target or EXAMPLE, known.around, problems)
     baseline_id = file.design.baseline or next(iter(variants), "")
     if variants and baseline_id not in variants:
         problems.append(f"design.baseline: {unknown('variant', baseline_id, variants)}")
@@ -112,14 +112,14 @@ def resolve(
 
 
 def _variants(
-    file: MatrixFile, machine: _Machine, target: Target, commits: Mapping[str, str], problems: list[str]
+    file: MatrixFile, machine: _Machine, target: Target, around: Surroundings | None, problems: list[str]
 ) -> dict[str, Variant]:
-    """By id, equal deployments merged; what is impossible goes to `problems`. `commits` are those of refs."""
+    """By id, equal deployments merged; what is impossible goes to `problems`."""
     merged: dict[str, Variant] = {}
     before = len(problems)
     for point in _points(file, machine, problems):
         try:
-            variant = _variant(point, machine, commits)
+            variant = _variant(point, machine, around)
         except ExpressionError as error:
             problems.append(f"factors.workers: {error}")
             continue
@@ -234,7 +234,7 @@ def _rule(point: Point) -> WorkerRule:
     return WorkerRule.model_construct(name=str(level), count=level)
 
 
-def _variant(point: Point, machine: _Machine, commits: Mapping[str, str]) -> Variant:
+def _variant(point: Point, machine: _Machine, around: Surroundings | None) -> Variant:
     """Raises ExpressionError."""
     assert point.recipe is not None
     env = point.env if isinstance(point.env, EnvSet) else None
@@ -247,7 +247,7 @@ def _variant(point: Point, machine: _Machine, commits: Mapping[str, str]) -> Var
         network=point.network or "shared",
         env_name=env.name if env else "",
         env=tuple(sorted(env.set.items())) if env else (),
-        version=_version(point, commits),
+        version=version_of(point.version, around),
     )
     if own:
         # Its server is not ours to configure: all levels but those of its container are one and the same.
@@ -263,13 +263,6 @@ def _variant(point: Point, machine: _Machine, commits: Mapping[str, str]) -> Var
         limit_concurrency=_number(point.limit_concurrency),
         rules=(_rule(point).name,),
     )
-
-
-def _version(point: Point, commits: Mapping[str, str]) -> Version | None:
-    level = point.version
-    if not isinstance(level, VersionTable):
-        return None
-    return Version(**level.model_dump(), commit=commits.get(level.ref) if level.ref else None)
 
 
 def _number(level: int | str | None) -> int | None:

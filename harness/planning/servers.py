@@ -14,6 +14,8 @@ from harness.target import Target
 
 WRAPPER = "harness_probe.asgi:app"
 """The import string of the app with the wrapper around it."""
+ASYNCIO_BACKLOG = 100
+"""Of a server that is created without saying one."""
 GRANIAN_BACKLOG = 128
 """The least it takes."""
 CALLED = "()"
@@ -50,6 +52,11 @@ def level_problem(server: Argv, variant: Variant) -> str | None:
         return (
             f"max_requests = {variant.max_requests}, but one uvicorn process ends after them and nothing "
             "starts it again; exclude it, or take 2 workers"
+        )
+    if program == "gunicorn" and "asgi" in server and variant.backlog is not None:
+        return (
+            f"backlog = {variant.backlog}, but gunicorn's asgi worker listens with "
+            f"{ASYNCIO_BACKLOG} whatever --backlog says; exclude it"
         )
     if program == "granian" and variant.backlog is not None and variant.backlog < GRANIAN_BACKLOG:
         return f"backlog = {variant.backlog}, but granian takes {GRANIAN_BACKLOG} at least"
@@ -196,8 +203,10 @@ def _uvicorn(variant: Variant, target: Target, *processes: str, loop: str, http:
         "--access-log" if variant.access_log else "--no-access-log",
         *("--timeout-keep-alive", str(variant.keep_alive_s)),
         *("--timeout-graceful-shutdown", str(variant.graceful_timeout_s)),
-        *("--timeout-worker-healthcheck", str(variant.worker_timeout_s)),
+        # A worker that ends just when its parent asks for a sign of life is replaced after this time only.
+        # Where workers end on purpose, that is a pause of the whole server: its own 5 s hold, as deployed.
         *_stated(
+            ("--timeout-worker-healthcheck", None if variant.max_requests else variant.worker_timeout_s),
             ("--backlog", variant.backlog),
             ("--limit-concurrency", variant.limit_concurrency),
             ("--limit-max-requests", variant.max_requests),

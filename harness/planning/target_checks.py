@@ -10,6 +10,7 @@ from harness.planning.discovery import FRAMEWORKS, LOCKS_FIRST, USUAL_FILES, Fou
 from harness.planning.schema import MatrixFile
 from harness.planning.schema_factors import VersionTable
 from harness.planning.schema_target import TargetTable
+from harness.target import Version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,10 @@ class Surroundings:
     """Names in env_file."""
     commits: Mapping[str, str] = field(default_factory=dict)
     """Of the git refs of `versions_of`, by ref."""
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of their requirements files, by path."""
+    uncommitted: bool = False
+    """Whether the files of the context differ from those of the commit that is checked out."""
     problems: tuple[str, ...] = field(default=())
     """Paths that are not there, or lead elsewhere."""
 
@@ -45,6 +50,17 @@ def versions_of(file: MatrixFile) -> tuple[tuple[str, VersionTable], ...]:
     included = ((f"include.{index}.version", point.version) for index, point in enumerate(file.include))
     named = (*in_factors, *included)
     return tuple((key, level) for key, level in named if isinstance(level, VersionTable))
+
+
+def version_of(level: object, around: Surroundings | None) -> Version | None:
+    """A level of `version` with what it stands for now; None of "none", the target as it is."""
+    if not isinstance(level, VersionTable):
+        return None
+    return Version(
+        **level.model_dump(),
+        commit=around.commits.get(level.ref) if around and level.ref else None,
+        sha256=around.hashes.get(level.requirements) if around and level.requirements else None,
+    )
 
 
 def _versions_bring_all(file: MatrixFile) -> bool:
@@ -134,9 +150,13 @@ def assumptions(file: MatrixFile, around: Surroundings | None) -> Iterator[str]:
     table = file.target
     if table is None or around is None:
         return
+    if around.commits and around.uncommitted:
+        refs = ", ".join(around.commits)
+        yield f"{around.context} has changes that are not committed: the versions of {refs} are without them"
     if must_be_found(file) and len(around.apps) == 1:
         yield f"target.app is left out: {around.apps[0].app} was found ({around.apps[0].why})"
-    if needs_requirements(table) and (taken := requirements_of(table, around)):
+    needed = needs_requirements(table) and not _versions_bring_all(file)
+    if needed and (taken := requirements_of(table, around)):
         others = sorted(around.requirement_files - {taken})
         beside = f", not {', '.join(others)}" if others else ""
         yield f"target.requirements is left out: {taken} was taken{beside}"

@@ -54,6 +54,24 @@ def workload_message(scenario: Scenario, files: Files, secrets: Secrets) -> Mess
     return {"kind": "requests", "requests": requests, "before": before}
 
 
+def dealt(message: Message, index: int, hands: int) -> Message:
+    """The workload for one of several load agents: of a file of data each `hands`-th row, from row `index`.
+
+    So no two agents send the same row, and together they go through a file as one would. One with fewer rows
+    than there are agents is dealt again from its start.
+    """
+
+    def hand(requests: Any) -> list[Message]:
+        return [
+            {**request, "rows": rows[index % len(rows) :: hands]}
+            if (rows := request.get("rows"))
+            else request
+            for request in requests
+        ]
+
+    return {key: hand(part) if key in ("before", "requests") else part for key, part in message.items()}
+
+
 def files_of(scenario: Scenario) -> tuple[str, ...]:
     """The paths of every file that the workload reads, as the scenario names them, each once."""
     found = [scenario.locustfile] if scenario.locustfile.endswith(".py") else []

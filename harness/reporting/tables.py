@@ -130,6 +130,9 @@ def _notes(data: ReportData, cell: CellSummary) -> Iterator[str]:
     refused = cell.metrics.get("refused")
     if refused is not None and refused.center > 0:
         yield f"refused (503): {number(refused.center)} requests a trial"
+    errors = cell.metrics.get("errors")
+    if changes and errors is not None and errors.center > 0:
+        yield f"failed while workers were replaced: {number(errors.center)} requests a trial"
     growth = cell.metrics.get(MEMORY_GROWTH)
     if growth is not None and growth.lo is not None and growth.lo > 0:
         yield f"memory growth: {estimate(growth)} MiB per 1,000 requests"

@@ -124,7 +124,9 @@ def made_from(version: Version) -> str:
     """What a version of the app is, for example "git main (3f2a91c0d4e1)"."""
     if version.ref is not None:
         return f"git {version.ref} ({(version.commit or 'unknown')[:12]})"
-    return f"image {version.image}" if version.image else f"requirements {version.requirements}"
+    if version.image is not None:
+        return f"image {version.image}"
+    return f"requirements {version.requirements} (sha256 {(version.sha256 or 'unknown')[:12]})"
 
 
 def without_numbers(record: TrialRecord) -> tuple[str, ...]:

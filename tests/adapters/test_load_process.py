@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -402,6 +403,46 @@ def test_an_agent_process_that_dies_is_reported_with_its_last_words(tmp_path: Pa
             generator.probe()
     finally:
         engine.close()
+
+
+@pytest.mark.slow
+def test_real_agents_share_the_rows_of_a_file_and_leave_none_out() -> None:
+    """Each has one client, hence one connection, by whose port the access log tells them apart."""
+    engine = ProcessEngine(PROJECT)
+    variant = Variant(recipe="uvicorn-plain", workers=1, access_log=True)
+    rows = b"id\n" + b"".join(b"%d\n" % number for number in range(1, 8))
+    scenario = replace(
+        SCENARIO,
+        requests=(RequestSpec(path="/items/{id}", data="ids.csv"),),
+        load=ClosedLoad(clients=2),
+        warmup_s=0.0,
+        measure_s=0.5,
+    )
+    try:
+        spec = DeploymentSpec(
+            name=variant.id,
+            image=engine.build(variant.recipe),
+            argv=server_argv(variant, EXAMPLE),
+            env=server_env(variant, EXAMPLE, EXAMPLE.env),
+            cpus=(CPUS[-1],),
+        )
+        generators = ProcessLoadGenerator(
+            engine, image=engine.build("generator"), cpus=(CPUS[0],) * 2, files={"ids.csv": rows}
+        )
+        with engine.running(spec) as deployment, generators.attached(deployment) as generator:
+            generator.wait_ready(workers=1, timeout_s=30.0, scenario=scenario, ready=None, inside=True)
+            record = generator.drive(scenario, seed=1, progress=lambda _: None)
+        log = deployment.log()
+    finally:
+        engine.close()
+    assert record.ok == record.scheduled > 20
+    ids: dict[str, set[str]] = {}
+    for port, item in re.findall(r"127\.0\.0\.1:(\d+) - \"GET /items/(\d) ", log):
+        ids.setdefault(port, set()).add(item)
+    assert sorted(map(sorted, (found for found in ids.values() if len(found) > 1))) == [
+        ["1", "3", "5", "7"],
+        ["2", "4", "6"],
+    ]
 
 
 @pytest.mark.slow

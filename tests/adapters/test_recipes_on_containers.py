@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -87,6 +88,27 @@ def test_a_recipe_serves_as_it_is_described(recipe: str, bench: Bench) -> None:
     assert record.facts.server.startswith(SERVERS[recipe])
     assert record.facts.keep_alive_s == levels.get("keep_alive_s", 5)
     assert record.metrics is not None
+    assert record.metrics.requests > 0
+
+
+@pytest.mark.parametrize("recipe", ["gunicorn-uvicorn", "hypercorn"])
+def test_workers_that_are_replaced_on_purpose_are_no_fault(recipe: str, bench: Bench) -> None:
+    variant = Variant(recipe=recipe, workers=2, max_requests=100)
+    record = measured(variant, bench).record
+    assert record.validity is not Validity.INVALID, record.reasons
+    assert record.worker_changes
+
+
+def test_what_a_limited_server_refuses_is_counted_apart(bench: Bench) -> None:
+    crowded = replace(VERSIONED, load=ClosedLoad(clients=20))
+    variant = Variant(recipe="uvicorn-standard", workers=1, limit_concurrency=10)
+    record = run_trial(
+        Trial(cell=Cell(variant=variant, scenario=crowded), block=1), bench, progress=lambda _: None
+    ).record
+    assert record.validity is not Validity.INVALID, record.reasons
+    assert record.metrics is not None
+    assert record.metrics.refused > 0
+    assert record.metrics.errors == 0
     assert record.metrics.requests > 0
 
 

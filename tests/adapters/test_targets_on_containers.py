@@ -13,16 +13,20 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
+from harness import pipeline
 from harness.adapters.assets import assets
 from harness.adapters.docker_build import base_image
 from harness.adapters.docker_engine import DockerEngine
 from harness.deployment import DeploymentSpec, NetworkPath
 from harness.errors import AppImageFailed, BuildFailed, ServiceFailed, VariantError
-from harness.model import OWN_COMMAND, Variant
+from harness.model import OWN_COMMAND, Validity, Variant
 from harness.planning.commands import processes
+from harness.rebuild import report_data
+from harness.reporting import markdown
 from harness.target import Service, Target, Version, at_version
 from tests.adapters.containers import by_role, companion, of_run
 from tests.adapters.test_versions import git
+from tests.execution.test_run import Listener
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -45,7 +49,8 @@ def write(path: str):
     return Path(path, "note").read_text()
 """
 THEIRS = """
-FROM {base}
+ARG BASE_IMAGE
+FROM ${BASE_IMAGE}
 RUN useradd --uid 1234 --create-home web && python3 -m venv /srv/shop/.venv \\
  && /srv/shop/.venv/bin/pip install -q --no-cache-dir fastapi==0.115.0 uvicorn==0.40.0
 WORKDIR /srv/shop
@@ -53,6 +58,98 @@ COPY code .
 USER web
 ENTRYPOINT ["/srv/shop/.venv/bin/uvicorn", "main:app", "--port", "9000"]
 """
+
+
+OF_VERSIONS = """
+name = "test-versions"
+[target]
+app = "main:app"
+[factors]
+recipe = ["uvicorn-standard"]
+version = ["none", { name = "old", requirements = "old.txt" }, { name = "first", ref = "main" }]
+[design]
+blocks = 1
+budget_s = 60
+wrapper_cost = false
+[[scenarios]]
+name = "version"
+load = { clients = 4 }
+warmup_s = 0
+measure_s = 0.5
+[[scenarios.requests]]
+path = "/version"
+"""
+PROJECT = """
+[project]
+name = "shop"
+version = "1"
+requires-python = ">=3.9"
+dependencies = ["idna"]
+"""
+SAYS_VERSION = """
+import http.server, importlib.metadata
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(importlib.metadata.version("idna").encode())
+
+http.server.HTTPServer(("127.0.0.1", 8000), Handler).serve_forever()
+"""
+IDNA_SHA256 = "82fee1fc78add43492d3a1898bfa6d8a904cc97d8427f683ed8e798d07761aa0"
+FILES_URL = "https://files.pythonhosted.org/packages"
+LOCKS = {
+    "poetry.lock": f"""
+[[package]]
+name = "idna"
+version = "3.7"
+optional = false
+python-versions = ">=3.5"
+groups = ["main"]
+files = [{{file = "idna-3.7-py3-none-any.whl", hash = "sha256:{IDNA_SHA256}"}}]
+
+[[package]]
+name = "never-there"
+version = "1"
+optional = false
+python-versions = ">=3.9"
+groups = ["dev"]
+files = []
+
+[metadata]
+lock-version = "2.1"
+python-versions = ">=3.9"
+content-hash = "0"
+""",
+    "Pipfile.lock": f"""
+{{"_meta": {{"pipfile-spec": 6, "sources": [{{"name": "pypi", "url": "https://pypi.org/simple"}}]}},
+  "default": {{"idna": {{"hashes": ["sha256:{IDNA_SHA256}"], "index": "pypi", "version": "==3.7"}}}},
+  "develop": {{"never-there": {{"hashes": [], "version": "==1"}}}}}}
+""",
+    "uv.lock": f"""
+version = 1
+revision = 3
+requires-python = ">=3.9"
+
+[[package]]
+name = "idna"
+version = "3.7"
+source = {{ registry = "https://pypi.org/simple" }}
+wheels = [
+    {{ url = "{FILES_URL}/idna-3.7-py3-none-any.whl", hash = "sha256:{IDNA_SHA256}" }},
+]
+
+[[package]]
+name = "shop"
+version = "1"
+source = {{ virtual = "." }}
+dependencies = [{{ name = "idna" }}]
+
+[package.metadata]
+requires-dist = [{{ name = "idna" }}]
+""",
+}
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +180,10 @@ def from_requirements(directory: Path, *lines: str, app: str = APP) -> Target:
     )
 
 
-def from_dockerfile(directory: Path, base: str) -> Target:
+def from_dockerfile(directory: Path) -> Target:
     (directory / "code").mkdir(parents=True)
     (directory / "code/main.py").write_text(APP)
-    (directory / "Dockerfile").write_text(THEIRS.format(base=base))
+    (directory / "Dockerfile").write_text(THEIRS)
     return Target(name="test-theirs", app="main:app", context=str(directory), dockerfile="Dockerfile")
 
 
@@ -102,7 +199,8 @@ def asked(engine: DockerEngine, base: str, spec: DeploymentSpec, path: str) -> I
 def spec_of(recipe: str, image: str, target: Target, **changes: object) -> DeploymentSpec:
     network: NetworkPath = changes.get("network", "shared")  # type: ignore[assignment]
     variant = Variant(recipe=recipe, workers=1, network=network)
-    (process,) = processes(variant, target, {"WORD": "well met"})
+    # A team's own search path must not hide the wrapper's.
+    (process,) = processes(variant, target, {"WORD": "well met", "PYTHONPATH": "/nowhere"})
     spec = DeploymentSpec(
         name=variant.id, image=image, argv=process.argv, env=process.env, cpus=CPUS[-1:], network=network
     )
@@ -134,6 +232,42 @@ def test_versions_of_an_app_are_images_of_their_own(
         image = team_engine.build("uvicorn-standard", there)
         with asked(team_engine, base, spec_of("uvicorn-standard", image, there), "/version") as answer:
             assert json.loads(answer) == answered
+    report, images = run_of_versions(context)
+    assert "requirements old.txt (sha256 " in report
+    assert f"git main ({commit[:12]})" in report
+    assert len({images[name] for name in images if name.startswith("uvicorn-standard")}) == 3
+    assert "?? harness.toml" in git(context, "status", "--porcelain")
+
+
+def run_of_versions(context: Path) -> tuple[str, dict[str, str]]:
+    """The report of one short run, and its images by recipe and version."""
+    path = context / "harness.toml"
+    path.write_text(OF_VERSIONS)
+    options = pipeline.RunOptions(results=context.parent / "results", engine="docker", wait=True)
+    outcome = pipeline.run(path, options, Listener())
+    assert {record.validity for record in outcome.new_records} <= {Validity.VALID, Validity.NOISY}
+    return markdown.report(report_data(outcome.store)), outcome.store.manifest()["images"]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_file_is_what_is_installed(
+    team_engine: DockerEngine, base: str, tmp_path: Path, lock: str
+) -> None:
+    (tmp_path / "main.py").write_text(SAYS_VERSION)
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    (tmp_path / lock).write_text(LOCKS[lock])
+    target = Target(
+        name=f"test-{lock}",
+        app=None,
+        context=str(tmp_path),
+        requirements=lock,
+        command=("python", "main.py"),
+    )
+    image = team_engine.build(OWN_COMMAND, target)
+    (process,) = processes(Variant(recipe=OWN_COMMAND, workers=1), target, {})
+    spec = DeploymentSpec(name=lock, image=image, argv=process.argv, env=process.env, cpus=CPUS[-1:])
+    with asked(team_engine, base, spec, "/") as answer:
+        assert answer == "3.7"
 
 
 def test_an_app_with_requirements_alone_runs_under_a_recipe(
@@ -153,7 +287,7 @@ def test_an_app_with_requirements_alone_runs_under_a_recipe(
 def test_recipes_change_nothing_in_a_team_s_image_and_keep_its_user_and_place(
     client: DockerClient, team_engine: DockerEngine, base: str, tmp_path: Path
 ) -> None:
-    target = from_dockerfile(tmp_path, base)
+    target = from_dockerfile(tmp_path)
     theirs = {"uid": 1234, "cwd": "/srv/shop", "word": "well met", "git": False}
     own = team_engine.build(OWN_COMMAND, target)
     with asked(team_engine, base, spec_of(OWN_COMMAND, own, target, port=9000), "/who") as answer:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from harness.adapters.assets import assets
-from harness.adapters.config_file import load_matrix
+from harness.adapters.config_file import load_matrix, remarks
 from harness.adapters.git_versions import laid_out
 from harness.errors import ConfigurationError
 from harness.model import Matrix
 from harness.records import matrix_from_json, matrix_to_json
+from harness.reporting.wording import made_from
 from harness.target import Version
 
 TEXT = """
@@ -78,7 +81,8 @@ def test_two_requirement_sets_are_two_variants_of_one_recipe(team: Path) -> None
         "uvicorn-standard.v-old",
         "uvicorn-standard.v-new",
     ]
-    assert matrix.versions[0] == Version(name="old", requirements="old.txt")
+    digest = sha256((team / "old.txt").read_bytes()).hexdigest()
+    assert matrix.versions[0] == Version(name="old", requirements="old.txt", sha256=digest)
     assert matrix_from_json(matrix_to_json(matrix), where="here") == matrix
 
 
@@ -105,9 +109,31 @@ def test_a_ref_that_moved_is_another_matrix(team: Path) -> None:
     assert load(team, '{ name = "tip", ref = "main" }') != first
 
 
+def test_requirements_that_changed_are_another_matrix(team: Path) -> None:
+    first = load(team, OLD)
+    (team / "old.txt").write_text("fastapi==0.115.0\n")
+    assert load(team, OLD) != first
+
+
+def test_a_plan_says_what_each_version_is_and_what_is_not_committed(team: Path) -> None:
+    matrix = load(team, OLD, '{ name = "before", ref = "v1" }')
+    old, before = (made_from(version) for version in matrix.versions)
+    assert re.fullmatch(r"requirements old\.txt \(sha256 [0-9a-f]{12}\)", old)
+    assert before == f"git v1 ({git(team, 'rev-parse', 'v1')[:12]})"
+    note = "has changes that are not committed: the versions of v1 are without them"
+    said = remarks(team / "harness.toml", project=assets())
+    assert [line for line in said if line.endswith(note)]
+    git(team, "add", ".")
+    git(team, "commit", "--quiet", "-m", "all")
+    assert not [line for line in remarks(team / "harness.toml", project=assets()) if line.endswith(note)]
+
+
 def test_images_need_no_requirements(team: Path) -> None:
+    images = '{ name = "a", image = "orders:1" }', '{ name = "b", image = "orders:2" }'
+    load(team, *images)
+    assert not [line for line in remarks(team / "harness.toml", project=assets()) if "requirements" in line]
     (team / "requirements.txt").unlink()
-    matrix = load(team, '{ name = "a", image = "orders:1" }', '{ name = "b", image = "orders:2" }')
+    matrix = load(team, *images)
     assert [version.image for version in matrix.versions] == ["orders:1", "orders:2"]
 
 

@@ -31,3 +31,14 @@ def test_every_change_of_the_matrix_is_named_with_both_values() -> None:
         "matrix.margin: was None, is 0.1",
         "matrix.seed: was 1, is 2",
     ]
+
+
+def test_a_change_deep_in_the_matrix_is_named_by_its_place_alone() -> None:
+    def variants(commit: str, *more: str) -> dict[str, object]:
+        listed = [{"recipe": "a", "version": None}, {"recipe": "a", "version": {"commit": commit}}]
+        return {"variants": [*listed, *({"recipe": name} for name in more)]}
+
+    assert matrix_changes(variants("abc"), variants("def")) == [
+        "matrix.variants.1.version.commit: was 'abc', is 'def'"
+    ]
+    assert matrix_changes(variants("abc"), variants("abc", "b")) == ["matrix.variants: were 2, are 3"]

@@ -97,7 +97,7 @@ def test_a_slow_app_gets_windows_that_hold_enough_answers(per_s: float, window_s
         ({"scenarios": (replace(ITEMS, load=OpenLoad(rate_per_s=10)),)}, "no scenario is a closed loop"),
         (
             {"variants": (box := Variant(recipe=OWN_COMMAND, workers=1),), "baseline_id": box.id},
-            "the baseline is a black box",
+            "the baseline runs without it",
         ),
         (
             {"variants": (nginx := Variant(recipe="nginx-replicas", workers=2),), "baseline_id": nginx.id},

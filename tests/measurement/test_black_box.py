@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from harness.deployment import DeploymentState
+from harness.measurement.load import DISCONNECTED
 from harness.measurement.metrics import memory_growth_mib_per_1000, trial_metrics
 from harness.measurement.validity import NEED_A_LOOK_INSIDE, judge
 from harness.model import OWN_COMMAND, Validity, Variant
@@ -62,6 +63,21 @@ def test_workers_replaced_on_purpose_must_not_count_more_than_was_sent() -> None
     word, reasons, _ = judge(evidence(a_load(300), variant=REPLACED, facts_before=before, facts_after=after))
     assert word is Validity.INVALID
     assert reasons[0].startswith("I2: the workers of the end counted 301 requests")
+
+
+def test_what_workers_replaced_on_purpose_cut_off_is_a_result() -> None:
+    """Counted as errors, and told in the report; what else goes wrong stays a fault."""
+    load = with_statuses(*[DISCONNECTED] * 25, *[502] * 25)
+    changed = {
+        "facts_before": facts(worker(pid=7), variant_id=REPLACED.id),
+        "facts_after": facts(worker(pid=9), variant_id=REPLACED.id),
+        "variant": REPLACED,
+    }
+    assert judge(evidence(load, **changed))[:2] == (Validity.VALID, ())
+    assert judge(evidence(load)).validity is Validity.INVALID
+    assert judge(evidence(with_statuses(*[500] * 50), **changed)).validity is Validity.INVALID
+    told = trial_metrics(load, some_readings(), scenario=ITEMS, before=None, after=None)
+    assert told.errors == 50
 
 
 def test_what_a_limited_variant_refuses_is_no_error() -> None:

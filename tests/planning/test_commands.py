@@ -294,7 +294,6 @@ def test_a_black_box_runs_its_own_command_in_its_own_environment(command: tuple[
     [
         ("uvicorn-standard", {"backlog": 64}, "--backlog 64"),
         ("uvicorn-standard", {"limit_concurrency": 50}, "--limit-concurrency 50"),
-        ("uvicorn-standard", {"max_requests": 1000}, "--limit-max-requests 1000"),
         ("gunicorn-uvicorn", {"preload": True, "max_requests": 9, "backlog": 1}, None),
         ("gunicorn-asgi", {"preload": True}, "--preload"),
         ("granian", {"backlog": 128}, "--backlog 128"),
@@ -308,6 +307,13 @@ def test_a_level_is_an_option_of_the_server(recipe: str, levels: dict[str, Any],
     assert argv == (*plain, *options.split())
 
 
+def test_a_uvicorn_that_replaces_its_workers_looks_at_them_as_often_as_deployed() -> None:
+    plain = server_argv(Variant(recipe="uvicorn-standard", workers=2), EXAMPLE)
+    argv = server_argv(Variant(recipe="uvicorn-standard", workers=2, max_requests=1000), EXAMPLE)
+    assert plain[-2:] == ("--timeout-worker-healthcheck", "30")
+    assert argv == (*plain[:-2], "--limit-max-requests", "1000")
+
+
 @pytest.mark.parametrize(
     ("recipe", "levels", "says"),
     [
@@ -315,6 +321,8 @@ def test_a_level_is_an_option_of_the_server(recipe: str, levels: dict[str, Any],
         ("fastapi-run", {"backlog": 64}, "backlog = 64, but fastapi-run has no option"),
         ("granian", {"max_requests": 9}, "max_requests = 9, but granian has no option"),
         ("granian", {"backlog": 127}, "granian takes 128 at least"),
+        ("gunicorn-asgi", {"backlog": 64}, "asgi worker listens with 100 whatever --backlog says"),
+        ("gunicorn-asgi-pure", {"backlog": 64}, "asgi worker listens with 100"),
         ("hypercorn", {"limit_concurrency": 9}, "limit_concurrency = 9, but hypercorn has no option"),
         ("gunicorn-asgi", {"limit_concurrency": 9}, "but gunicorn-asgi has no option"),
         ("nginx-plain", {"backlog": 64}, "but nginx-plain has no option"),

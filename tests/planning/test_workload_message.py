@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import ConfigurationError
 from harness.model import ClosedLoad, Scenario
-from harness.planning.workload_message import files_of, workload_message
+from harness.planning.workload_message import dealt, files_of, workload_message
 from harness.workload import Expectation, FilePart, RequestSpec
 from scenarios.loadkit.template import fill_json, fill_path, fill_text
 
@@ -142,3 +142,17 @@ def test_every_file_is_named_once() -> None:
     assert len(files_of(scenario)) == len(FILES)
     assert files_of(replace(BUNDLED, locustfile="a/b.py")) == ("a/b.py",)
     assert files_of(BUNDLED) == ()
+
+
+def test_rows_are_dealt_so_that_each_goes_to_one_agent() -> None:
+    rows = [{"id": number} for number in range(5)]
+    message = {
+        "kind": "requests",
+        "before": [{"path": "/login", "rows": rows[:2]}],
+        "requests": [{"path": "/{id}", "rows": rows}, {"path": "/"}],
+    }
+    hands = [dealt(message, index, 3) for index in range(3)]
+    assert [hand["requests"][0]["rows"] for hand in hands] == [rows[0::3], rows[1::3], rows[2::3]]  # type: ignore[index]
+    assert [hand["before"][0]["rows"] for hand in hands] == [rows[:1], rows[1:2], rows[:1]]  # type: ignore[index]
+    assert all(hand["requests"][1] == {"path": "/"} for hand in hands)  # type: ignore[index]
+    assert dealt(message, 0, 1) == message

@@ -61,7 +61,7 @@ def test_every_report_names_the_level_of_evidence_and_what_it_means() -> None:
 
 
 def test_a_run_of_black_boxes_says_nothing_of_a_wrapper() -> None:
-    data = replace(report_data(), wrapper_cost="the baseline is a black box")
+    data = replace(report_data(), wrapper_cost="the baseline runs without it")
     boxes = tuple(replace(variant, bare=True) for variant in data.matrix.variants)
     matrix = replace(data.matrix, variants=boxes, baseline_id=boxes[0].id)
     shown = list(evidence_lines(replace(data, matrix=matrix)))
@@ -155,9 +155,16 @@ def test_refusals_and_growing_memory_stand_beside_the_variant() -> None:
     more: dict[str, Any] = {
         "refused": Summary(center=120.0, lo=100.0, hi=140.0, n=6),
         "memory_growth_mib_per_1000": Summary(center=2.0, lo=1.5, hi=2.5, n=6),
+        "errors": Summary(center=38.0, lo=30.0, hi=46.0, n=6),
     }
     cells = (replace(cell, metrics={**cell.metrics, **more}), *finding.cells[1:])
     shown = replace(data, analysis=replace(data.analysis, findings=(replace(finding, cells=cells), *others)))
     text = markdown.report(shown)
+    assert "failed while" not in text
+    outcomes = [
+        replace(one, worker_changes=2) if one.variant_id == cell.variant_id else one for one in data.outcomes
+    ]
+    replaced = markdown.report(replace(shown, records=tuple(outcomes)))
+    assert "failed while workers were replaced: 38.0 requests a trial" in replaced
     assert "refused (503): 120 requests a trial" in text
     assert "memory growth: 2.00 \\[1.50–2.50\\] MiB per 1,000 requests" in text

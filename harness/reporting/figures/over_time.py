@@ -75,7 +75,7 @@ def resources(data: ReportData, finding: ScenarioFinding) -> Figure:
             fontweight="bold",
         )
         if not measured:
-            nothing_to_draw(figure.subplots(), "no readings were taken")
+            nothing_to_draw(figure.subplots(), "no trial that counts has readings of CPU and memory")
             return figure
         columns = math.ceil(len(measured) / bands)
         grid = figure.subplots(2 * bands, columns, squeeze=False, sharex=True)
