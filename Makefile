@@ -22,9 +22,9 @@ claims: ## Set up everything, measure the whole catalogue, keep what the claims 
 
 test: ## Set up everything, then run every test, real containers included
 	@REQUIRE_ENGINE=$(REQUIRE_ENGINE) scripts/setup.sh
-	# Side by side where nothing is measured; containers and what takes time run one after the other.
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not engine and not slow and not long"
-	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest -m "(engine or slow) and not long"
+	# Side by side first, then what measures, one after the other.
+	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone and not long"
+	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest -m "alone and not long"
 
 test-fast: env ## Run the tests that need neither an engine, nor processes, nor patience
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not engine and not process and not slow and not long"

@@ -13,6 +13,7 @@ import pytest
 from harness import __version__
 from harness.adapters.assets import assets
 from harness.adapters.virtual_env import find_uv
+from tests.outcomes import assert_measured
 
 PROJECT = assets()
 DEVELOPMENT_ONLY = ("dev.txt", "__pycache__", ".harness", "results", "tests")
@@ -28,6 +29,7 @@ warmup_s = 0.2
 measure_s = 0.5
 [design]
 blocks = 1
+wrapper_cost = false
 """
 
 APP = """
@@ -41,7 +43,7 @@ def items(limit: int = 10):
     return [{"id": number} for number in range(limit)]
 """
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(600)]
 
 
 class Installed:
@@ -173,7 +175,7 @@ def test_an_app_goes_from_nothing_to_a_report(installed: Installed, tmp_path: Pa
     )
     file.write_text(shorter)
     ran = installed.harness("run", "--engine", "process", here=tmp_path)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert_measured(ran.returncode, ran.stdout + ran.stderr)
     assert "Report: results/" in ran.stdout
 
 
@@ -181,7 +183,7 @@ def test_a_run_is_measured_shown_and_reported(installed: Installed) -> None:
     before = installed.files()
     (installed.here / "tiny.toml").write_text(MATRIX)
     ran = installed.harness("run", "--matrix", "tiny.toml", "--engine", "process")
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert_measured(ran.returncode, ran.stdout + ran.stderr)
     assert "Report: results/" in ran.stdout
     assert installed.harness("show").returncode == 0
     reported = installed.harness("report")

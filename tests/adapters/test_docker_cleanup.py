@@ -23,7 +23,7 @@ from tests.adapters.containers import companion, eventually, of_run, server
 from tests.adapters.cuttable_proxy import CuttableProxy
 from tests.contract.rig import DOCKERFILE, RECIPE
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.alone]
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -14,7 +14,7 @@ from harness.model import Validity, Variant
 from tests.adapters.containers import of_run
 from tests.adapters.trials import ITEMS, bench_for, trial_of
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.alone]
 
 REPLICAS = Variant(recipe="nginx-replicas", workers=2)
 

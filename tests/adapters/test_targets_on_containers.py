@@ -28,7 +28,7 @@ from tests.adapters.containers import by_role, companion, of_run
 from tests.adapters.test_versions import git
 from tests.execution.test_run import Listener
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 CPUS = tuple(sorted(os.sched_getaffinity(0)))
 APP = """

@@ -14,7 +14,7 @@ from harness.model import Validity, Variant
 from tests.adapters.containers import by_role, of_run
 from tests.adapters.trials import bench_for, trial_of
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.alone]
 
 TWO_WORKERS = Variant(recipe="uvicorn-standard", workers=2)
 

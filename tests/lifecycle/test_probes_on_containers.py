@@ -15,7 +15,7 @@ from harness.lifecycle.probe import Probe
 from harness.lifecycle.rig import Rig
 from tests.conftest import PROJECT
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

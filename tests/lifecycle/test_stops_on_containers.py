@@ -16,7 +16,11 @@ from harness.lifecycle import graceful_stop, process_killed, reload
 from harness.lifecycle.rig import Rig, seconds_until, variant
 from tests.conftest import PROJECT
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(240)]  # the image may have to be built first
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.alone,
+    pytest.mark.timeout(240),
+]  # the image may have to be built first
 WITHIN_S = 30.0
 
 

@@ -153,7 +153,7 @@ def told(server: Served, signal: str) -> float:
     return float(sum(worker["signals"][signal] for worker in server.probe()["workers"]))
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_the_time_in_flight_is_the_clients_when_nothing_waits_before_the_app(server: Served) -> None:
     """Little's law: with an idle server and a wait of a second, what the client adds is below 5 %."""
     before_s = told(server, "in_flight_s")

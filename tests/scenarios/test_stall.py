@@ -22,7 +22,8 @@ def p95_s(load: dict[str, Any], script: str) -> float:
     return float(np.quantile(arrays["finished_s"] - arrays["intended_s"], 0.95))
 
 
-@pytest.mark.slow
+@pytest.mark.alone
+@pytest.mark.process
 def test_only_the_open_loop_sees_a_stall_at_its_true_size() -> None:
     """Requests that arrive during a stall of S wait what is left of it, uniform on (0, S).
 

@@ -14,6 +14,8 @@ from harness.selfcheck import capacity, loss, memory, quota, sabotage
 from harness.selfcheck.rig import Server
 from harness.selfcheck.run import open_rig
 
+pytestmark = [pytest.mark.process, pytest.mark.alone]
+
 
 @pytest.fixture(scope="module")
 def rig():
@@ -21,19 +23,16 @@ def rig():
         yield rig
 
 
-@pytest.mark.slow
 def test_the_harness_finds_exactly_the_requests_that_were_dropped(rig):
     (line,) = loss.check(rig).lines
     assert line.met, line
 
 
-@pytest.mark.slow
 def test_memory_held_by_several_workers_is_counted_once(rig):
     lines = memory.check(rig).lines
     assert all(line.met for line in lines), lines
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fault", [fault for fault in sabotage.FAULTS if fault.wanted in ("I7", "I9")])
 def test_a_killed_worker_and_an_access_log_are_named(rig, fault):
     record = fault.measure(rig).record
@@ -47,7 +46,6 @@ def named(record, variant, load):
     return limit_of([believed], variant, load, word=Validity.VALID, server_cpus=1).bottleneck
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [f for f in sabotage.FAULTS if f.limit in (Bottleneck.EVENT_LOOP, Bottleneck.ACCEPT_SKEW)],
@@ -57,7 +55,6 @@ def test_what_the_server_itself_does_to_its_requests_is_named(rig, fault):
     assert named(fault.measure(rig).record, fault.variant, fault.load) is fault.limit
 
 
-@pytest.mark.slow
 def test_a_generator_that_stands_still_is_late(rig):
     (fault,) = [fault for fault in sabotage.FAULTS if "stopped" in fault.name]
     record = fault.measure(rig).record
@@ -74,7 +71,6 @@ def test_a_quota_in_a_container_is_named(rig, monkeypatch):
     assert named(record, tight, quota.LOAD) is Bottleneck.CPU_QUOTA
 
 
-@pytest.mark.slow
 def test_the_target_app_and_the_client_agree_on_what_is_in_flight(rig):
     """Little's law on a real server: no more inside the app than under way, and most of a wait is inside."""
     variant = Variant(recipe="uvicorn-standard", workers=1)
@@ -95,7 +91,6 @@ def test_the_target_app_and_the_client_agree_on_what_is_in_flight(rig):
     assert record.signals.workers[0].thread_limit == 40
 
 
-@pytest.mark.slow
 def test_every_request_of_a_whole_search_is_accounted_for(rig):
     size = replace(capacity.QUICK, step_s=0.5, measure_s=0.5)
     outcome = rig.trial(
