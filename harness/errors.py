@@ -117,3 +117,7 @@ class WrongResponse(TrialError):
 
 class GeneratorFailed(TrialError):
     """The load generator broke off, hung or answered nonsense."""
+
+
+class NoAnswer(GeneratorFailed):
+    """The load generator has said nothing so far; it may still."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from harness.adapters.together import Together, first_of
 from harness.deployment import DeploymentSpec, DeploymentState, MemorySnapshot, ResourceReading
-from harness.errors import BuildFailed, DeploymentDied, GeneratorFailed
+from harness.errors import BuildFailed, DeploymentDied, GeneratorFailed, NoAnswer
 from harness.target import ServiceLife, Target
 
 MIB = 1 << 20
@@ -96,7 +96,7 @@ class FakeChannel:
         if self._ended:
             raise GeneratorFailed("the fake companion ended")
         self._clock.sleep(timeout_s)
-        raise GeneratorFailed(f"the fake companion gave no answer within {timeout_s:g} s")
+        raise NoAnswer(f"the fake companion gave no answer within {timeout_s:g} s")
 
 
 class FakeDeployment:

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from harness.errors import GeneratorFailed
+from harness.errors import GeneratorFailed, NoAnswer
 
 STDOUT = 1
 HEADER = struct.Struct(">BxxxL")
@@ -74,12 +74,15 @@ class DockerChannel:
             raise GeneratorFailed(self._told(f"took no more input ({error}; {self._ending()})")) from error
 
     def receive(self, timeout_s: float) -> str:
-        """The next line, without its end. Raises GeneratorFailed on time-out or when the process ended."""
+        """The next line, without its end.
+
+        Raises NoAnswer on time-out, and GeneratorFailed when the process ended.
+        """
         deadline = time.monotonic() + timeout_s
         while not self._stream.lines:
             data = self._recv(deadline)
             if data is None:
-                raise GeneratorFailed(self._told(f"gave no answer within {timeout_s:g} s"))
+                raise NoAnswer(self._told(f"gave no answer within {timeout_s:g} s"))
             if not data:
                 raise GeneratorFailed(self._told(f"ended ({self._ending()})"))
             self._stream.feed(data)

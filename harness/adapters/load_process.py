@@ -15,7 +15,8 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from harness.adapters.load_agent import Agent, Channel, failure, parsed, server_facts
-from harness.deployment import ServerFacts
+from harness.deployment import DeploymentState, ServerFacts
+from harness.errors import DeploymentDied, NoAnswer
 from harness.measurement.load import LoadRecord
 from harness.measurement.load_shares import (
     DriveProgress,
@@ -38,6 +39,8 @@ DRAIN_S = 10.0
 """At least; a request that was sent last gets its whole time-out."""
 GRACE_S = 10.0
 """What an agent may take beyond the time it was given, before it counts as hung."""
+LOOK_S = 0.5
+"""How often somebody looks whether a server that is waited for still runs."""
 START_LEAD_S = 0.5
 """Between telling several agents to start and their common start."""
 STEPS_AT_ONCE = 8
@@ -62,6 +65,7 @@ class _Deployment(Protocol):
     def name(self) -> str: ...
     @property
     def base_url(self) -> str: ...
+    def state(self) -> DeploymentState: ...
 
 
 class _Engine(Protocol):
@@ -102,8 +106,7 @@ class ProcessLoadGenerator:
             ]
             yield AgentGenerator(
                 agents,
-                base_url=deployment.base_url,
-                name=deployment.name,
+                deployment,
                 cpus=self._cpus,
                 files=self._files,
                 secrets=self._secrets,
@@ -116,14 +119,13 @@ class AgentGenerator:
     def __init__(
         self,
         agents: Sequence[Agent],
+        deployment: _Deployment,
         *,
-        base_url: str,
-        name: str,
         cpus: Sequence[int] = (),
         files: Mapping[str, bytes] = NOTHING,
         secrets: Mapping[str, str] = NOTHING,
     ) -> None:
-        self._agents, self._base_url, self._name, self._cpus = agents, base_url, name, cpus
+        self._agents, self._deployment, self._cpus = agents, deployment, cpus
         self._files, self._secrets = files, secrets
         self._told: dict[int, _Workload] = {}
         self._timeout_s, self._kinds = 0.0, 0
@@ -133,17 +135,20 @@ class AgentGenerator:
     def wait_ready(
         self, *, workers: int, timeout_s: float, scenario: Scenario, ready: str | None, inside: bool
     ) -> ServerFacts | None:
-        """None of a black box (not `inside`), which tells nothing. Raises NotReady, or CannotServe."""
+        """None of a black box (not `inside`), which tells nothing.
+
+        Raises NotReady, CannotServe, or DeploymentDied as soon as there is nothing to wait for.
+        """
         request = {
             "op": "ready",
-            "base_url": self._base_url,
+            "base_url": self._deployment.base_url,
             "workers": workers,
             "timeout_s": timeout_s,
             "ready": ready,
             "inside": inside,
         }
         self._tell(scenario, len(self._agents))
-        facts, *_ = [self._ask(agent, request, timeout_s) for agent in self._agents]
+        facts, *_ = [self._ask_while_it_runs(agent, request, timeout_s) for agent in self._agents]
         return server_facts(facts) if inside else None
 
     def probe(self) -> ServerFacts:
@@ -241,6 +246,18 @@ class AgentGenerator:
         agent.send(request)
         return self._answer(agent.receive(within_s + GRACE_S), within_s)
 
+    def _ask_while_it_runs(self, agent: Agent, request: Mapping[str, object], within_s: float) -> object:
+        agent.send(request)
+        deadline = time.monotonic() + within_s + GRACE_S
+        while True:
+            try:
+                return self._answer(agent.receive(LOOK_S), within_s)
+            except NoAnswer:
+                if not self._deployment.state().running:
+                    raise DeploymentDied(f"{self._deployment.name}: it ended before it was ready") from None
+                if time.monotonic() > deadline:
+                    raise
+
     def _answer(self, message: Mapping[str, Any], within_s: float) -> object:
         """The result in an answer; raises the error in it."""
         if message.get("ok") is True:
@@ -248,7 +265,7 @@ class AgentGenerator:
         error = message.get("error")
         if isinstance(error, dict):
             error = {**error, "message": without_secrets(str(error.get("message")), self._secrets)}
-        raise failure(error, name=self._name, within_s=within_s)
+        raise failure(error, name=self._deployment.name, within_s=within_s)
 
 
 @dataclass(frozen=True, slots=True)

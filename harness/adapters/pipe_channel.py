@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from harness.errors import GeneratorFailed
+from harness.errors import GeneratorFailed, NoAnswer
 
 CHUNK_BYTES = 1 << 20
 MAX_LINE_BYTES = 1 << 28
@@ -48,11 +48,14 @@ class PipeChannel:
             raise GeneratorFailed(self._told("took no more input", ENDING_S)) from error
 
     def receive(self, timeout_s: float) -> str:
-        """The next line, without its end. Raises GeneratorFailed on time-out or when the process ended."""
+        """The next line, without its end.
+
+        Raises NoAnswer on time-out, and GeneratorFailed when the process ended.
+        """
         deadline = time.monotonic() + timeout_s
         while not self._lines:
             if not self._selector.select(max(0.0, deadline - time.monotonic())):
-                raise GeneratorFailed(self._told(f"gave no answer within {timeout_s:g} s"))
+                raise NoAnswer(self._told(f"gave no answer within {timeout_s:g} s"))
             data = os.read(self._stdout.fileno(), CHUNK_BYTES)
             if not data:
                 raise GeneratorFailed(self._told("ended", ENDING_S))

@@ -131,8 +131,8 @@ def _of_the_cells(finding: ScenarioFinding, samples: Samples, twin_id: str) -> I
         elif records and all(record.before_load for record in records):
             again = "" if len(records) == 1 else f", {len(records)} times"
             yield (
-                f"{cell.variant_id} failed before any load was sent{again}, and was given up: "
-                f"{'; '.join(records[-1].reasons)}"
+                f"{cell.variant_id} failed before any load was sent{again}, and was given up. The reasons "
+                "are listed with its trials"
             )
         elif cell.valid < cell.trials and cell.word is not Validity.GENERATOR_BOUND:
             words = _counted([record.validity for record in records])

@@ -11,7 +11,6 @@ from harness.errors import CannotServe, DeploymentDied, HarnessError, TrialError
 from harness.execution.capacity import Searched, search_capacity
 from harness.execution.observer import Observer
 from harness.execution.ports import Clock, Deployment, Engine, Generator, LoadGenerator
-from harness.execution.readiness import wait_ready
 from harness.measurement.accounting import new_workers
 from harness.measurement.capacity import capacity_of, search_findings
 from harness.measurement.evidence import Evidence
@@ -158,7 +157,7 @@ def run_trial(
         notes.lap("stop")
     except (TrialError, VariantError) as error:
         notes.validity, notes.metrics = Validity.INVALID, None
-        notes.reasons = (*_cause_of_death(notes.state), str(error), *_explained(error, notes, bench.target))
+        notes.reasons = (*_what_happened(error, notes), *_explained(error, notes, bench.target))
         notes.cannot_serve = isinstance(error, CannotServe)
         notes.before_load = "verify" not in notes.phases_s
     return TrialOutcome(
@@ -193,10 +192,7 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
     variant, scenario = trial.cell.variant, trial.cell.scenario
     with bench.generators.attached(deployment) as generator:
         notes.lap("start")
-        wait_ready(
-            generator,
-            deployment,
-            bench.clock,
+        generator.wait_ready(
             workers=variant.workers,
             timeout_s=bench.ready_timeout_s,
             scenario=scenario,
@@ -290,10 +286,18 @@ def _explained(error: HarnessError, notes: _Notes, target: Target | None) -> tup
     return explain(notes.deployment.log(), notes.state, target)
 
 
-def _cause_of_death(state: DeploymentState | None) -> tuple[str, ...]:
+def _what_happened(error: HarnessError, notes: _Notes) -> tuple[str, ...]:
+    """How the server ended, where it did, and what that kept the trial from."""
+    ended = _cause_of_death(
+        notes.state, "during the trial" if "ready" in notes.phases_s else "before it was ready"
+    )
+    return ended if ended and isinstance(error, DeploymentDied) else (*ended, str(error))
+
+
+def _cause_of_death(state: DeploymentState | None, when: str) -> tuple[str, ...]:
     """Why a deployment that failed its trial is gone, when it is; an OOM kill makes a variant infeasible."""
     if state is None or state.running:
         return ()
     if state.oom_killed:
         return ("I7: infeasible, the kernel killed it for memory; raise memory_mib or lower workers",)
-    return (f"I7: the server exited with code {state.exit_code} during the trial",)
+    return (f"I7: the server exited with code {state.exit_code} {when}",)

@@ -9,7 +9,6 @@ from dataclasses import replace
 from harness.analysis.wrapper_cost import wrapper_cost
 from harness.errors import TrialError, VariantError
 from harness.execution.ports import Generator
-from harness.execution.readiness import wait_ready
 from harness.execution.trial import Bench, deployment_spec
 from harness.findings import WrapperCost
 from harness.measurement.metrics import throughput_per_s
@@ -70,10 +69,7 @@ def _started(variant: Variant, scenario: Scenario, bench: Bench, stack: ExitStac
     spec = replace(deployment_spec(trial, bench), name=f"{variant.id}.wrapper-cost")
     deployment = stack.enter_context(bench.engine.running(spec))
     generator = stack.enter_context(bench.generators.attached(deployment))
-    wait_ready(
-        generator,
-        deployment,
-        bench.clock,
+    generator.wait_ready(
         workers=variant.workers,
         timeout_s=bench.ready_timeout_s,
         scenario=scenario,

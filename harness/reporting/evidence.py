@@ -27,7 +27,12 @@ def levels(data: ReportData) -> tuple[str, ...]:
 
 
 def evidence_lines(data: ReportData) -> Iterator[str]:
-    """A sentence for each level of evidence in the run, with the variants where there are two levels."""
+    """A sentence for each level of evidence in the run, with the variants where there are two levels.
+
+    None where nothing was measured.
+    """
+    if not any(record.metrics for record in data.outcomes):
+        return
     several = len(levels(data)) > 1
     for name in levels(data):
         ids = [variant.id for variant in data.variants if level(variant) == name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -61,7 +62,7 @@ def _single(value: float | None, shown: Callable[[float], str]) -> Estimate:
 def invalid_rows(data: ReportData) -> tuple[InvalidRow, ...]:
     """What was not built first, then INVALID trials: there something broke, elsewhere a limit was reached.
 
-    Trials of one variant that say the same, but for numbers, share a row.
+    Trials that say the same, but for numbers, share a row.
     """
     broken_first = sorted(data.analysis.invalid, key=lambda record: record.validity is not Validity.INVALID)
     unbuilt = (
@@ -70,16 +71,20 @@ def invalid_rows(data: ReportData) -> tuple[InvalidRow, ...]:
     )
     alike: dict[tuple[str, ...], list[TrialRecord]] = {}
     for record in broken_first:
-        alike.setdefault((record.variant_id, record.validity, *without_numbers(record)), []).append(record)
+        alike.setdefault((record.validity, *without_numbers(record)), []).append(record)
     return (*unbuilt, *(_invalid_row(records) for records in alike.values()))
 
 
 def _invalid_row(records: Sequence[TrialRecord]) -> InvalidRow:
-    """Of trials that say the same: the first of them, and how many more there are."""
-    first, *others = records
-    more = f" and {len(others)} more" if others else ""
+    """Of trials that say the same: the first of each variant, and how many more there are."""
+    first = records[0]
+    by_variant = Counter(record.variant_id for record in records)
+    firsts = {record.variant_id: record.trial_id for record in reversed(records)}
     return InvalidRow(
-        trial_id=f"{first.trial_id}{more}",
+        trial_id=", ".join(
+            firsts[variant_id] + (f" and {count - 1} more" if count > 1 else "")
+            for variant_id, count in by_variant.items()
+        ),
         word=CANNOT_SERVE if first.cannot_serve else str(first.validity),
         reasons=plain("; ".join(first.reasons)) or "no reason recorded",
     )

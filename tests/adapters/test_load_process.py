@@ -15,10 +15,17 @@ from typing import Any
 
 import pytest
 
-from harness.adapters.load_process import AgentGenerator, ProcessLoadGenerator, server_facts
+from harness.adapters.load_process import GRACE_S, AgentGenerator, ProcessLoadGenerator, server_facts
 from harness.adapters.process_engine import ProcessEngine
-from harness.deployment import DeploymentSpec, ServerFacts
-from harness.errors import CannotServe, GeneratorFailed, NotReady, WrongResponse
+from harness.deployment import DeploymentSpec, DeploymentState, ServerFacts
+from harness.errors import (
+    CannotServe,
+    DeploymentDied,
+    GeneratorFailed,
+    NoAnswer,
+    NotReady,
+    WrongResponse,
+)
 from harness.model import ClosedLoad, OpenLoad, Scenario, Variant
 from harness.planning.commands import GENERATOR_ARGV, server_argv, server_env
 from harness.planning.example import EXAMPLE
@@ -70,8 +77,8 @@ class ScriptedAgent:
     Workloads it takes as they are, and remembers them apart.
     """
 
-    def __init__(self, *lines: str) -> None:
-        self.lines = deque([ok({"agent": 2}), *lines])
+    def __init__(self, *lines: str | NoAnswer) -> None:
+        self.lines: deque[str | NoAnswer] = deque([ok({"agent": 2}), *lines])
         self.told: list[dict[str, Any]] = []
         self.workloads: list[dict[str, Any]] = []
         self.given_s: list[float] = []
@@ -86,7 +93,10 @@ class ScriptedAgent:
 
     def receive(self, timeout_s: float) -> str:
         self.given_s.append(timeout_s)
-        return self.lines.popleft()
+        line = self.lines.popleft()
+        if isinstance(line, NoAnswer):
+            raise line
+        return line
 
 
 class ScriptedEngine:
@@ -97,6 +107,7 @@ class ScriptedEngine:
 
     def __init__(self, *agents: ScriptedAgent) -> None:
         self.waiting = deque(agents)
+        self.runs = True
         self.started: list[tuple[str, tuple[str, ...], tuple[int, ...]]] = []
 
     @contextmanager
@@ -105,6 +116,9 @@ class ScriptedEngine:
     ) -> Iterator[ScriptedAgent]:
         self.started.append((image, argv, cpus))
         yield self.waiting.popleft()
+
+    def state(self) -> DeploymentState:
+        return DeploymentState(running=self.runs)
 
 
 @contextmanager
@@ -155,10 +169,31 @@ def test_every_answer_has_a_bounded_time_that_outlasts_the_question() -> None:
         generator.probe()
         generator.verify(SCENARIO)
         generator.drive(SCENARIO, seed=1, progress=lambda _: None)
-    greeting_s, workload_s, ready_s, probe_s, verify_s, drive_s = agent.given_s
-    assert 20.0 < ready_s < 60
+    greeting_s, workload_s, look_s, probe_s, verify_s, drive_s = agent.given_s
+    assert 0 < look_s < 1
     assert 0.5 + 2.0 + 10.0 < drive_s < 60
     assert all(0 < bound_s < 80 for bound_s in (greeting_s, workload_s, probe_s, verify_s))
+
+
+def test_a_server_that_runs_is_waited_for_look_after_look() -> None:
+    silence = NoAnswer("nothing yet")
+    with attached(ScriptedAgent(silence, silence, silence, ok(FACTS))) as generator:
+        assert wait_ready(generator) is not None
+
+
+def test_a_server_that_has_ended_is_not_waited_for() -> None:
+    engine = ScriptedEngine(ScriptedAgent(NoAnswer("nothing yet"), ok(FACTS)))
+    engine.runs = False
+    with (
+        ProcessLoadGenerator(engine, image="img", cpus=(0,)).attached(engine) as generator,
+        pytest.raises(DeploymentDied, match=r"tiny\.w1\.hello\.00: it ended before it was ready"),
+    ):
+        wait_ready(generator, timeout_s=3600)
+
+
+def test_an_agent_that_never_answers_is_given_up() -> None:
+    with attached(ScriptedAgent(NoAnswer("hung"))) as generator, pytest.raises(NoAnswer, match="hung"):
+        wait_ready(generator, timeout_s=-2 * GRACE_S)
 
 
 def ready(generator: AgentGenerator) -> object:

@@ -7,6 +7,7 @@ import pytest
 from harness.deployment import DeploymentSpec, ServerFacts, WorkerFacts
 from harness.errors import (
     CannotServe,
+    DeploymentDied,
     EngineUnavailable,
     GeneratorFailed,
     HarnessError,
@@ -64,7 +65,11 @@ class StoryGenerator:
         self.story.append(step)
         if self._oom and step == "drive":
             self._deployment.die(137, oom_killed=True)
-        self._faults.strike(step)
+        try:
+            self._faults.strike(step)
+        except DeploymentDied:
+            self._deployment.die(1)
+            raise
 
 
 class Attached:
@@ -156,6 +161,14 @@ def test_a_server_that_breaks_on_every_request_is_marked(error: HarnessError, fo
 def test_an_oom_kill_is_named_as_the_cause() -> None:
     outcome, *_ = measure(oom=True, drive=GeneratorFailed("connection refused"))
     assert outcome.record.reasons[0].startswith("I7: infeasible, the kernel killed it for memory")
+
+
+@pytest.mark.parametrize(("step", "when"), [("ready", "before it was ready"), ("drive", "during the trial")])
+def test_a_server_that_ended_is_said_once(step: str, when: str) -> None:
+    outcome, *_ = measure(**{step: DeploymentDied(f"{TRIAL.id}: the server ended")})
+    first, log = outcome.record.reasons
+    assert first == f"I7: the server exited with code 1 {when}"
+    assert "log" in log
 
 
 @pytest.mark.parametrize("kind", [TrialError, VariantError])

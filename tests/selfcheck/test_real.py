@@ -64,7 +64,7 @@ def test_a_generator_that_stands_still_is_late(rig):
 @pytest.mark.engine
 def test_a_quota_in_a_container_is_named(rig, monkeypatch):
     """A small one, so that it is felt even where others leave the core little time."""
-    tight = replace(quota.VARIANT, cpu_quota=0.05)
+    tight = replace(quota.VARIANT, cpu_quota=0.15)
     monkeypatch.setattr(quota, "VARIANT", tight)
     record = quota.trial(rig).record
     assert not any(reason.startswith("I8") for reason in record.reasons)
