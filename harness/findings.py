@@ -123,6 +123,11 @@ class ScenarioFinding:
     """Every other ranked variant against `best` on `metric`, the twin left out."""
     warnings: tuple[str, ...] = ()
 
+    @property
+    def measured(self) -> bool:
+        """Whether there is a figure of any variant, ranked or not."""
+        return any(cell.metrics for cell in self.cells)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAnalysis:

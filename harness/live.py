@@ -68,8 +68,8 @@ class LiveWatcher:
         self._print(f"{record.trial_id}: {outcome}", indent="  ")
 
     def _reasons(self, record: TrialRecord) -> str:
-        """In full the first time that a variant gives them."""
-        key = (record.variant_id, *without_numbers(record))
+        """In full the first time that a trial gives them."""
+        key = (record.validity, *without_numbers(record))
         if key in self._given:
             return f"as in {self._given[key]}"
         self._given[key] = record.trial_id

@@ -169,7 +169,10 @@ def _build(
     images: dict[str, str] = {}
     failed: dict[str, str] = {}
     base = matrix.baseline
-    needed = {GENERATOR: "without it there is no load", base.build: "it is the baseline of all"}
+    needed = {
+        GENERATOR: "without it there is no load",
+        base.build: "all are compared with it (design.baseline)",
+    }
     builds = {variant.build: variant for variant in matrix.variants}
     for name in (GENERATOR, *builds):
         watcher.said(f"building {name}")

@@ -75,7 +75,10 @@ def problems_of(matrix_path: Path, *, engine_name: str, watcher: Watcher) -> tup
 
 
 def _wait_ready(generator: Generator, singles: Sequence[Scenario], bench: Bench, baseline: Variant) -> None:
-    """Where no path says ready, the first request that is answered as expected does. Raises NotReady."""
+    """Where no path says ready, the first request that is answered as expected does.
+
+    Raises NotReady, or WrongResponse of a path that was to say ready.
+    """
     timeout_s = bench.ready_timeout_s
     for last, single in ((single is singles[-1], single) for single in singles):
         try:
@@ -86,6 +89,11 @@ def _wait_ready(generator: Generator, singles: Sequence[Scenario], bench: Bench,
                 ready=bench.target.ready,
                 inside=baseline.wrapped,
             )
+            return
+        except WrongResponse:
+            if bench.target.ready is not None:
+                raise
+            # It serves; each request is told apart what is wrong with its answer.
             return
         except NotReady:
             if last or bench.target.ready is not None:

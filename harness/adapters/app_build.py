@@ -94,7 +94,11 @@ def _built(client: DockerClient, context: Path, dockerfile: Path, tag: str, log:
     with tempfile.TemporaryDirectory(prefix="harness-build-") as scratch, log.open("wb") as output:
         id_file = Path(scratch) / "id"
         arguments = [part for name, value in given.items() for part in ("--build-arg", f"{name}={value}")]
-        command = ("docker", "build", "--file", dockerfile, "--tag", tag, "--iidfile", id_file)
+        # Without --force-rm the container of a step that failed would stay.
+        command = (
+            *("docker", "build", "--force-rm"),
+            *("--file", dockerfile, "--tag", tag, "--iidfile", id_file),
+        )
         try:
             subprocess.run(
                 (*command, *arguments, context),

@@ -23,6 +23,8 @@ BASE_IMAGE_VARIABLE = "HARNESS_BASE_IMAGE"
 BASE_IMAGES = ("python:3.13-slim", "harness-base:py313")
 SILENCE_S = 900
 """How long a build may print nothing: pip says little while it downloads and installs."""
+LEGACY_BUILDER = re.compile(r"DEPRECATED: The legacy builder .*\n.*Install the buildx .*\n.*/go/buildx/\n\n?")
+"""What the docker program says before it builds."""
 TAIL_LINES = 20
 LONGEST = 500
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -178,7 +180,8 @@ def logged(said: Iterable[Mapping[str, Any]], log: Path) -> str | None:
 
 def last_lines(log: Path) -> str:
     """The end of a build's output, where the reason of its failure stands."""
-    lines = plain(log.read_text(encoding="utf-8", errors="replace")).splitlines()[-TAIL_LINES:]
+    text = LEGACY_BUILDER.sub("", plain(log.read_text(encoding="utf-8", errors="replace")))
+    lines = text.splitlines()[-TAIL_LINES:]
     # pip lists every version there is in one line.
     return "\n".join(line if len(line) <= LONGEST else f"{line[:LONGEST]}..." for line in lines)
 

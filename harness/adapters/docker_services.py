@@ -73,9 +73,10 @@ class Services:
                 with engine_errors(self._client, f"setting up {service.name}", refusal=ServiceFailed):
                     code, said = _ran(create(command))
                 if code != 0:
+                    told = f"What it said:\n{said}" if said.strip() else "It said nothing."
                     raise ServiceFailed(
                         f"target.services: {service.name}.setup: `{' '.join(command)}` ended with exit code "
-                        f"{code}.\nFix: correct the command, or what it says:\n{said}"
+                        f"{code}.\nFix: correct the command. {told}"
                     )
 
     @contextmanager

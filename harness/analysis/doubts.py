@@ -97,6 +97,8 @@ def usable_cpus(variant: Variant, matrix: Matrix) -> float:
 
 def _of_the_twin(finding: ScenarioFinding, twin: Comparison | None) -> Iterator[str]:
     floor = floor_of(twin)
+    if not finding.measured:
+        return
     if twin is None or floor is None:
         yield (
             f"no A/A floor on {finding.scenario}: the baseline and its twin were both VALID in fewer than "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from harness.deployment import DeploymentSpec, DeploymentState, ResourceReading, ServerFacts
-from harness.errors import CannotServe, DeploymentDied, HarnessError, TrialError, VariantError
+from harness.errors import CannotServe, DeploymentDied, HarnessError, TrialError, VariantError, WrongResponse
 from harness.execution.capacity import Searched, search_capacity
 from harness.execution.observer import Observer
 from harness.execution.ports import Clock, Deployment, Engine, Generator, LoadGenerator
@@ -157,7 +157,10 @@ def run_trial(
         notes.lap("stop")
     except (TrialError, VariantError) as error:
         notes.validity, notes.metrics = Validity.INVALID, None
-        notes.reasons = (*_what_happened(error, notes), *_explained(error, notes, bench.target))
+        notes.reasons = tuple(
+            reason.removeprefix(f"{trial.id}: ")
+            for reason in (*_what_happened(error, notes), *_explained(error, notes, bench.target))
+        )
         notes.cannot_serve = isinstance(error, CannotServe)
         notes.before_load = "verify" not in notes.phases_s
     return TrialOutcome(
@@ -281,17 +284,18 @@ def _explained(error: HarnessError, notes: _Notes, target: Target | None) -> tup
     if notes.deployment is None:
         # The engine could not start it: only its own words say why.
         return tuple(filter(None, [cause(str(error), notes.state, target)]))
-    if "ready" in notes.phases_s and not isinstance(error, DeploymentDied):
+    served = "ready" in notes.phases_s or isinstance(error, WrongResponse)
+    if served and not isinstance(error, DeploymentDied):
         return ()
     return explain(notes.deployment.log(), notes.state, target)
 
 
 def _what_happened(error: HarnessError, notes: _Notes) -> tuple[str, ...]:
-    """How the server ended, where it did, and what that kept the trial from."""
-    ended = _cause_of_death(
-        notes.state, "during the trial" if "ready" in notes.phases_s else "before it was ready"
-    )
-    return ended if ended and isinstance(error, DeploymentDied) else (*ended, str(error))
+    """How the server ended, where it did, and what else that does not say."""
+    ready = "ready" in notes.phases_s
+    ended = _cause_of_death(notes.state, "during the trial" if ready else "before it was ready")
+    told = ended and (not ready or isinstance(error, DeploymentDied))
+    return ended if told else (*ended, str(error))
 
 
 def _cause_of_death(state: DeploymentState | None, when: str) -> tuple[str, ...]:

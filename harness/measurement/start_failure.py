@@ -34,7 +34,13 @@ def explain(log: str, state: DeploymentState | None, target: Target | None) -> t
     """The cause where it is known, and the last lines of the log that say something about it."""
     text = _CODES.sub("", log)
     found, lines = cause(text, state, target), last_lines(text)
-    quoted = f"its log ends in: {' | '.join(lines)}" if lines else "it wrote no log"
+    if not text.strip():
+        quoted = "it wrote no log"
+    elif lines or state is None or not state.running:
+        quoted = f"its log ends in: {' | '.join(lines or last_lines(text, telling=False))}"
+    else:
+        # The last lines are those of being stopped.
+        quoted = "its log tells of no error"
     return (found, quoted) if found else (quoted,)
 
 
@@ -52,11 +58,12 @@ def cause(log: str, state: DeploymentState | None, target: Target | None) -> str
     return found
 
 
-def last_lines(text: str) -> tuple[str, ...]:
-    """At most five lines that differ in more than their numbers: the telling ones, or else just the last."""
+def last_lines(text: str, *, telling: bool = True) -> tuple[str, ...]:
+    """At most five lines that differ in more than numbers: of all, or of those that tell of a failure."""
     lines = [line.strip()[:MAX_LENGTH] for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if _TELLING.search(line) and not _NOISE.match(line)]
-    distinct = {re.sub(r"\d+", "0", line): line for line in telling or lines}
+    if telling:
+        lines = [line for line in lines if _TELLING.search(line) and not _NOISE.match(line)]
+    distinct = {re.sub(r"\d+", "0", line): line for line in lines}
     return tuple(distinct.values())[-MAX_LINES:]
 
 
@@ -175,6 +182,16 @@ def _read_only(text: str, _: Target | None) -> str | None:
     )
 
 
+def _no_database_file(text: str, _: Target | None) -> str | None:
+    if not re.search(r"unable to open database file|attempt to write a readonly database", text):
+        return None
+    return (
+        f"its database file cannot be written, and the root file system is read-only{_where(text)}. Fix: "
+        f"have the app keep it in a directory of its own (by a setting in target.env), and name that in "
+        f"target.writable."
+    )
+
+
 def _denied(text: str, target: Target | None) -> str | None:
     found = re.search(
         r"(?:PermissionError: \[Errno \d+\] [^:\n]+|Permission denied): [\"']?(/[^\s\"']+)", text
@@ -236,6 +253,7 @@ _CAUSES: tuple[Cause, ...] = (
     _no_variable,
     _port_in_use,
     _read_only,
+    _no_database_file,
     _denied,
     _no_thread,
     _no_service,

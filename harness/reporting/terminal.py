@@ -69,6 +69,15 @@ def _deployment(data: ReportData) -> Iterator[RenderableType]:
 
 def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[RenderableType]:
     yield Text(f"\n{plain(finding.scenario)}", style="bold")
+    if finding.measured:
+        yield from _figures(data, finding)
+    else:
+        yield Text("Nothing was measured.")
+    for warning in tables.warnings(finding):
+        yield Text(f"! {warning}", style="yellow")
+
+
+def _figures(data: ReportData, finding: ScenarioFinding) -> Iterator[RenderableType]:
     yield Text(facts.scenario_line(data.scenario(finding.scenario), finding), style="dim")
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("variant", min_width=16, overflow="fold")
@@ -94,8 +103,6 @@ def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[RenderableT
     yield Text("★ cannot be told from the best; 95 % intervals stand below the numbers", style="dim")
     yield Text(tables.floor_line(data, finding), style="dim")
     yield from _limits(data, finding)
-    for warning in tables.warnings(finding):
-        yield Text(f"! {warning}", style="yellow")
 
 
 def _capacities(data: ReportData, finding: ScenarioFinding) -> Iterator[Text]:

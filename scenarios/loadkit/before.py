@@ -64,7 +64,7 @@ def _take(step: Request, place: int, client: SendOnceClient, values: Values, kep
         raise WrongResponse(f"{where}: {error}") from error
     answer = client.fetch(data, bodyless=step.bodyless)
     if problem := step.problem(answer, values):
-        raise WrongResponse(f"{where}: {problem}")
+        raise WrongResponse(f"{where}: {problem}", status=answer.status)
     for name, source in step.keep.items():
         value = found(source, answer)
         if value is None:

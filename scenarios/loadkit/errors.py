@@ -32,6 +32,11 @@ class WrongResponse(AgentError):
 
     kind = "WrongResponse"
 
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        """`status` is that of the answer, as in `Answer`; 0 where no answer is to blame."""
+        super().__init__(message)
+        self.status = status
+
 
 class Untrusted(WrongResponse):
     """The server's certificate is not one of those trusted; waiting does not help."""

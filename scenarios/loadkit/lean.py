@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from scenarios.loadkit.before import kept_by_clients, kept_by_one
@@ -29,20 +29,19 @@ class LeanWorkload:
     def kinds(self) -> int:
         return len(self._user.requests) + bool(self._user.beside)
 
-    def first_problem(self, base_url: str, *, timeout_s: float) -> str | None:
+    def first_problem(self, base_url: str, *, timeout_s: float) -> WrongResponse | None:
         """Raises Untrusted."""
         try:
-            problems = self._problems(self._user.requests[:1], base_url, timeout_s=timeout_s)
+            return next(self._problems(self._user.requests[:1], base_url, timeout_s=timeout_s), None)
         except Untrusted:
             raise
         except WrongResponse as failed_step:
-            return str(failed_step)
-        return problems[0] if problems else None
+            return failed_step
 
     def verify(self, base_url: str, *, timeout_s: float) -> int:
         beside = (self._user.beside,) if self._user.beside else ()
-        problems = self._problems((*self._user.requests, *beside), base_url, timeout_s=timeout_s)
-        if problems:
+        requests = (*self._user.requests, *beside)
+        if problems := tuple(map(str, self._problems(requests, base_url, timeout_s=timeout_s))):
             raise WrongResponse("; ".join(problems))
         return self.kinds
 
@@ -57,15 +56,20 @@ class LeanWorkload:
         mixes = self._mixes(base_url, kept, seed=spec.seed)
         return drive(self._user, spec, base_url=base_url, mixes=mixes, progress=progress)
 
-    def _problems(self, requests: Sequence[Request], base_url: str, *, timeout_s: float) -> list[str]:
+    def _problems(
+        self, requests: Sequence[Request], base_url: str, *, timeout_s: float
+    ) -> Iterator[WrongResponse]:
         """What is wrong with the answers to these, each sent once, with the first row of its data."""
         kept = kept_by_one(self._user.before, base_url, timeout_s=timeout_s)
         client = SendOnceClient.to(base_url, timeout_s=timeout_s)
         try:
-            found = [_problem(request, client, first_values(request, kept)) for request in requests]
+            for request in requests:
+                values = first_values(request, kept)
+                answer = client.fetch(whole(request, client, values), bodyless=request.bodyless)
+                if problem := request.problem(answer, values):
+                    yield WrongResponse(problem, status=answer.status)
         finally:
             client.close()
-        return [problem for problem in found if problem]
 
     def _mixes(self, base_url: str, kept: Sequence[Values], *, seed: int) -> list[list[Outgoing]]:
         """What each client sends in turn; the same for all where nothing depends on what they keep."""
@@ -77,8 +81,3 @@ class LeanWorkload:
             return [mix([kind.outgoing({}, shared) for kind in kinds], seed=seed)] * len(kept)
         budget = Budget(shared.left)
         return [mix([kind.outgoing(values, budget) for kind in kinds], seed=seed) for values in kept]
-
-
-def _problem(request: Request, client: SendOnceClient, values: Values) -> str | None:
-    answer = client.fetch(whole(request, client, values), bodyless=request.bodyless)
-    return request.problem(answer, values)

@@ -14,7 +14,7 @@ import locust
 from scenarios.loadkit.busy import broken_off
 from scenarios.loadkit.client import SendOnceClient
 from scenarios.loadkit.drive import watch, window_of
-from scenarios.loadkit.errors import BadRequest
+from scenarios.loadkit.errors import BadRequest, WrongResponse
 from scenarios.loadkit.exchanges import Exchanges, counted
 from scenarios.loadkit.locust_environment import crowded, one_of_each, started
 from scenarios.loadkit.locust_events import EventLog, recorded
@@ -42,7 +42,7 @@ class LocustWorkload:
             self.kinds = len(users)
         self._held: tuple[ExitStack, Any, Crowd] | None = None
 
-    def first_problem(self, base_url: str, *, timeout_s: float) -> str | None:
+    def first_problem(self, base_url: str, *, timeout_s: float) -> WrongResponse | None:
         """Which request comes first only the file knows: that GET / is answered below 500 must do.
 
         An app that needs longer than that to be able to serve has a `target.ready`.
@@ -52,7 +52,8 @@ class LocustWorkload:
             answer = client.ask("/")
         finally:
             client.close()
-        return None if 0 < answer.status < INTERNAL_ERROR else f"GET /: {answer}"
+        served = 0 < answer.status < INTERNAL_ERROR
+        return None if served else WrongResponse(f"GET /: {answer}", status=answer.status)
 
     def verify(self, base_url: str, *, timeout_s: float) -> int:
         """How many requests were answered as the file wants; see `verify_users`."""

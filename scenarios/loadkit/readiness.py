@@ -19,11 +19,12 @@ PROBE_TIMEOUT_S = 2.0
 FIRST_ANSWER_S = 30.0
 """For the workload's first request, which may be a slow one."""
 INTERNAL_ERROR = 500
-BREAKS_FOR_S = 5.0
+SETTLED_S = 5.0
+"""A server that gave no other answers for that long is not still starting."""
 
 
 class _Workload(Protocol):
-    def first_problem(self, base_url: str, *, timeout_s: float) -> str | None: ...
+    def first_problem(self, base_url: str, *, timeout_s: float) -> WrongResponse | None: ...
 
 
 def wait_ready(
@@ -41,29 +42,29 @@ def wait_ready(
     Behind a proxy, which may pass the next request to any of them, there must be as many probes in a row as
     workers.
 
-    Raises NotReady, saying what was still missing; CannotServe for a server whose `ready` has only been
-    answered with status 500 for a while. (An app that is not ready says 503.)
+    Raises NotReady, saying what was still missing. A server is waited for no longer than SETTLED_S while it
+    only gives answers that no app gives while it starts (unlike 503, or a proxy's 502): then it is
+    CannotServe where `ready` is answered with 500, else WrongResponse.
     """
     deadline_s = monotonic() + timeout_s
-    breaks_since_s: float | None = None
+    settled_since_s: float | None = None
     while True:
         now_s = monotonic()
-        missing, breaks = _look(base_url, ready, workload, left_s=max(POLL_S, deadline_s - now_s))
-        if not missing:
+        wrong = _look(base_url, ready, workload, left_s=max(POLL_S, deadline_s - now_s))
+        if wrong is None:
             missing, report = _inside(base_url, workers, timeout_s=max(POLL_S, deadline_s - monotonic()))
             if report is not None:
                 return report
-        if not breaks:
-            breaks_since_s = None
-        elif breaks_since_s is None:
-            breaks_since_s = now_s
-        elif now_s - breaks_since_s >= BREAKS_FOR_S:
-            raise CannotServe(
-                f"cannot serve this app: for {BREAKS_FOR_S:g} s every GET {ready} was answered with "
-                f"status {INTERNAL_ERROR}"
-            )
+        else:
+            missing = _explained(wrong, base_url)
+        if wrong is None or not 0 <= wrong.status <= INTERNAL_ERROR:
+            settled_since_s = None
+        elif settled_since_s is None:
+            settled_since_s = now_s
+        elif now_s - settled_since_s >= SETTLED_S:
+            raise _settled(wrong, ready)
         if monotonic() >= deadline_s:
-            raise NotReady(f"{base_url}: {_explained(missing, base_url)}")
+            raise NotReady(f"{base_url}: {missing}")
         gevent.sleep(POLL_S)
 
 
@@ -92,20 +93,34 @@ def _report(answer: Answer) -> dict[str, Any]:
     return report
 
 
-def _look(base_url: str, ready: str | None, workload: _Workload | None, *, left_s: float) -> tuple[str, bool]:
-    """What the server still misses to serve, and whether it only breaks."""
+def _look(
+    base_url: str, ready: str | None, workload: _Workload | None, *, left_s: float
+) -> WrongResponse | None:
+    """What the server still misses to serve."""
     if ready is None:
         assert workload is not None
-        return workload.first_problem(base_url, timeout_s=min(FIRST_ANSWER_S, left_s)) or "", False
+        return workload.first_problem(base_url, timeout_s=min(FIRST_ANSWER_S, left_s))
     client = SendOnceClient.to(base_url, timeout_s=min(PROBE_TIMEOUT_S, left_s))
     try:
         answer = client.ask(ready)
     finally:
         client.close()
     if 200 <= answer.status < 300:
-        return "", False
+        return None
     to = f" to {answer.header('location')}" if 300 <= answer.status < 400 else ""
-    return f"GET {ready}: {answer}{to}", answer.status == INTERNAL_ERROR
+    return WrongResponse(f"GET {ready}: {answer}{to}", status=answer.status)
+
+
+def _settled(wrong: WrongResponse, ready: str | None) -> CannotServe | WrongResponse:
+    """What to say of a server that gives no other answer."""
+    if ready is None:
+        return wrong
+    if wrong.status == INTERNAL_ERROR:
+        return CannotServe(
+            f"cannot serve this app: for {SETTLED_S:g} s every GET {ready} was answered with "
+            f"status {INTERNAL_ERROR}"
+        )
+    return WrongResponse(f"{wrong} for {SETTLED_S:g} s: let target.ready name a path that answers 200")
 
 
 def _inside(base_url: str, workers: int | None, *, timeout_s: float) -> tuple[str, dict[str, Any] | None]:
@@ -126,9 +141,7 @@ def _inside(base_url: str, workers: int | None, *, timeout_s: float) -> tuple[st
     return "", report
 
 
-def _explained(missing: str, base_url: str) -> str:
+def _explained(wrong: WrongResponse, base_url: str) -> str:
     """With the sockets that listen, where no connection could be had."""
-    if not missing.endswith(str(Answer(DISCONNECTED))):
-        return missing
-    hint = refused_hint(base_url)
-    return f"{missing}; {hint}" if hint else missing
+    hint = refused_hint(base_url) if wrong.status == DISCONNECTED else ""
+    return f"{wrong}; {hint}" if hint else str(wrong)

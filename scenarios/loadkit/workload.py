@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from scenarios.loadkit.catalogue import load_scenario
+from scenarios.loadkit.errors import WrongResponse
 from scenarios.loadkit.lean import LeanWorkload
 from scenarios.loadkit.locust_driver import LocustWorkload
 from scenarios.loadkit.locust_file import locust_file
@@ -22,8 +23,8 @@ class Workload(Protocol):
         """How many kinds of requests it has."""
         ...
 
-    def first_problem(self, base_url: str, *, timeout_s: float) -> str | None:
-        """What is wrong with the answer to its first request in a sentence, or None."""
+    def first_problem(self, base_url: str, *, timeout_s: float) -> WrongResponse | None:
+        """What is wrong with the answer to its first request, or None."""
         ...
 
     def verify(self, base_url: str, *, timeout_s: float) -> int:

@@ -137,7 +137,7 @@ def test_a_failure_at_any_step_is_an_outcome_and_the_server_is_gone(
     outcome, engine, story = measure(**{step: error})
     assert outcome.record.validity is Validity.INVALID
     assert outcome.record.metrics is None
-    assert str(error) in outcome.record.reasons
+    assert str(error).removeprefix(f"{TRIAL.id}: ") in outcome.record.reasons
     assert outcome.record.before_load is (step != "drive")
     assert story == MEASURED[:reaches]
     assert engine.standing == []

@@ -61,6 +61,8 @@ def test_a_missing_name_in_the_module_is_named(server: str) -> None:
         ("port.hypercorn", "the port it wants to listen on is in use", "target.port"),
         ("readonly.python", "it writes to /var/cache/x, and the root file system is read-only",
          'target.writable = ["/var/cache"]'),
+        ("nofile.sqlite", "its database file cannot be written, and the root file system is read-only "
+         "(raised at /app/main.py, line 2", "target.writable"),
         ("denied.python", "it may not use /var/lib/app.db as the user it runs as", "target.user"),
         ("threads.uvicorn", "it could not start another thread or process", "OMP_NUM_THREADS"),
         ("dbdown.uvicorn", "something it connects to does not answer (raised at /app/dbdown.py",
@@ -102,3 +104,9 @@ def test_the_last_telling_lines_are_quoted_once_each_and_without_control_codes()
     assert len(last_lines("\n".join(f"Error {'x' * n}" for n in range(9)))) == 5
     assert explain("", None, None) == ("it wrote no log",)
     assert explain("one\ntwo\n", None, None) == ("its log ends in: one | two",)
+
+
+def test_the_words_of_a_server_that_was_only_stopped_are_not_quoted() -> None:
+    stopped = "INFO: Uvicorn running\nINFO: Shutting down\n"
+    assert explain(stopped, DeploymentState(running=True), None) == ("its log tells of no error",)
+    assert explain(stopped, EXITED, None) == ("its log ends in: INFO: Uvicorn running | INFO: Shutting down",)

@@ -389,6 +389,23 @@ def test_the_first_request_tells_a_black_box_ready(agent: AgentProcess) -> None:
     assert "GET /private: status 401" in text
 
 
+@pytest.mark.parametrize(
+    ("ready", "said"),
+    [
+        (None, "GET /private: status 401"),
+        ("/slash", "GET /slash: status 307 to http://127.0.0.1/slash/ for 5 s: let target.ready name"),
+    ],
+)
+def test_a_wrong_answer_that_stays_is_no_start(agent: AgentProcess, ready: str | None, said: str) -> None:
+    """However long a start may take: an app that only ever answers 401 has started."""
+    with OddServer() as server:
+        agent.own(request("/private"))
+        message = {**READY, "base_url": server.base_url, "ready": ready, "inside": False, "timeout_s": 3600}
+        kind, text = agent.error(**message)
+    assert kind == "WrongResponse"
+    assert said in text
+
+
 def test_a_ready_path_may_answer_any_2xx(agent: AgentProcess) -> None:
     with OddServer() as server:
         message = {**READY, "base_url": server.base_url, "inside": False}
