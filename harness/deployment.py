@@ -120,6 +120,10 @@ class ResourceReading:
     oom_kills: int
     steal_s: float
     """Cumulative steal of the cores in use (server's and generator's): the mean over them."""
+    periods: int = 0
+    """Of the CPU quota (100 ms each), in which the server had something to run."""
+    throttled_periods: int = 0
+    """Those of them in which the quota ran out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

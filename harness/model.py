@@ -208,6 +208,7 @@ class TrialMetrics:
     """CPU seconds per second of the deployment."""
     cpu_ms_per_request: float | None
     throttled_share: float
+    """Seconds of throttling per second, summed over the cores: may exceed 1."""
     working_set_peak_bytes: int
     working_set_mean_bytes: int
     pss_before_bytes: int | None
@@ -224,6 +225,10 @@ class TrialMetrics:
     """Answered with 503 by a variant that limits its concurrency: neither right nor an error."""
     memory_growth_mib_per_1000: float | None = None
     """Growth of the working set in the window, in MiB per 1,000 right answers; None with too few readings."""
+    throttled_periods_share: float | None = None
+    """Of the quota's periods in which the server had something to run, those in which the quota ran out. Idle
+    periods do not count, so it tells how much of the work was held up, however little there was of it. None
+    without a quota."""
 
     @property
     def capacity_per_gib(self) -> float | None:

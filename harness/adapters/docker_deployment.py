@@ -169,6 +169,8 @@ def reading_from_stats(stats: Mapping[str, Any], *, at_s: float) -> ResourceRead
         working_set_bytes=max(0, memory["usage"] - inactive_bytes),
         oom_kills=0,
         steal_s=0.0,
+        periods=cpu["throttling_data"]["periods"],
+        throttled_periods=cpu["throttling_data"]["throttled_periods"],
     )
 
 

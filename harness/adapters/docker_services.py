@@ -33,7 +33,7 @@ OPTIONS: Mapping[str, Any] = {
     "cap_drop": ["ALL"],
     "cap_add": list(CAPABILITIES),
     "security_opt": ["no-new-privileges:true"],
-    "pids_limit": 1024,
+    "pids_limit": 32_768,
     "healthcheck": {"test": ["NONE"]},
 }
 

@@ -20,19 +20,40 @@ CpuSplit = tuple[tuple[int, ...], tuple[int, ...]]
 
 def cpu_split() -> CpuSplit:
     """How the cores this process may use are divided; both sides are equal where there is only one."""
-    return split_cpus(sorted(os.sched_getaffinity(0)))
+    cpus = sorted(os.sched_getaffinity(0))
+    return split_cpus(cpus, [_siblings(cpu) for cpu in cpus])
 
 
-def split_cpus(cpus: Sequence[int]) -> CpuSplit:
-    """A quarter of the cores, and at least one, to the generator, the rest to the server.
+def split_cpus(cpus: Sequence[int], siblings: Sequence[frozenset[int]] = ()) -> CpuSplit:
+    """A quarter of the CPUs, and at least one, to the generator, the rest to the server.
 
-    The generator gets the first ones, where the machine's own interrupts tend to land. A single core
-    is shared: then each side takes time from the other, and the results must say so.
+    The generator gets the first ones, where the machine's own interrupts tend to land. `siblings` are for
+    each CPU those of its core: the two sides share no core unless there is only one. A single CPU is shared:
+    then each side takes time from the other, and the results must say so.
     """
     if len(cpus) == 1:
         return tuple(cpus), tuple(cpus)
-    generators = max(1, len(cpus) // 4)
-    return tuple(cpus[generators:]), tuple(cpus[:generators])
+    cores = list(dict.fromkeys(siblings))
+    if len(cores) < 2:
+        cores = [frozenset({cpu}) for cpu in cpus]
+    generators: list[int] = []
+    for core in cores[:-1]:
+        generators += [cpu for cpu in cpus if cpu in core]
+        if len(generators) >= len(cpus) // 4:
+            break
+    return tuple(cpu for cpu in cpus if cpu not in generators), tuple(sorted(generators))
+
+
+def _siblings(cpu: int) -> frozenset[int]:
+    """The CPUs (hardware threads) of its core; itself alone where the kernel does not tell."""
+    text = _text(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"))
+    return frozenset({cpu}) if text == NOT_EXPOSED else cpu_list(text)
+
+
+def cpu_list(text: str) -> frozenset[int]:
+    """A kernel's list of CPUs, such as "0-1,64"."""
+    ranges = (part.partition("-") for part in text.split(","))
+    return frozenset(cpu for first, _, last in ranges for cpu in range(int(first), int(last or first) + 1))
 
 
 @contextmanager

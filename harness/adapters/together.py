@@ -55,6 +55,8 @@ class Together(Generic[P]):
             oom_kills=sum(reading.oom_kills for reading in readings),
             # Of the cores, which are the same for all.
             steal_s=readings[0].steal_s,
+            periods=sum(reading.periods for reading in readings),
+            throttled_periods=sum(reading.throttled_periods for reading in readings),
         )
 
     def memory(self) -> MemorySnapshot | None:

@@ -8,13 +8,13 @@ from statistics import median
 
 from harness.analysis.wording import percent
 from harness.findings import Bottleneck, Limit
-from harness.model import OWN_COMMAND, ClosedLoad, Scenario, TrialRecord, Validity, Variant
+from harness.model import OWN_COMMAND, ClosedLoad, Scenario, TrialMetrics, TrialRecord, Validity, Variant
 from harness.signals import WorkerUse
 
 SATURATED = 0.8
 """A server, or a worker, that uses less than this share of its CPUs waits for something else."""
 THROTTLED = 0.05
-"""Seconds without CPU per second, over all cores: less is a burst that the next period makes up for."""
+"""Of the quota's periods in which the server ran: less is a burst that few requests notice."""
 NEAR_MEMORY_LIMIT = 0.95
 """Of the memory limit, by working set: what can be dropped at once is left out of it, so from here on the
 kernel reclaims pages that are in use."""
@@ -63,8 +63,8 @@ RULES = (
     # A throttled server shows loop lag and queues of every kind, and by its quota may look saturated too.
     Rule(
         Bottleneck.CPU_QUOTA,
-        lambda signs: signs.throttled_share >= THROTTLED,
-        f"Throttled for {percent(THROTTLED)} of the time or more: the quota, not the cores, ran out.",
+        lambda signs: signs.throttled >= THROTTLED,
+        f"Throttled in {percent(THROTTLED)} or more of the quota's periods in which it had something to run.",
     ),
     # With all cores used up, lag and full pools are queues for the CPU, and no other split of the requests
     # would help.
@@ -144,7 +144,8 @@ class Signs:
     usable_cores: float
     server_cpus: int
     shared_cpus: int
-    throttled_share: float = 0.0
+    throttled: float = 0.0
+    """Share of the quota's periods in which it ran out while the server ran."""
     generator_cpu_share: float = 0.0
     memory_bytes: float = 0.0
     memory_limit_bytes: float | None
@@ -235,13 +236,19 @@ def _measured(unmeasured: Signs, records: Sequence[TrialRecord]) -> Signs:
     return replace(
         unmeasured,
         cpu_cores=median(one.cpu_cores for one in metrics),
-        throttled_share=median(one.throttled_share for one in metrics),
+        throttled=median(map(_throttled, metrics)),
         generator_cpu_share=median(one.generator_cpu_share for one in metrics),
         memory_bytes=median(one.working_set_peak_bytes for one in metrics),
         in_flight=_median([one.in_flight_server for one in signals]),
         inside_share=_median([one.inside_share for one in signals]),
         workers=tuple(map(_median_use, zip(*(one.workers for one in signals), strict=False))),
     )
+
+
+def _throttled(metrics: TrialMetrics) -> float:
+    """Runs of before the periods were counted have seconds only, summed over the cores."""
+    counted = metrics.throttled_periods_share
+    return min(1.0, metrics.throttled_share) if counted is None else counted
 
 
 def _median_use(same_rank: tuple[WorkerUse, ...]) -> WorkerUse:
@@ -268,7 +275,7 @@ def _shown(signs: Signs) -> Iterator[tuple[str, str]]:
     used = f"{signs.cpu_cores:.2f} of {signs.usable_cores:g} core{'' if signs.usable_cores <= 1 else 's'}"
     beside = f", the generator {signs.taken_cores:.2f}" if signs.left_cores < signs.usable_cores else ""
     yield "CPU", used + beside
-    yield "throttled", percent(signs.throttled_share)
+    yield "throttled", f"{percent(signs.throttled)} of its periods"
     yield "generator", f"{percent(signs.generator_cpu_share)} of its core"
     yield "memory", _memory(signs)
     if signs.inside_share is not None:

@@ -41,6 +41,8 @@ def reading_v1(files: Mapping[str, str], *, at_s: float, steal_s: float) -> Reso
         ),
         oom_kills=_field(files, "memory/memory.oom_control", "oom_kill"),
         steal_s=steal_s,
+        periods=_field(files, "cpu/cpu.stat", "nr_periods", absent=0),
+        throttled_periods=_field(files, "cpu/cpu.stat", "nr_throttled", absent=0),
     )
 
 
@@ -58,6 +60,8 @@ def reading_v2(files: Mapping[str, str], *, at_s: float, steal_s: float) -> Reso
         ),
         oom_kills=_field(files, "memory.events", "oom_kill"),
         steal_s=steal_s,
+        periods=_field(files, "cpu.stat", "nr_periods", absent=0),
+        throttled_periods=_field(files, "cpu.stat", "nr_throttled", absent=0),
     )
 
 

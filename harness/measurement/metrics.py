@@ -61,6 +61,7 @@ def trial_metrics(
         slow_share=_slow_share(load, latencies_s, scenario.slo_ms / 1000),
         cpu_cores=cpu.rate,
         cpu_ms_per_request=cpu.rate * duration_s * 1000 / requests if requests else None,
+        throttled_periods_share=_throttled_periods_share(readings, load),
         throttled_share=in_window(readings, load, lambda reading: reading.throttled_s).rate,
         working_set_peak_bytes=round(working_set.values.max()),
         working_set_mean_bytes=round(working_set.mean),
@@ -73,6 +74,12 @@ def trial_metrics(
         refused=refusals,
         memory_growth_mib_per_1000=memory_growth_mib_per_1000(load, readings),
     )
+
+
+def _throttled_periods_share(readings: Sequence[ResourceReading], load: LoadRecord) -> float | None:
+    periods = in_window(readings, load, lambda reading: reading.periods).rate
+    throttled = in_window(readings, load, lambda reading: reading.throttled_periods).rate
+    return throttled / periods if periods > 0 else None
 
 
 def memory_growth_mib_per_1000(load: LoadRecord, readings: Sequence[ResourceReading]) -> float | None:

@@ -11,7 +11,8 @@ from harness.deployment import CpuCounts
 from harness.planning.suggestions import unknown
 
 MAX_LENGTH = 200
-MAX_WORKERS = 64
+MAX_WORKERS = 1024
+"""A rule of 2n + 1 on the largest machines there are; more is a slip of the pen."""
 
 NAMES = ("cpus", "host", "affinity", "quota")
 

@@ -218,7 +218,8 @@ def machine_problems(file: MatrixFile, *, host_cpus: int, host_memory_mib: int |
     for key, quotas, memories in points:
         for quota in quotas:
             if isinstance(quota, float) and quota > host_cpus:
-                yield f"{key}.cpu_quota = {quota:g}: this machine has {host_cpus} CPUs. Fix: lower it"
+                cpus = "1 CPU" if host_cpus == 1 else f"{host_cpus} CPUs"
+                yield f"{key}.cpu_quota = {quota:g}: this machine has {cpus}. Fix: lower it"
         for memory in memories:
             if isinstance(memory, int) and host_memory_mib is not None and memory > host_memory_mib:
                 yield (

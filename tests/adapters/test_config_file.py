@@ -4,6 +4,7 @@ import pytest
 
 from harness.adapters.assets import assets
 from harness.adapters.config_file import load_matrix, parse_matrix, scenario_names
+from harness.adapters.host import split_cpus
 from harness.errors import ConfigurationError, ExitCode
 from harness.model import Matrix
 
@@ -43,6 +44,25 @@ def test_every_matrix_of_the_project_is_ready_to_run(path: Path) -> None:
     matrix = load_matrix(path, project=PROJECT, server_cpus=(1,), generator_cpus=(0,))
     assert matrix.name == path.stem
     assert matrix.variants
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 4, 16, 64, 128, 192])
+def test_every_matrix_has_a_plan_on_machines_of_every_size(
+    cpus: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cpus)
+    server, generator = split_cpus(range(cpus))
+    refused = {}
+    for path in sorted((PROJECT / "matrices").glob("*.toml")):
+        try:
+            matrix = load_matrix(path, project=PROJECT, server_cpus=server, generator_cpus=generator)
+        except ConfigurationError as error:
+            refused[path.stem] = str(error)
+        else:
+            rules = {rule: variant.workers for variant in matrix.variants for rule in variant.rules}
+            assert rules.get("W1 2n+1, n = CPUs of the host", 2 * cpus + 1) == 2 * cpus + 1
+    # Two CPUs' worth of time is more than one CPU has.
+    assert list(refused) == (["workers-quota-2"] if cpus == 1 else [])
 
 
 def test_equal_counts_are_one_variant_named_by_all_its_rules(
@@ -150,7 +170,7 @@ def test_single_mistakes(change: tuple[str, str], says: str | None) -> None:
         ('[design]\nbaseline = "uvicorn-plian.w1"', "did you mean 'uvicorn-plain.w1'?"),
         ("[[exclude]]\naccess_log = false", "every variant is excluded"),
         ('[[include]]\nrecipe = "fastapi-run"\nkeep_alive_s = 30', "fastapi-run.w1.ka30"),
-        ('[[include]]\nrecipe = "fastapi-run"\nworkers = "host - 64"', "between 1 and 64"),
+        ('[[include]]\nrecipe = "fastapi-run"\nworkers = "host - 64"', "between 1 and 1024"),
     ],
 )
 def test_impossible_points_are_named(addition: str, says: str, tmp_path: Path) -> None:

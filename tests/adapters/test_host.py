@@ -24,6 +24,44 @@ def test_the_generator_gets_a_quarter(
     assert host.split_cpus(tuple(cpus)) == (server, generator)
 
 
+THREADS_APART = [frozenset({cpu % 4, cpu % 4 + 4}) for cpu in range(8)]
+"""Four cores of two threads, numbered as most machines do: 0 and 4 are one core."""
+
+
+@pytest.mark.parametrize(
+    ("siblings", "generator"),
+    [
+        (THREADS_APART, (0, 4)),
+        ([frozenset({cpu // 2 * 2, cpu // 2 * 2 + 1}) for cpu in range(8)], (0, 1)),
+        ([frozenset(range(8))] * 8, (0, 1)),
+        ([frozenset({cpu}) for cpu in range(8)], (0, 1)),
+        ([frozenset(range(4))] * 4 + [frozenset(range(4, 8))] * 4, (0, 1, 2, 3)),
+    ],
+)
+def test_server_and_generator_share_no_core_where_there_are_two(
+    siblings: list[frozenset[int]], generator: tuple[int, ...]
+) -> None:
+    server, got = host.split_cpus(range(8), siblings)
+    assert got == generator
+    assert sorted((*server, *got)) == list(range(8))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("count", [2, 4, 16, 64, 128, 192])
+def test_machines_of_every_size_are_divided_by_whole_cores(count: int, threads: int) -> None:
+    cores = count // threads
+    siblings = [frozenset(range(cpu % cores, count, cores)) for cpu in range(count)]
+    server, generator = host.split_cpus(range(count), siblings)
+    assert len(generator) == max(1, count // 4) if cores > 1 and count >= 4 * threads else len(generator) >= 1
+    if cores > 1:
+        assert not {siblings[cpu] for cpu in server} & {siblings[cpu] for cpu in generator}
+
+
+def test_a_list_of_cpus_is_read_as_the_kernel_writes_it() -> None:
+    assert host.cpu_list("0") == {0}
+    assert host.cpu_list("0-2,64,70-71") == {0, 1, 2, 64, 70, 71}
+
+
 @given(st.sets(st.integers(0, 1000), min_size=2))
 def test_two_cores_or_more_are_divided_without_rest_or_overlap(cpus: set[int]) -> None:
     server, generator = host.split_cpus(sorted(cpus))

@@ -73,6 +73,17 @@ def limit(
         (trial(use(cores=0.3), inside=0.8), {}, Bottleneck.NONE),
         (trial(use(cores=0.5), throttled_share=0.4), {"variant": QUOTA}, Bottleneck.CPU_QUOTA),
         (trial(use(cores=0.5), throttled_share=0.01), {"variant": QUOTA}, Bottleneck.SERVER_CPU),
+        # A lone request of two periods, in a window that hardly knows it.
+        (
+            trial(use(cores=0.01), throttled_share=0.035, throttled_periods_share=0.67),
+            {"variant": QUOTA},
+            Bottleneck.CPU_QUOTA,
+        ),
+        (
+            trial(use(cores=0.5), throttled_share=3.2, throttled_periods_share=0.01),
+            {"variant": QUOTA},
+            Bottleneck.SERVER_CPU,
+        ),
         (trial(use(), working_set_peak_bytes=63 * 2**20), {"variant": SMALL}, Bottleneck.MEMORY),
         (trial(use(), working_set_peak_bytes=50 * 2**20), {"variant": SMALL}, Bottleneck.NONE),
     ],
@@ -92,6 +103,8 @@ def limit(
         "requests wait before the app, which is neither busy nor late",
         "throttled by its quota",
         "a quota that is hardly felt",
+        "a quota that delays the only request",
+        "a quota that is hardly felt on many cores",
         "memory nearly full",
         "memory to spare",
     ],
@@ -201,7 +214,7 @@ def test_the_signals_are_told_in_words() -> None:
     )
     assert limit(record, variant=TWO, server_cpus=2).signals == {
         "CPU": "0.40 of 2 cores",
-        "throttled": "0.0 %",
+        "throttled": "0.0 % of its periods",
         "generator": "40 % of its core",
         "memory": "60 MiB",
         "inside the app": "75 % of the latency",

@@ -13,7 +13,7 @@ V1 = {
     "memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n",
 }
 V2 = {
-    "cpu.stat": "usage_usec 1500000\nuser_usec 1\nsystem_usec 2\nnr_throttled 4\nthrottled_usec 30000\n",
+    "cpu.stat": "usage_usec 1500000\nuser_usec 1\nnr_periods 9\nnr_throttled 4\nthrottled_usec 30000\n",
     "memory.current": "14102528\n",
     "memory.stat": "anon 2822144\ninactive_anon 5\ninactive_file 8929280\nactive_file 7\n",
     "memory.events": "low 0\nhigh 0\nmax 0\noom 2\noom_kill 1\noom_group_kill 0\n",
@@ -23,6 +23,7 @@ V2 = {
 def test_v1_reads_nanoseconds_and_the_hierarchical_inactive_file() -> None:
     reading = reading_v1(V1, at_s=5.0, steal_s=0.25)
     assert (reading.cpu_s, reading.throttled_s) == (39.299774, 0.25)
+    assert (reading.periods, reading.throttled_periods) == (40, 7)
     assert reading.working_set_bytes == 14102528 - 8929280
     assert (reading.oom_kills, reading.at_s, reading.steal_s) == (3, 5.0, 0.25)
 
@@ -30,6 +31,7 @@ def test_v1_reads_nanoseconds_and_the_hierarchical_inactive_file() -> None:
 def test_v2_reads_microseconds() -> None:
     reading = reading_v2(V2, at_s=5.0, steal_s=0.25)
     assert (reading.cpu_s, reading.throttled_s) == (1.5, 0.03)
+    assert (reading.periods, reading.throttled_periods) == (9, 4)
     assert reading.working_set_bytes == 14102528 - 8929280
     assert (reading.oom_kills, reading.at_s, reading.steal_s) == (1, 5.0, 0.25)
 

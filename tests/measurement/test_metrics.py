@@ -160,6 +160,16 @@ def test_throttling_and_steal_are_shares_of_the_window() -> None:
     assert metrics.steal_share == pytest.approx(0.02)
 
 
+def test_periods_in_which_nothing_ran_dilute_no_throttling() -> None:
+    """One request of three periods in 3 s, the quota gone in two of them: not 2 of 30."""
+    readings = [
+        reading(100.0, periods=40, throttled_periods=7),
+        reading(103.0, periods=43, throttled_periods=9),
+    ]
+    assert metrics_of(a_load(), readings=readings).throttled_periods_share == pytest.approx(2 / 3)
+    assert metrics_of(a_load()).throttled_periods_share is None
+
+
 def test_memory_snapshots_are_passed_on() -> None:
     before = MemorySnapshot(processes=1, rss_bytes=9, pss_bytes=8, uss_bytes=7)
     after = MemorySnapshot(processes=1, rss_bytes=6, pss_bytes=5, uss_bytes=4)

@@ -293,7 +293,7 @@ def test_i5_busy_time_that_is_not_told_is_no_finding() -> None:
 
 def test_i5_throttling_needs_a_quota_in_the_matrix() -> None:
     readings = tuple(replace(one, throttled_s=one.at_s * 0.1) for one in some_readings())
-    check(Validity.INVALID, "throttled for 10.0% of the window", evidence(readings=readings))
+    check(Validity.INVALID, "throttled (0.10 s a second", evidence(readings=readings))
     limited = replace(PLAIN, cpu_quota=0.5)
     before, after = (replace(told, variant_id=limited.id) for told in (facts(worker()), counted(a_load())))
     case = evidence(readings=readings, variant=limited, facts_before=before, facts_after=after)
