@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from docker.types import LogConfig, Ulimit
+from docker.types import LogConfig
 
 from harness.deployment import DeploymentSpec, ProcessSpec
 from harness.planning.commands import CONTAINER_TLS
@@ -15,10 +15,8 @@ HARDENED: Mapping[str, Any] = {
     "read_only": True,
     "cap_drop": ["ALL"],
     "security_opt": ["no-new-privileges:true"],
-    # Threads count too: 385 workers of 40 are a plan for 192 CPUs. How many files an engine allows differs by
-    # its version, from 1,024 to a million.
+    # Threads count too: 385 workers of 40 are a plan for 192 CPUs.
     "pids_limit": 32_768,
-    "ulimits": [Ulimit(name="nofile", soft=65_536, hard=65_536)],
     # An image's own check would run beside what is measured.
     "healthcheck": {"test": ["NONE"]},
 }

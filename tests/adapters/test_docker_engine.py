@@ -41,7 +41,6 @@ def test_every_container_is_hardened_pinned_and_labelled(
                 assert not host["Privileged"]
                 assert host["SecurityOpt"] == ["no-new-privileges:true"]
                 assert host["PidsLimit"] == 32_768
-                assert host["Ulimits"] == [{"Name": "nofile", "Soft": 65_536, "Hard": 65_536}]
                 assert host["CpusetCpus"] == ",".join(map(str, cpus))
                 assert host["RestartPolicy"]["Name"] in ("", "no")
                 assert not host["Binds"]
