@@ -27,7 +27,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """A centre with its 95 % interval; doubt travels with the number. lo and hi are None below two values."""
+    """A centre with its 95 % interval; doubt travels with the number. Below 3 values lo and hi are None."""
 
     center: float
     lo: float | None
@@ -74,6 +74,8 @@ class CellSummary:
     """VALID when it can be ranked; otherwise the word that stands on its numbers."""
     cannot_serve: bool = False
     """The server breaks on every request of this app."""
+    wrong_bodies: int = 0
+    """In any trial of it: a variant that was seen to answer wrongly is never ranked."""
     stopped_early: bool = False
     """Clearly worse than the best by then, so it was measured no further."""
     limited_by: Limit | None = None

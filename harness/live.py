@@ -25,6 +25,8 @@ class LiveWatcher:
         self._given: dict[tuple[str, ...], str] = {}
         """The first trial of a variant that gave these reasons."""
         self._rates: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        self._wrong: set[str] = set()
+        """Variants that were seen to answer wrongly."""
 
     def __enter__(self) -> LiveWatcher:
         if self._status:
@@ -52,6 +54,8 @@ class LiveWatcher:
             self._show(f"{self._line}  {progress.get('per_s', 0.0):,.0f} requests/s")
 
     def trial_finished(self, record: TrialRecord) -> None:
+        if record.wrong_bodies:
+            self._wrong.add(record.variant_id)
         if record.validity is Validity.VALID and record.metrics:
             metrics = record.metrics
             if "twin" not in record.variant_id.split("."):
@@ -83,7 +87,7 @@ class LiveWatcher:
             for variant_id, values in by_variant.items():
                 if min(values) > 0:
                     scores[variant_id].append(geometric_mean(values) / best)
-        complete = {v: s for v, s in scores.items() if len(s) == len(self._rates)}
+        complete = {v: s for v, s in scores.items() if len(s) == len(self._rates) and v not in self._wrong}
         return max(complete, key=lambda v: geometric_mean(complete[v]), default="")
 
     def _show(self, line: str) -> None:

@@ -268,3 +268,5 @@ class TrialRecord:
     """Validity rules that need a look inside, which a black box does not give, such as "I2"."""
     worker_changes: int | None = None
     """Workers that were new at the end, where the variant replaces its workers on purpose."""
+    wrong_bodies: int = 0
+    """Answers of the right status with a body that the scenario does not expect."""

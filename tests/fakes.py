@@ -110,6 +110,7 @@ class FakeDeployment:
         self._clock, self._faults = clock, faults
         self._cores, self._cpu_s, self._since_s = self.CORES, 0.0, clock.monotonic()
         self._state = DeploymentState(running=True)
+        self.oom_kills = 0
         self._log = [f"{spec.name} listens on {port}"]
 
     def reading(self) -> ResourceReading:
@@ -121,7 +122,7 @@ class FakeDeployment:
             cpu_s=self._cpu_s + self._cores * (now_s - self._since_s),
             throttled_s=0.0,
             working_set_bytes=50 * MIB,
-            oom_kills=0,
+            oom_kills=self.oom_kills,
             steal_s=0.0,
         )
 

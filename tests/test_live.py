@@ -80,6 +80,13 @@ def test_an_invalid_trial_is_said_with_its_reason_and_leads_nothing() -> None:
     assert "leading so far: uvicorn-standard.w1" in last
 
 
+def test_who_answered_wrongly_once_never_leads() -> None:
+    watcher, out = told(terminal=False)
+    watcher.trial_finished(a_record(STANDARD, validity=Validity.INVALID, reasons=("I6",), wrong_bodies=1))
+    finish(watcher)
+    assert "leading so far: uvicorn-standard.w1" not in out.getvalue()
+
+
 def test_the_twin_never_leads() -> None:
     watcher, out = told(terminal=False)
     twin = a_record(variant_id="uvicorn-plain.w1.twin", metrics=some_metrics(throughput_per_s=9e9))

@@ -87,7 +87,7 @@ def against_baseline(samples: Samples, cells: Cells, matrix: Matrix) -> tuple[Co
 def floor_of(twin: Comparison | None) -> float | None:
     """The largest difference between two equal deployments that the run cannot rule out, a fraction.
 
-    None below two pairs.
+    None below three pairs.
     """
     return reach(twin.ratio) if twin is not None else None
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.analysis.bottleneck import SATURATED
 from harness.analysis.comparisons import floor_of, rankable
+from harness.analysis.intervals import MIN_VALUES
 from harness.analysis.metrics import CAPACITY, DIRECTIONS, MEMORY_GROWTH, RATES, THROUGHPUT
 from harness.analysis.samples import Samples
 from harness.analysis.verdicts import regret, relative_difference
@@ -102,7 +103,7 @@ def _of_the_twin(finding: ScenarioFinding, twin: Comparison | None) -> Iterator[
     if twin is None or floor is None:
         yield (
             f"no A/A floor on {finding.scenario}: the baseline and its twin were both VALID in fewer than "
-            f"2 blocks, so every verdict is undecided"
+            f"{MIN_VALUES} blocks, so every verdict is undecided"
         )
         return
     if floor > NOISY_FLOOR:
@@ -129,6 +130,11 @@ def _of_the_cells(finding: ScenarioFinding, samples: Samples, twin_id: str) -> I
             yield (
                 f"{cell.variant_id} cannot serve this app: it broke on every request. That is what was found "
                 f"out about it, not a fault of the run"
+            )
+        elif cell.wrong_bodies:
+            yield (
+                f"{cell.variant_id} answered wrongly on {finding.scenario} ({cell.wrong_bodies} times): it "
+                f"is not ranked there, whatever its other trials say"
             )
         elif records and all(record.before_load for record in records):
             again = "" if len(records) == 1 else f", {len(records)} times"

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from harness.analysis.comparisons import rankable
 from harness.analysis.doubts import NOISY_FLOOR, limit_sentence, limited_by_generator, usable_cpus
+from harness.analysis.intervals import MIN_VALUES
 from harness.analysis.metrics import CAPACITY, RATES, THROUGHPUT, WORKING_SET
 from harness.analysis.samples import twin_of_baseline
 from harness.analysis.verdicts import reach
@@ -21,7 +22,6 @@ ROOM = 300
 NAMED = 3
 """Lists longer than this are counted instead of spelt out."""
 
-MIN_BLOCKS = 2
 """Below it there is no interval."""
 
 NOUNS = {CAPACITY: "capacity", THROUGHPUT: "requests"}
@@ -80,13 +80,14 @@ def _no_floor(findings: Findings, matrix: Matrix) -> str:
     blocks = max(twin.ratio.n if twin else 0 for twin in twins)
     # With blocks enough it was the machine or the app that spoilt them, not the matrix.
     remedy = (
-        "Set blocks in the matrix to 2 at the very least, 5 for intervals of use"
-        if matrix.blocks < MIN_BLOCKS
+        f"Set blocks in the matrix to {MIN_VALUES} at the very least, 5 for intervals of use"
+        if matrix.blocks < MIN_VALUES
         else "Read the reasons of their other trials, mend the cause, and run again"
     )
     return (
         f"Undecided: {matrix.baseline_id} and its A/A twin were both VALID in no more than {blocks} "
-        f"block{'' if blocks == 1 else 's'} of a scenario, and below 2 there is no interval. {remedy}"
+        f"block{'' if blocks == 1 else 's'} of a scenario, and below {MIN_VALUES} there is no interval. "
+        f"{remedy}"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from harness.analysis.intervals import summarise
 from harness.analysis.metrics import ARITHMETIC_METRICS, LATENCY_P99, METRIC_NAMES, P99_MIN_REQUESTS
@@ -28,6 +28,8 @@ class Samples:
     """The last attempts of a run, by (variant id, scenario name), in block order."""
 
     cells: Mapping[tuple[str, str], tuple[TrialRecord, ...]]
+    wrong_bodies: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Of all attempts together, those too that were made again."""
 
     def of(self, variant_id: str, scenario: str) -> tuple[TrialRecord, ...]:
         return self.cells.get((variant_id, scenario), ())
@@ -48,7 +50,8 @@ class Samples:
         """
         records = self.of(variant_id, scenario)
         cannot_serve = any(record.cannot_serve for record in records)
-        infeasible = cannot_serve or any(record.oom_killed for record in records)
+        wrong = self.wrong_bodies.get((variant_id, scenario), 0)
+        infeasible = cannot_serve or wrong > 0 or any(record.oom_killed for record in records)
         word = Validity.INVALID if infeasible else cell_word([record.validity for record in records])
         shown = [record for record in records if record.validity is word and word is not Validity.INVALID]
         return CellSummary(
@@ -59,6 +62,7 @@ class Samples:
             trials=len(records),
             word=word,
             cannot_serve=cannot_serve,
+            wrong_bodies=wrong,
         )
 
 
@@ -72,7 +76,11 @@ def samples_of(records: Sequence[TrialRecord], matrix: Matrix) -> Samples:
     for record in last:
         key = (record.variant_id, record.scenario)
         cells[key] = (*cells.get(key, ()), record)
-    return Samples(cells)
+    wrong: Counter[tuple[str, str]] = Counter()
+    for record in records:
+        if record.wrong_bodies:
+            wrong[record.variant_id, record.scenario] += record.wrong_bodies
+    return Samples(cells, wrong)
 
 
 def cell_word(words: Sequence[Validity]) -> Validity:

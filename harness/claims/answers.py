@@ -57,7 +57,7 @@ def compared(pair: Comparison, judge: Judge, asked: str) -> Part:
 def detectable(ratio: Summary, margin: float | None) -> str:
     """The smallest effect that this many blocks could have shown: half of the interval, or the margin."""
     if ratio.hi is None or margin is None:
-        return "fewer than 2 blocks, or no A/A floor: no effect could be told"
+        return "fewer than 3 blocks, or no A/A floor: no effect could be told"
     smallest = max(ratio.hi / ratio.center - 1, margin)
     return f"{_spread(ratio)}; an effect below {percent(smallest)} cannot be told here"
 

@@ -11,7 +11,7 @@ from harness.errors import CannotServe, DeploymentDied, HarnessError, TrialError
 from harness.execution.capacity import Searched, search_capacity
 from harness.execution.observer import Observer
 from harness.execution.ports import Clock, Deployment, Engine, Generator, LoadGenerator
-from harness.measurement.accounting import new_workers
+from harness.measurement.accounting import new_workers, wrong_bodies
 from harness.measurement.capacity import capacity_of, search_findings
 from harness.measurement.evidence import Evidence
 from harness.measurement.load import LoadRecord
@@ -101,12 +101,14 @@ class _Notes:
     before_load: bool = False
     not_checked: tuple[str, ...] = ()
     worker_changes: int | None = None
+    killed_for_memory: bool = False
+    """A worker, while the first process lives on."""
 
     @property
     def oom_killed(self) -> bool:
         """Any process of it, the first or a worker."""
         first = self.state is not None and self.state.oom_killed
-        return first or any(reading.oom_kills for reading in self.readings)
+        return first or self.killed_for_memory or any(reading.oom_kills for reading in self.readings)
 
     def lap(self, phase: str) -> None:
         now = self.clock.monotonic()
@@ -153,6 +155,7 @@ def run_trial(
                 _measure(trial, bench, notes.deployment, notes, progress)
             finally:
                 notes.state = notes.deployment.state()
+                notes.killed_for_memory = not notes.readings and _killed_for_memory(notes.deployment)
             notes.lap("collect")
         notes.lap("stop")
     except (TrialError, VariantError) as error:
@@ -182,6 +185,7 @@ def run_trial(
             before_load=notes.before_load,
             not_checked=notes.not_checked,
             worker_changes=notes.worker_changes,
+            wrong_bodies=sum(map(wrong_bodies, filter(None, (notes.load, *notes.steps)))),
         ),
         load=notes.load,
         steps=notes.steps,
@@ -244,6 +248,7 @@ def _measure(trial: Trial, bench: Bench, deployment: Deployment, notes: _Notes, 
             facts_before=notes.facts,
             facts_after=facts_after,
             state=deployment.state(),
+            log=deployment.log(),
             server_cpus=len(bench.server_cpus),
             ceiling_per_s=bench.ceiling_of(scenario),
             expected_stack=EXPECTED_STACK.get(variant.recipe),
@@ -293,15 +298,22 @@ def _explained(error: HarnessError, notes: _Notes, target: Target | None) -> tup
 def _what_happened(error: HarnessError, notes: _Notes) -> tuple[str, ...]:
     """How the server ended, where it did, and what else that does not say."""
     ready = "ready" in notes.phases_s
-    ended = _cause_of_death(notes.state, "during the trial" if ready else "before it was ready")
+    ended = _cause_of_death(notes, "during the trial" if ready else "before it was ready")
     told = ended and (not ready or isinstance(error, DeploymentDied))
     return ended if told else (*ended, str(error))
 
 
-def _cause_of_death(state: DeploymentState | None, when: str) -> tuple[str, ...]:
+def _cause_of_death(notes: _Notes, when: str) -> tuple[str, ...]:
     """Why a deployment that failed its trial is gone, when it is; an OOM kill makes a variant infeasible."""
-    if state is None or state.running:
-        return ()
-    if state.oom_killed:
+    if notes.oom_killed:
         return ("I7: infeasible, the kernel killed it for memory; raise memory_mib or lower workers",)
-    return (f"I7: the server exited with code {state.exit_code} {when}",)
+    if notes.state is None or notes.state.running:
+        return ()
+    return (f"I7: the server exited with code {notes.state.exit_code} {when}",)
+
+
+def _killed_for_memory(deployment: Deployment) -> bool:
+    try:
+        return deployment.reading().oom_kills > 0
+    except DeploymentDied:
+        return False

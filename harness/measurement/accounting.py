@@ -87,6 +87,11 @@ def unanswered(load: LoadRecord) -> int:
     return load.timed_out + load.undrained + load.failed - int(np.count_nonzero(answered_wrongly))
 
 
+def wrong_bodies(load: LoadRecord) -> int:
+    """Answers of the right status with another body than the scenario expects."""
+    return int(np.count_nonzero(load.status == WRONG_BODY))
+
+
 def wrong_by_kind(load: LoadRecord) -> str:
     """For example "3 x HTTP 500, 2 x timed out", the most frequent first."""
     wrong = load.status[load.status != RIGHT].tolist()

@@ -36,6 +36,8 @@ class Evidence:
     """What the generator reached on a static server; None when it was not calibrated."""
     expected_stack: Stack | None
     """What serves the app, or how its name must begin; None when anything will do."""
+    log: str = ""
+    """The last lines that the server wrote."""
     signals: TrialSignals | None = None
     of_search: Sequence[Finding] = ()
     """What the capacity search that found this load's rate says of itself."""

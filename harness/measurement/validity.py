@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -23,6 +24,33 @@ BUSY_SHARE = 0.9
 NEAR_CEILING = 0.95
 MAX_MEAN_STEAL, MAX_SECOND_STEAL = 0.01, 0.05
 MAX_OTHERS_SHARE = 0.10
+
+_TOLD = (
+    (
+        re.compile(
+            r"^.*(?:Child process \[\d+\] died|was sent SIGKILL|Unexpected exit from worker).*$", re.M
+        ),
+        "workers were killed and replaced, as by a health check that a busy core keeps them from passing or "
+        "for memory: give it more CPU or memory, or fewer workers",
+        True,
+    ),
+    (
+        re.compile(r"^.*can't start new thread.*$", re.M),
+        "it could not start another thread: lower workers or threads",
+        False,
+    ),
+    (
+        re.compile(r"^.*worker_connections are not enough.*$", re.M),
+        "nginx had no connection left for more clients: lower clients, two connections serve each",
+        False,
+    ),
+    (
+        re.compile(r"^.*Too many open files.*$", re.M),
+        "it had no file descriptor left: lower clients, or raise nofile in the engine's default-ulimits",
+        False,
+    ),
+)
+"""What servers say in their logs, what it means, and whether replacing workers on purpose says the same."""
 
 NEED_A_LOOK_INSIDE = ("I2", "I7 workers", "I8", "I9")
 """Rules that only the wrapper around the app gives evidence for."""
@@ -197,6 +225,14 @@ def same_server(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
+def told_by_the_server(evidence: Evidence) -> Iterator[Finding]:
+    """I7: the server's own log tells of nothing that kept it from serving as it was to."""
+    for pattern, sentence, on_purpose in _TOLD:
+        found = pattern.findall(evidence.log)
+        if found and not (on_purpose and evidence.variant.planned_worker_changes):
+            yield Validity.INVALID, f"I7: {sentence} (its log, {len(found)} times: {found[-1].strip()[:200]})"
+
+
 RULES: tuple[Rule, ...] = (
     conservation,
     same_requests,
@@ -206,6 +242,7 @@ RULES: tuple[Rule, ...] = (
     server_alone,
     right_answers,
     same_server,
+    told_by_the_server,
     one_clock,
     as_configured,
 )

@@ -73,7 +73,8 @@ def window_of(spec: DriveSpec, *, now_s: float) -> Window:
 def _recorder(spec: DriveSpec, window: Window) -> Recorder:
     if isinstance(spec.load, ClosedLoad):
         return Recorder()
-    duration_s = window.end_s - window.start_s
+    # Not the window's length: that is a difference of two large numbers, and may hold one arrival more.
+    duration_s = spec.warmup_s + spec.measure_s
     if spec.load.arrivals == "constant":
         offsets_s = arrivals.constant(spec.load.rate_per_s, duration_s)
     else:

@@ -43,6 +43,20 @@ def find(finding, variant, metric="throughput_per_s"):
     return next(c for c in finding.comparisons if (c.variant_id, c.metric) == (variant.id, metric))
 
 
+@pytest.mark.parametrize("made_again", [False, True])
+def test_one_wrong_answer_takes_a_variant_out_of_its_scenario_only(made_again):
+    """However good its other trials are, and even where that attempt was made again."""
+    fast = {**BASE, STANDARD: steady(3000)}
+    records = [*throughput_records(fast), *throughput_records(fast, CPU)]
+    place = next(i for i, r in enumerate(records) if (r.variant_id, r.scenario) == (STANDARD.id, "items"))
+    liar = replace(records[place], validity=INVALID, wrong_bodies=1)
+    records[place : place + (0 if made_again else 1)] = [liar]
+    items, cpu = analyse(records, a_matrix(scenarios=(ITEMS, CPU))).findings
+    assert (items.best, cpu.best) == (PLAIN.id, STANDARD.id)
+    assert STANDARD.id not in items.best_set
+    assert f"{STANDARD.id} answered wrongly on items (1 times)" in " ".join(items.warnings)
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -304,7 +318,7 @@ def test_a_valid_record_without_metrics_is_refused():
 
 
 FIGURES = st.lists(
-    st.tuples(st.floats(500, 2000), st.floats(500, 2000), st.floats(500, 2000)), min_size=2, max_size=6
+    st.tuples(st.floats(500, 2000), st.floats(500, 2000), st.floats(500, 2000)), min_size=3, max_size=6
 )
 
 

@@ -129,8 +129,8 @@ def test_a_winner_that_makes_no_difference_elsewhere():
 def test_one_block_says_how_many_are_needed():
     assert say(throughput_records({PLAIN: [1000], TWIN: [1000], STANDARD: [2000]}), blocks=1) == (
         "Undecided: uvicorn-plain.w1 and its A/A twin were both VALID in no more than 1 block of a scenario, "
-        "and below 2 there is no interval. "
-        "Set blocks in the matrix to 2 at the very least, 5 for intervals of use."
+        "and below 3 there is no interval. "
+        "Set blocks in the matrix to 3 at the very least, 5 for intervals of use."
     )
 
 
@@ -138,7 +138,7 @@ def test_blocks_enough_that_were_disturbed_are_not_asked_for_again():
     records = throughput_records({PLAIN: [1000], TWIN: [1000], STANDARD: [2000]})
     records += [failed(PLAIN, block, Validity.NOISY) for block in (1, 2)]
     assert say(records, blocks=3).endswith(
-        "and below 2 there is no interval. "
+        "and below 3 there is no interval. "
         "Read the reasons of their other trials, mend the cause, and run again."
     )
 

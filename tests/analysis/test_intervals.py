@@ -9,7 +9,7 @@ from scipy import stats
 from harness.analysis.intervals import p_value_of_zero_mean, paired_ratio, summarise
 
 POSITIVE = st.floats(min_value=1e-3, max_value=1e6)
-SAMPLES = st.lists(POSITIVE, min_size=2, max_size=8)
+SAMPLES = st.lists(POSITIVE, min_size=3, max_size=8)
 
 
 def by_block(values):
@@ -21,7 +21,6 @@ def by_block(values):
     [
         ([100.0, 100.0, 100.0], 100.0, 100.0, 100.0),
         ([90.0, 100.0, 110.0], 99.67, 77.67, 127.9),
-        ([1.0, 1.1], 1.0488, 0.5724, 1.9216),
     ],
 )
 def test_golden_intervals_on_the_log_scale(values, center, lo, hi):
@@ -30,10 +29,12 @@ def test_golden_intervals_on_the_log_scale(values, center, lo, hi):
     assert summary.n == len(values)
 
 
-def test_one_value_has_a_centre_and_no_interval():
-    summary = summarise([42.0])
-    assert (summary.center, summary.lo, summary.hi, summary.n) == (pytest.approx(42.0), None, None, 1)
-    assert summary.warnings == ("one value: no interval",)
+@pytest.mark.parametrize(("values", "few"), [([42.0], "one value"), ([41.0, 43.024390], "two values")])
+def test_two_values_have_a_centre_and_no_interval(values, few):
+    """Such an interval was printed once: 189 requests/s, 0 to 57,362,009."""
+    summary = summarise(values)
+    assert (summary.center, summary.lo, summary.hi) == (pytest.approx(42.0), None, None)
+    assert summary.warnings == (f"{few}: no interval",)
 
 
 def test_counts_of_zero_are_ordinary_on_the_plain_scale():
@@ -68,16 +69,17 @@ def test_p_value_without_any_spread(values, p):
 
 
 def test_pairs_are_made_by_block_and_only_where_both_sides_are():
-    pair = paired_ratio({0: 200.0, 1: 100.0, 5: 1.0}, {1: 50.0, 0: 100.0, 7: 1.0})
-    assert (pair.ratio.center, pair.ratio.n, pair.p_value) == (pytest.approx(2.0), 2, 0.0)
+    pair = paired_ratio({0: 200.0, 1: 100.0, 2: 8.0, 5: 1.0}, {2: 4.0, 1: 50.0, 0: 100.0, 7: 1.0})
+    assert (pair.ratio.center, pair.ratio.n, pair.p_value) == (pytest.approx(2.0), 3, 0.0)
 
 
 def test_without_a_common_block_there_is_no_ratio():
     assert paired_ratio({0: 1.0}, {1: 1.0}) is None
 
 
-def test_one_pair_has_a_ratio_but_no_p_value():
-    pair = paired_ratio({0: 3.0}, {0: 2.0})
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_two_pairs_have_a_ratio_but_no_p_value(blocks):
+    pair = paired_ratio(dict.fromkeys(range(blocks), 3.0), dict.fromkeys(range(blocks), 2.0))
     assert (pair.ratio.center, pair.ratio.lo, pair.p_value) == (pytest.approx(1.5), None, None)
 
 
@@ -87,7 +89,7 @@ def test_a_pair_with_a_zero_is_named():
     assert pair.ratio.warnings[0] == "1 of 2 pairs hold a zero and have no ratio"
 
 
-@given(st.lists(st.tuples(POSITIVE, POSITIVE), min_size=2, max_size=8))
+@given(st.lists(st.tuples(POSITIVE, POSITIVE), min_size=3, max_size=8))
 def test_swapping_the_sides_inverts_the_ratio(pairs):
     upper, lower = by_block([a for a, _ in pairs]), by_block([b for _, b in pairs])
     there, back = paired_ratio(upper, lower), paired_ratio(lower, upper)

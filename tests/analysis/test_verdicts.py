@@ -100,7 +100,7 @@ def by_scipy(upper, lower, margin):
 @given(
     shift=st.floats(-0.2, 0.2),
     spread=st.floats(1e-3, 0.1),
-    blocks=st.integers(2, 12),
+    blocks=st.integers(3, 12),
     margin=st.floats(0.01, 0.2),
     seed=st.integers(0, 2**32 - 1),
 )

@@ -29,7 +29,7 @@ MEASURED = ["ready", "verify", "probe", "drive", "probe", "verify"]
 class StoryGenerator:
     """A `Generator` that tells its story; `faults` strike at its steps."""
 
-    def __init__(self, deployment: FakeDeployment, clock: FakeClock, faults: Faults, *, oom: bool) -> None:
+    def __init__(self, deployment: FakeDeployment, clock: FakeClock, faults: Faults, *, oom: str) -> None:
         self._deployment, self._clock, self._faults, self._oom = deployment, clock, faults, oom
         self.story: list[str] = []
         self._load: LoadRecord | None = None
@@ -63,8 +63,10 @@ class StoryGenerator:
 
     def _step(self, step: str) -> None:
         self.story.append(step)
-        if self._oom and step == "drive":
-            self._deployment.die(137, oom_killed=True)
+        if step == self._oom:
+            self._deployment.oom_kills += 1
+            if step == "drive":
+                self._deployment.die(137, oom_killed=True)
         try:
             self._faults.strike(step)
         except DeploymentDied:
@@ -75,7 +77,7 @@ class StoryGenerator:
 class Attached:
     """A `LoadGenerator` of StoryGenerators."""
 
-    def __init__(self, clock: FakeClock, faults: Faults, *, oom: bool = False, says: str = "") -> None:
+    def __init__(self, clock: FakeClock, faults: Faults, *, oom: str = "", says: str = "") -> None:
         self._clock, self._faults, self._oom, self._says = clock, faults, oom, says
         self.generators: list[StoryGenerator] = []
 
@@ -90,7 +92,7 @@ class Attached:
 def measure(
     *,
     engine_faults: Faults | None = None,
-    oom: bool = False,
+    oom: str = "",
     trial: Trial = TRIAL,
     says: str = "",
     **steps: BaseException | Sequence[Any],
@@ -158,8 +160,16 @@ def test_a_server_that_breaks_on_every_request_is_marked(error: HarnessError, fo
     assert (record.validity, record.metrics, record.cannot_serve) == (Validity.INVALID, None, found)
 
 
+def test_a_worker_killed_for_memory_as_it_starts_is_named_though_the_server_lives_on() -> None:
+    """As under gunicorn, whose first process starts one after the other for ever."""
+    outcome, *_ = measure(oom="ready", ready=NotReady(TRIAL.id, 30, "refused"))
+    assert outcome.record.oom_killed
+    assert outcome.record.reasons[0].startswith("I7: infeasible, the kernel killed it for memory")
+    assert "ready_timeout_s" not in " ".join(outcome.record.reasons)
+
+
 def test_an_oom_kill_is_named_as_the_cause() -> None:
-    outcome, *_ = measure(oom=True, drive=GeneratorFailed("connection refused"))
+    outcome, *_ = measure(oom="drive", drive=GeneratorFailed("connection refused"))
     assert outcome.record.reasons[0].startswith("I7: infeasible, the kernel killed it for memory")
 
 

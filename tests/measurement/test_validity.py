@@ -440,5 +440,29 @@ def test_all_broken_rules_are_told_and_the_worst_word_wins() -> None:
 
 def test_every_rule_says_which_it_is() -> None:
     assert [rule.__doc__.split(":")[0] for rule in RULES if rule.__doc__] == [
-        *("I1", "I2", "I3", "I4", "I5", "I5", "I6", "I7", "I8", "I9")
+        *("I1", "I2", "I3", "I4", "I5", "I5", "I6", "I7", "I7", "I8", "I9")
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "meaning"),
+    [
+        ("INFO:     Child process [13] died", "workers were killed and replaced"),
+        ("[ERROR] Worker (pid:13414) was sent SIGKILL! Perhaps out of memory?", "workers were killed"),
+        ("[ERROR] Unexpected exit from worker-2", "workers were killed"),
+        ("RuntimeError: can't start new thread", "another thread"),
+        ("[alert] 7#7: 4096 worker_connections are not enough", "no connection left"),
+        ("OSError: [Errno 24] Too many open files", "no file descriptor left"),
+    ],
+)
+def test_i7_what_the_servers_log_tells_is_not_lost(line: str, meaning: str) -> None:
+    case = evidence(log=f"INFO: starting\n{line}\n{line}\nINFO: serving\n")
+    check(Validity.INVALID, meaning, case)
+    assert f"(its log, 2 times: {line})" in judge(case).reasons[0]
+
+
+def test_i7_workers_replaced_on_purpose_may_be_told_of() -> None:
+    variant = replace(PLAIN, recipe="gunicorn-uvicorn", max_requests=100)
+    assert variant.planned_worker_changes
+    log = "INFO: Child process [13] died"
+    assert not [reason for reason in judge(evidence(variant=variant, log=log)).reasons if "killed" in reason]

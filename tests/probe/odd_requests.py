@@ -79,11 +79,6 @@ def heard(connection: socket.socket, enough: Callable[[bytes], bool]) -> bytes:
     return said
 
 
-def cut_off(port: int, sent: bytes, *, after: bytes) -> bytes:
-    """A client that is gone once it heard `after`, or nothing where it is empty. The rest is chance."""
-    return spoken(port, sent, until=after)[: len(after)] if after else spoken(port, sent, until=b"")
-
-
 def told(port: int, key: str, last: str) -> bytes:
     """What the app keeps under `key`, once something that begins with `last` is in it."""
     deadline_s = time.monotonic() + PATIENCE_S
@@ -246,10 +241,17 @@ def _on_one_connection(asked, once):
 def _seen_by_the_app(asked, numbered):
     """What a client cannot see, each under a key of its own."""
 
-    def cut(sent: Callable[[str], bytes], last: str, after: bytes = b"") -> Say:
+    def cut(sent: Callable[[str], bytes], last: str, *, after: bytes = b"", begun: str = "") -> Say:
+        """A client that is gone once it heard `after`, or the app has `begun`. The rest is chance."""
+
         def say(port: int) -> bytes:
             key = uuid.uuid4().hex
-            return cut_off(port, sent(key), after=after) + b"; the app saw " + told(port, key, last)
+            with connected(port) as connection:
+                connection.sendall(sent(key))
+                if begun:
+                    told(port, key, begun)
+                answered = heard(connection, lambda so_far: after in so_far)[: len(after)]
+            return answered + b"; the app saw " + told(port, key, last)
 
         return say
 
@@ -273,8 +275,8 @@ def _seen_by_the_app(asked, numbered):
         return upgrade(f"/socket_stream?key={key}", numbered=numbered)
 
     yield "gone from a stream", cut(endless, "stream left", after=b"HTTP/1.1 200 ")
-    yield "gone before the answer", cut(waiting, "http.disconnect")
-    yield "gone in the middle of its body", cut(upload, "client went away")
+    yield "gone before the answer", cut(waiting, "http.disconnect", begun="waiting")
+    yield "gone in the middle of its body", cut(upload, "client went away", begun="reading")
     yield "a socket whose client vanishes", cut(streaming, "gone", after=b'"number"')
     yield "a task after the answer", whole("/background?key=", "task ran")
     yield "received after the end", whole("/raw/after_the_end/?", "then received")
