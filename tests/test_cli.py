@@ -120,7 +120,7 @@ def test_an_engine_that_is_not_there_is_exit_code_3(tmp_path: Path) -> None:
     refused = harness(
         *("run", "--matrix", "matrices/quick.toml", "--engine", "docker", "--results", tmp_path),
         DOCKER_HOST="unix:///nonexistent.sock",
-        TMPDIR=str(tmp_path),
+        HARNESS_RUN_LOCK=str(tmp_path / "lock"),
     )
     assert refused.returncode == 3
     assert "setup-engine.sh" in refused.stderr

@@ -64,7 +64,8 @@ class Checkout:
                 shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy2(source, target)
-        self._environment = {**os.environ, "TMPDIR": str(directory), "NO_COLOR": "1", "COLUMNS": "120"}
+        self._environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "120"}
+        self._environment |= {"TMPDIR": str(directory), "HARNESS_RUN_LOCK": str(directory / "lock")}
         self._environment[OVERRIDE] = str(self.directory)
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:

@@ -85,8 +85,7 @@ def test_what_cannot_be_imported_is_named_and_nothing_is_written(
 @pytest.mark.slow
 def test_only_what_the_running_app_answers_is_kept(orders: Path) -> None:
     command = [HARNESS, "init", "--from", "access-log", "access.log", "--engine", "docker"]
-    # The lock of other runs on this host lies in the temporary directory.
-    env = {**os.environ, "TMPDIR": str(orders)}
+    env = {**os.environ, "HARNESS_RUN_LOCK": str(orders / "lock")}
     said = subprocess.run(command, capture_output=True, text=True, timeout=110, check=True, env=env).stdout
     assert [request["path"] for request in written(orders)] == ["/items", "/items?page=2"]
     assert "not taken over: GET /gone: status 404" in said

@@ -74,7 +74,7 @@ class Installed:
             env={
                 "PATH": os.defpath,
                 "HOME": str(self.home),
-                # The lock of other runs on this host lies there.
+                "HARNESS_RUN_LOCK": str(self.home / "lock"),
                 "TMPDIR": str(self.home),
                 "NO_COLOR": "1",
                 "COLUMNS": "120",

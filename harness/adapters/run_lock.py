@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,36 +12,58 @@ from typing import TextIO
 
 from harness.errors import EnvironmentProblem
 
-DEFAULT = Path(tempfile.gettempdir()) / "harness-run.lock"
+DEFAULT = Path("/tmp/harness-run.lock")
+"""The same for everybody on this host, whatever TMPDIR says."""
+OVERRIDE = "HARNESS_RUN_LOCK"
+"""For tests, which do not measure: a lock of their own."""
+MAX_WAIT_S, LOOK_S = 12 * 3600.0, 1.0
 HOLDER_CHARS = 200
 """How much of the file is told: anyone on the host may have written to it."""
 
 
 @contextmanager
 def run_lock(
-    run_id: str, *, wait: bool, say: Callable[[str], None] = lambda _: None, path: Path | None = None
+    run_id: str,
+    *,
+    wait: bool,
+    say: Callable[[str], None] = lambda _: None,
+    path: Path | None = None,
+    max_wait_s: float = MAX_WAIT_S,
 ) -> Iterator[None]:
-    """Hold the host's run lock. Raises EnvironmentProblem naming the holder, unless told to wait.
+    """Hold the host's run lock. Raises EnvironmentProblem naming the holder, unless told to wait for it.
 
     `say` hears once whom it waits for. The kernel lets go of the lock when its holder dies, so a stale one
     cannot exist.
     """
-    with _opened(path or DEFAULT) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+    with _opened(path or Path(os.environ.get(OVERRIDE, DEFAULT))) as file:
+        if not _taken(file):
             holder = f"another run measures on this host: {file.read(HOLDER_CHARS).strip() or 'unknown'}"
             if not wait:
                 advice = "Wait for it with --wait; two runs at once would measure each other."
-                raise EnvironmentProblem(f"{holder}. {advice}") from error
+                raise EnvironmentProblem(f"{holder}. {advice}")
             say(f"{holder}; waiting for it to end")
-            fcntl.flock(file, fcntl.LOCK_EX)
+            deadline_s = time.monotonic() + max_wait_s
+            while not _taken(file):
+                if time.monotonic() >= deadline_s:
+                    raise EnvironmentProblem(
+                        f"{holder}, and has not ended within {max_wait_s:g} s of waiting"
+                    )
+                # The kernel's own wait for a lock knows no time-out.
+                time.sleep(LOOK_S)
         if file.writable():
             file.seek(0)
             file.truncate()
             file.write(f"run {run_id}, process {os.getpid()}")
             file.flush()
         yield
+
+
+def _taken(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _opened(path: Path) -> TextIO:

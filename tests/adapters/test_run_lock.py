@@ -69,6 +69,24 @@ def test_a_waiting_run_says_whom_it_waits_for_and_goes_on_when_that_ends(
     assert f"run first, process {holder.pid}" in message
 
 
+def test_even_a_run_that_waits_gives_up_in_the_end(held: tuple[subprocess.Popen[str], Path]) -> None:
+    _, path = held
+    waiting = run_lock("second", wait=True, path=path, max_wait_s=0.01)
+    with pytest.raises(EnvironmentProblem, match=r"run first.*not ended within 0\.01 s"), waiting:
+        pass
+
+
+def test_a_temporary_directory_of_ones_own_does_not_hide_other_runs(
+    held: tuple[subprocess.Popen[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _, path = held
+    monkeypatch.setattr("harness.adapters.run_lock.DEFAULT", path)
+    monkeypatch.delenv("HARNESS_RUN_LOCK", raising=False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with pytest.raises(EnvironmentProblem, match="another run"), run_lock("second", wait=False):
+        pass
+
+
 def test_a_run_that_finds_the_host_free_says_nothing(tmp_path: Path) -> None:
     with run_lock("only", wait=True, say=pytest.fail, path=tmp_path / "lock"):
         pass
