@@ -32,11 +32,15 @@ class Journal(Generic[T]):
 
     def append(self, record: T) -> None:
         """Add a record; on return it survives a power cut."""
-        with disk_errors(self.path), self.path.open("ab") as file:
-            self._drop_torn_tail()
-            file.write(self.to_json(record) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        with disk_errors(self.path):
+            is_new = not self.path.exists()
+            with self.path.open("ab") as file:
+                self._drop_torn_tail()
+                file.write(self.to_json(record) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            if is_new:
+                _sync_name(self.path)
 
     def records(self) -> tuple[T, ...]:
         """All whole records. A torn last line is left out; damage before it is an error."""
@@ -76,9 +80,19 @@ def write_whole(path: Path, content: bytes) -> Path:
                 file.flush()
                 os.fsync(file.fileno())
             Path(temporary).replace(path)
+            _sync_name(path)
         finally:
             Path(temporary).unlink(missing_ok=True)
     return path
+
+
+def _sync_name(path: Path) -> None:
+    """What a file is called stands in its directory, which is written on its own."""
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 @contextmanager

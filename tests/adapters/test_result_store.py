@@ -55,6 +55,20 @@ def test_garbage_at_the_end_is_dropped_and_damage_in_the_middle_is_an_error(stor
         store.records()
 
 
+def test_what_a_new_file_is_called_survives_a_power_cut_too(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    directory = store.path.stat().st_ino
+    store.append(a_record())
+    assert synced[-1] == directory
+    store.append(a_record())
+    assert synced.count(directory) == 1
+    store.write_file("report/report.md", b"text")
+    assert synced[-1] == (store.path / "report").stat().st_ino
+
+
 def test_the_manifest_is_whole_or_as_before(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (store.path / MANIFEST).read_bytes()
 
