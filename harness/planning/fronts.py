@@ -23,12 +23,16 @@ CONFIG = "NGINX_CONFIG"
 
 Behind = Callable[[Variant, Target], tuple[Argv, ...]]
 
+WORKER_CONNECTIONS = 4096
+MAX_CLIENTS = 2000
+"""Each takes a connection of its own and one to a server, and nginx listens on some."""
+
 _TEMPLATE = """\
 daemon off;
 worker_processes 1;
 error_log stderr warn;
 pid nginx.pid;
-events {{ worker_connections 4096; }}
+events {{ worker_connections {worker_connections}; }}
 http {{
     access_log off;
     client_body_temp_path body;
@@ -112,6 +116,7 @@ def nginx_config(
     Paths in it are relative to nginx's prefix.
     """
     return _TEMPLATE.format(
+        worker_connections=WORKER_CONNECTIONS,
         keep_alive_s=variant.keep_alive_s,
         # Shorter than the server's own: whoever closes an idle connection first must not be the server,
         # or a request may meet the closing.

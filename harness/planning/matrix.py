@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import product
@@ -11,9 +11,11 @@ from itertools import product
 from harness.deployment import CpuCounts
 from harness.errors import ConfigurationError
 from harness.model import KEEP_ALIVE_S, OWN_COMMAND, Matrix, Variant
+from harness.planning import fronts
 from harness.planning.commands import impossible
 from harness.planning.example import EXAMPLE
 from harness.planning.expressions import ExpressionError, worker_count
+from harness.planning.recipes import RECIPES
 from harness.planning.request_checks import file_paths, scenario_problems
 from harness.planning.schema import MatrixFile, Open, ScenarioTable
 from harness.planning.schema_factors import EnvSet, Factors, Pattern, Point, WorkerRule
@@ -87,6 +89,7 @@ def resolve(
     # What is wrong with the target is said already: then the example stands for it.
     target = None if problems else _target(file, known.around)
     variants = _variants(file, machine, target or EXAMPLE, known.around, problems)
+    problems += _beyond_a_proxy(file.scenarios, variants.values())
     baseline_id = file.design.baseline or next(iter(variants), "")
     if variants and baseline_id not in variants:
         problems.append(f"design.baseline: {unknown('variant', baseline_id, variants)}")
@@ -271,6 +274,17 @@ def _number(level: int | str | None) -> int | None:
 
 def _quota(point: Point) -> float | None:
     return point.cpu_quota if isinstance(point.cpu_quota, float) else None
+
+
+def _beyond_a_proxy(tables: Sequence[ScenarioTable], variants: Iterable[Variant]) -> Iterator[str]:
+    """More clients than nginx has connections for: what it refused would look like the server's limit."""
+    fronted = [variant.id for variant in variants if RECIPES[variant.recipe].behind]
+    for index, table in enumerate(tables if fronted else ()):
+        if not isinstance(table.load, Open) and table.load.clients > fronts.MAX_CLIENTS:
+            yield (
+                f"scenarios.{index}.load.clients: {table.load.clients} are more than {fronts.MAX_CLIENTS}, "
+                f"the most that nginx is set up for ({', '.join(fronted)}). Fix: lower them, or leave it out"
+            )
 
 
 def _impossible_loads(tables: Iterable[ScenarioTable], *, generators: int) -> Iterator[str]:

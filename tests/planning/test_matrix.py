@@ -125,6 +125,17 @@ def test_a_load_that_the_generator_would_refuse_is_refused_at_once(
     assert says in problem
 
 
+def test_more_clients_than_nginx_has_connections_for_are_refused_behind_it_alone() -> None:
+    cpus, load = (0, 1, 2), {"clients": 2001}
+    assert resolved(load=load, generator_cpus=cpus).variants
+    (problem,) = problems(
+        load=load, generator_cpus=cpus, factors={"recipe": ["uvicorn-plain", "nginx-plain"]}
+    )
+    assert "scenarios.0.load.clients: 2001 are more than 2000" in problem
+    assert "(nginx-plain.w1)" in problem
+    assert resolved(load={"clients": 2000}, generator_cpus=cpus, factors={"recipe": ["nginx-plain"]}).variants
+
+
 @pytest.mark.parametrize(
     ("load", "measure_s", "fits"),
     [
