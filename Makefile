@@ -1,7 +1,8 @@
 # Tests on containers may only be left out where no engine can be had at all.
 REQUIRE_ENGINE ?= $(if $(CI)$(shell [ "$$(id -u)" = 0 ] && command -v apt-get),1,0)
 BIN := .venv/bin
-SIDE_BY_SIDE := --numprocesses=auto --dist=worksteal
+# One more than there are CPUs: some always wait for a container.
+SIDE_BY_SIDE := --numprocesses=$(shell expr $$(nproc) + 1) --dist=worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help bench claims test test-fast test-apps check lock env clean

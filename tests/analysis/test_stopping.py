@@ -213,7 +213,7 @@ def test_intervals_cover_the_truth_on_a_drifting_machine_however_the_run_is_stop
 ) -> None:
     """Noise near the target is the worst case: the run may stop at any look."""
     matrix = a_matrix(blocks=blocks, precision=precision)
-    rng, runs, hits, lengths = np.random.default_rng(blocks), 1000, 0, []
+    rng, runs, hits, lengths = np.random.default_rng(blocks), 500, 0, []
     for _ in range(runs):
         truth = {PLAIN: 1000.0, STANDARD: 1300.0}
         records = from_one(drawn(matrix, truth, rng, noise=0.02, drift=0.015))
@@ -233,7 +233,7 @@ def test_dropping_finds_no_difference_between_equal_variants() -> None:
     matrix = a_matrix(
         variants=variants, baseline_id=variants[0].id, blocks=12, precision=0.001, margin=0.0001
     )
-    rng, runs, dropped, claimed = np.random.default_rng(3), 300, 0, 0
+    rng, runs, dropped, claimed = np.random.default_rng(3), 200, 0, 0
     for _ in range(runs):
         records = from_one(drawn(matrix, dict.fromkeys(variants, 1000.0), rng, noise=0.02, drift=0.01))
         kept = cut(records, matrix)
@@ -250,7 +250,7 @@ def test_dropping_does_not_bias_the_variants_that_remain() -> None:
     matrix = adaptive(blocks=8, precision=0.04, variants=(PLAIN, STANDARD, SLOW))
     truth = {PLAIN: 1000.0, STANDARD: 1100.0, SLOW: 900.0}
     rng, logs = np.random.default_rng(4), []
-    for _ in range(600):
+    for _ in range(300):
         kept = cut(from_one(drawn(matrix, truth, rng, noise=0.02)), matrix)
         samples = samples_of(kept, matrix)
         pair = paired_ratio(*(samples.values(v.id, "items", THROUGHPUT) for v in (STANDARD, PLAIN)))
