@@ -14,7 +14,7 @@ from docker.models.containers import Container
 
 from harness.adapters.docker_client import engine_errors
 from harness.adapters.docker_recipes import RecipeImages
-from harness.adapters.ownership import CONFLICT, already_gone_is_fine
+from harness.adapters.ownership import already_gone_is_fine
 from harness.errors import ServiceFailed
 from harness.target import Service
 
@@ -174,9 +174,11 @@ def _is_ready(ready: str | tuple[str, ...], container: Container) -> bool:
         if isinstance(ready, tuple):
             return bool(container.exec_run(list(ready)).exit_code == 0)
         return is_listening(_socket_tables(container), port_of(ready))
-    except APIError as error:
-        # It ended in between, which is told with its last words.
-        if error.status_code != CONFLICT:
+    except APIError:
+        # Where it ended in between, that is told with its last words. The status is 409 when a command is made
+        # and 500 when it is started.
+        container.reload()
+        if container.attrs["State"]["Running"]:
             raise
         return False
 
