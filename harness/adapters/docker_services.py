@@ -175,8 +175,8 @@ def _is_ready(ready: str | tuple[str, ...], container: Container) -> bool:
             return bool(container.exec_run(list(ready)).exit_code == 0)
         return is_listening(_socket_tables(container), port_of(ready))
     except APIError:
-        # Where it ended in between, that is told with its last words. The status is 409 when a command is made
-        # and 500 when it is started.
+        # Where it ended in between, that is told with its last words. The status is 409 when a command is
+        # made and 500 when it is started.
         container.reload()
         if container.attrs["State"]["Running"]:
             raise
