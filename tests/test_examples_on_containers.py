@@ -21,6 +21,7 @@ from harness.adapters.result_store import RunStore, runs_in
 from harness.measurement.validity import NEED_A_LOOK_INSIDE
 from harness.model import TrialRecord, Validity
 from harness.planning.toml_text import key, value
+from tests.outcomes import assert_measured
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 APPS = sorted(path.name for path in EXAMPLES.iterdir() if (path / "harness.toml").is_file())
@@ -73,7 +74,7 @@ class Copy:
             timeout=1100,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert_measured(done.returncode, done.stdout + done.stderr)
         return done.stdout + done.stderr
 
     @property

@@ -36,7 +36,6 @@ SAME_SERVER = {
     "nginx-plain": "the server of uvicorn-standard, behind nginx",
     "nginx-tls": "the server of uvicorn-standard, behind nginx",
     "nginx-replicas": "the server of uvicorn-standard, behind nginx",
-    "uvicorn-rloop": "the protocol of uvicorn-standard, on a loop that leaves closed connections open",
     "gunicorn-sync": "cannot serve an ASGI app",
     OWN_COMMAND: "is never wrapped",
 }
