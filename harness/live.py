@@ -23,7 +23,7 @@ class LiveWatcher:
         self._status = Status(Text("starting"), console=console) if console.is_terminal else None
         self._line = ""
         self._given: dict[tuple[str, ...], str] = {}
-        """The first trial of a variant that gave these reasons."""
+        """The first trial that gave these reasons."""
         self._rates: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
         self._wrong: set[str] = set()
         """Variants that were seen to answer wrongly."""

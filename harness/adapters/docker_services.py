@@ -13,6 +13,7 @@ from docker.errors import APIError
 from docker.models.containers import Container
 
 from harness.adapters.docker_client import engine_errors
+from harness.adapters.docker_containers import PIDS
 from harness.adapters.docker_recipes import RecipeImages
 from harness.adapters.ownership import already_gone_is_fine
 from harness.errors import ServiceFailed
@@ -33,7 +34,7 @@ OPTIONS: Mapping[str, Any] = {
     "cap_drop": ["ALL"],
     "cap_add": list(CAPABILITIES),
     "security_opt": ["no-new-privileges:true"],
-    "pids_limit": 32_768,
+    "pids_limit": PIDS,
     "healthcheck": {"test": ["NONE"]},
 }
 

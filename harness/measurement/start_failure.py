@@ -34,13 +34,13 @@ def explain(log: str, state: DeploymentState | None, target: Target | None) -> t
     """The cause where it is known, and the last lines of the log that say something about it."""
     text = _CODES.sub("", log)
     found, lines = cause(text, state, target), last_lines(text)
-    if not text.strip():
-        quoted = "it wrote no log"
-    elif lines or state is None or not state.running:
-        quoted = f"its log ends in: {' | '.join(lines or last_lines(text, telling=False))}"
+    # Of a server that ran until it was stopped, the last lines are those of being stopped.
+    if not lines and (state is None or not state.running):
+        lines = last_lines(text, telling=False)
+    if lines:
+        quoted = f"its log ends in: {' | '.join(lines)}"
     else:
-        # The last lines are those of being stopped.
-        quoted = "its log tells of no error"
+        quoted = "its log tells of no error" if text.strip() else "it wrote no log"
     return (found, quoted) if found else (quoted,)
 
 

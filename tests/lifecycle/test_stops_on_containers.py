@@ -19,8 +19,8 @@ from tests.conftest import PROJECT
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.alone,
-    pytest.mark.timeout(240),
-]  # the image may have to be built first
+    pytest.mark.timeout(240),  # the image may have to be built first
+]
 WITHIN_S = 30.0
 
 
