@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -78,13 +77,11 @@ def invalid_rows(data: ReportData) -> tuple[InvalidRow, ...]:
 def _invalid_row(records: Sequence[TrialRecord]) -> InvalidRow:
     """Of trials that say the same: the first of each variant, and how many more there are."""
     first = records[0]
-    by_variant = Counter(record.variant_id for record in records)
-    firsts = {record.variant_id: record.trial_id for record in reversed(records)}
+    ids: dict[str, list[str]] = {}
+    for record in records:
+        ids.setdefault(record.variant_id, []).append(record.trial_id)
     return InvalidRow(
-        trial_id=", ".join(
-            firsts[variant_id] + (f" and {count - 1} more" if count > 1 else "")
-            for variant_id, count in by_variant.items()
-        ),
+        trial_id=", ".join(f"{one} and {len(more)} more" if more else one for one, *more in ids.values()),
         word=CANNOT_SERVE if first.cannot_serve else str(first.validity),
         reasons=plain("; ".join(first.reasons)) or "no reason recorded",
     )
