@@ -118,8 +118,8 @@ def agent_per_s(base_url: str, workload: Mapping[str, object]) -> float:
         {
             "op": "drive",
             "load": {"kind": "closed", "clients": CLIENTS},
-            "warmup_s": WARMUP_S,
-            "measure_s": MEASURE_S,
+            "spans_s": [[0.0, WARMUP_S + MEASURE_S]],
+            "ramp_s": WARMUP_S,
             "request_timeout_s": 10,
             "drain_s": 5,
             "seed": 1,

@@ -124,6 +124,8 @@ class ResourceReading:
     """Of the CPU quota (100 ms each), in which the server had something to run."""
     throttled_periods: int = 0
     """Those of them in which the quota ran out."""
+    neighbours_cpu_s: float = 0.0
+    """CPU seconds of the deployments that stand beside it on the server's cores, all together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,16 +42,22 @@ class LiveWatcher:
     def said(self, message: str) -> None:
         self._print(message)
 
-    def trial_started(self, trial: Trial, *, number: int, of: int, seconds_left: float) -> None:
+    def trials_started(self, group: tuple[Trial, ...], *, number: int, of: int, seconds_left: float) -> None:
         leader = self._leader()
-        self._line = f"[{number}/{of}] {trial.id}  about {duration(seconds_left)} left"
+        numbers, what = str(number), group[0].id
+        if len(group) > 1:
+            numbers = f"{number}-{number + len(group) - 1}"
+            what = f"{group[0].cell.scenario.name}, block {group[0].block}: {len(group)} side by side"
+        self._line = f"[{numbers}/{of}] {what}  about {duration(seconds_left)} left"
         if leader:
             self._line += f"  leading so far: {leader}"
         self._show(self._line)
 
     def loading(self, progress: Mapping[str, float]) -> None:
         if self._status:
-            self._show(f"{self._line}  {progress.get('per_s', 0.0):,.0f} requests/s")
+            left_s, per_s = progress.get("left_s"), progress.get("per_s", 0.0)
+            rest = f"{per_s:,.0f} requests/s" if left_s is None else f"{left_s:.0f} s of this"
+            self._show(f"{self._line}  {rest}")
 
     def trial_finished(self, record: TrialRecord) -> None:
         if record.wrong_bodies:

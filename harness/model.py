@@ -156,10 +156,14 @@ class Matrix:
     server_cpus: tuple[int, ...]
     generator_cpus: tuple[int, ...]
     """One for each process of the load generator; a CPU stands there once for every process on it."""
+    host_memory_mib: int | None = None
+    """Of the machine; None where it is not known."""
     precision: float | None = None
     """Half-width, a fraction, at which a scenario's ratios are known well enough; None runs every block."""
     target: Target | None = None
     """What is measured; None is the example app that ships."""
+    slices: bool = True
+    """Measure a scenario's variants side by side, in short slices that take turns, where that can be done."""
     wrapper_cost: bool = True
     """Measure before the first trial what the wrapper around the app costs."""
 
@@ -229,6 +233,8 @@ class TrialMetrics:
     """Of the quota's periods in which the server had something to run, those in which the quota ran out. Idle
     periods do not count, so it tells how much of the work was held up, however little there was of it. None
     without a quota."""
+    idle_cpu_cores: float | None = None
+    """Cores used while neighbours were at work; None of a trial that had none."""
 
     @property
     def capacity_per_gib(self) -> float | None:
@@ -270,3 +276,7 @@ class TrialRecord:
     """Workers that were new at the end, where the variant replaces its workers on purpose."""
     wrong_bodies: int = 0
     """Answers of the right status with a body that the scenario does not expect."""
+    rounds: int | None = None
+    """In how many slices it was measured, one each round; None of a trial in one piece."""
+    rounds_left_out: Mapping[str, int] = field(default_factory=dict)
+    """How many of them do not count, by what disturbed them."""

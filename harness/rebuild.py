@@ -76,6 +76,7 @@ def _series(trial: StoredTrial) -> ResourceSeries:
         readings=trial.readings,
         window_start_s=trial.load.window_start_s,
         window_end_s=trial.load.window_end_s,
+        sliced=trial.load.sliced,
     )
 
 

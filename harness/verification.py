@@ -15,10 +15,10 @@ from harness.adapters.run_lock import run_lock
 from harness.adapters.system_clock import SystemClock
 from harness.adapters.workload_files import read_files, read_secrets
 from harness.errors import NotReady, WrongResponse
+from harness.execution.bench import Bench, deployment_spec
 from harness.execution.ports import Generator
 from harness.execution.run import Watcher
 from harness.execution.target_services import target_services
-from harness.execution.trial import Bench, deployment_spec
 from harness.model import Cell, Scenario, Trial, Variant
 from harness.pipeline import GENERATOR, resolved
 from harness.planning.example import EXAMPLE

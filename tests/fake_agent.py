@@ -14,10 +14,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.fakes import FakeClock, FakeDeployment
 
-GREETING = (json.dumps({"ok": True, "result": {"agent": 2, "locust": "2", "python": "3"}}),)
+Floats = NDArray[np.float64]
+GREETING = (json.dumps({"ok": True, "result": {"agent": 3, "locust": "2", "python": "3"}}),)
 STACKS = {
     "uvicorn-plain": ("asyncio.unix_events._UnixSelectorEventLoop", "h11_impl.H11Protocol"),
     "uvicorn-standard": ("uvloop.Loop", "httptools_impl.HttpToolsProtocol"),
@@ -77,20 +79,26 @@ class FakeAgent:
         }
 
     def _drive(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
-        warmup_s, measure_s = request["warmup_s"], request["measure_s"]
         rate = next((r for name, r in self._rates.items() if deployment.spec.name.startswith(name)), 9000.0)
         rate *= next(self._drift, 1.0)
         offered = request["load"].get("rate_per_s", rate)
+        cores = deployment.CORES * min(1.0, offered / rate)
+        spans, ramp_s = request["spans_s"], request["ramp_s"]
         # Nothing is sent in the warm-up.
         deployment.work(0.0)
-        self._clock.sleep(warmup_s)
-        deployment.work(deployment.CORES * min(1.0, offered / rate))
-        start_s = self._clock.monotonic()
-        self._clock.sleep(measure_s)
-        count = round(offered * measure_s)
-        intended = start_s + np.arange(count) * (measure_s / count)
-        # Beyond its rate the server works off one request after the other.
-        finished = np.maximum(intended, start_s + np.arange(count) / rate) + 1e-6
+        if len(spans) == 1:
+            self._clock.sleep(ramp_s)
+            start_s = self._clock.monotonic() - ramp_s
+            deployment.work(cores)
+            self._clock.sleep(spans[0][1] - ramp_s)
+        else:
+            # Several deployments are told their turns at once: time passes while these are waited for.
+            start_s = request["start_at_s"]
+            deployment.work_in([(start_s + begin, start_s + end) for begin, end in spans], cores)
+        measured = [(start_s + begin + ramp_s, start_s + end) for begin, end in spans]
+        sent = [_one_span(*span, offered=offered, rate=rate) for span in measured]
+        intended = np.concatenate([intended for intended, _ in sent])
+        count = intended.size
         ids = request["id_base"] + np.arange(1, count + 1)
         self._served.setdefault(id(deployment), []).extend(ids.tolist())
         arrays = io.BytesIO()
@@ -98,13 +106,18 @@ class FakeAgent:
             arrays,
             intended_s=intended,
             sent_s=intended,
-            finished_s=finished,
+            finished_s=np.concatenate([finished for _, finished in sent]),
             status=np.full(count, 200, dtype=np.int16),
-            generator_cpu_share=np.full(max(1, int(measure_s)), 0.4),
+            generator_cpu_share=np.full(
+                len(spans) if len(spans) > 1 else max(1, int(measured[0][1] - measured[0][0])), 0.4
+            ),
+            span_start_s=np.array([start for start, _ in measured]),
+            span_end_s=np.array([end for _, end in measured]),
+            span_answered=np.array([len(intended) for intended, _ in sent], dtype=float),
         )
         return {
-            "window_start_s": start_s,
-            "window_end_s": start_s + measure_s,
+            "window_start_s": measured[0][0],
+            "window_end_s": measured[-1][1],
             "scheduled": count,
             "ok": count,
             "failed": 0,
@@ -115,3 +128,10 @@ class FakeAgent:
             "id_xor": int(np.bitwise_xor.reduce(ids)),
             "arrays_npz_b64": base64.b64encode(arrays.getvalue()).decode(),
         }
+
+
+def _one_span(start_s: float, end_s: float, *, offered: float, rate: float) -> tuple[Floats, Floats]:
+    """When requests go and are answered: beyond its rate the server works off one after the other."""
+    count = round(offered * (end_s - start_s))
+    intended = start_s + np.arange(count) * ((end_s - start_s) / count)
+    return intended, np.maximum(intended, start_s + np.arange(count) / rate) + 1e-6

@@ -109,6 +109,7 @@ class FakeDeployment:
         self.base_url = f"http://127.0.0.1:{port}"
         self._clock, self._faults = clock, faults
         self._cores, self._cpu_s, self._since_s = self.CORES, 0.0, clock.monotonic()
+        self._spans: list[tuple[float, float, float]] = []
         self._state = DeploymentState(running=True)
         self.oom_kills = 0
         self._log = [f"{spec.name} listens on {port}"]
@@ -119,7 +120,7 @@ class FakeDeployment:
         now_s = self._clock.monotonic()
         return ResourceReading(
             at_s=now_s,
-            cpu_s=self._cpu_s + self._cores * (now_s - self._since_s),
+            cpu_s=self._cpu_s + self._cores * (now_s - self._since_s) + self._in_spans_s(now_s),
             throttled_s=0.0,
             working_set_bytes=50 * MIB,
             oom_kills=self.oom_kills,
@@ -140,8 +141,16 @@ class FakeDeployment:
 
     def work(self, cores: float) -> None:
         """From now on it uses so many cores."""
-        self._cpu_s, self._since_s = self.reading().cpu_s, self._clock.monotonic()
+        now_s = self._clock.monotonic()
+        self._cpu_s, self._since_s = self._cpu_s + self._cores * (now_s - self._since_s), now_s
         self._cores = cores
+
+    def work_in(self, spans_s: Iterable[tuple[float, float]], cores: float) -> None:
+        """It uses so many cores in these spans of the clock, beside what it uses anyway."""
+        self._spans += [(start_s, end_s, cores) for start_s, end_s in spans_s]
+
+    def _in_spans_s(self, now_s: float) -> float:
+        return sum(cores * max(0.0, min(end_s, now_s) - start_s) for start_s, end_s, cores in self._spans)
 
     def say(self, line: str) -> None:
         """Have the server write a line to its log."""

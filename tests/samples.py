@@ -31,6 +31,7 @@ def a_matrix(**changes: Any) -> Matrix:
         "ready_timeout_s": 30.0,
         "server_cpus": (1,),
         "generator_cpus": (0,),
+        "slices": False,
     }
     return Matrix(**{**values, **changes})
 

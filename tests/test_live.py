@@ -16,8 +16,8 @@ def told(*, terminal: bool) -> tuple[LiveWatcher, io.StringIO]:
 def finish(watcher: LiveWatcher) -> None:
     watcher.trial_finished(a_record(PLAIN, metrics=some_metrics(throughput_per_s=1000.0)))
     watcher.trial_finished(a_record(STANDARD, metrics=some_metrics(throughput_per_s=1500.0)))
-    watcher.trial_started(
-        Trial(cell=Cell(variant=PLAIN, scenario=ITEMS), block=2), number=3, of=4, seconds_left=200
+    watcher.trials_started(
+        (Trial(cell=Cell(variant=PLAIN, scenario=ITEMS), block=2),), number=3, of=4, seconds_left=200
     )
 
 
@@ -31,6 +31,13 @@ def test_without_a_terminal_there_are_plain_whole_lines() -> None:
         "  uvicorn-standard.w1.items.01: VALID: 1,500 requests/s, p95 6.0 ms",
         "[3/4] uvicorn-plain.w1.items.02  about 3 min left  leading so far: uvicorn-standard.w1",
     ]
+
+
+def test_trials_side_by_side_are_said_together() -> None:
+    watcher, out = told(terminal=False)
+    group = tuple(Trial(cell=Cell(variant=v, scenario=ITEMS), block=2) for v in (PLAIN, STANDARD))
+    watcher.trials_started(group, number=3, of=4, seconds_left=200)
+    assert out.getvalue() == "[3-4/4] items, block 2: 2 side by side  about 3 min left\n"
 
 
 def test_a_black_box_is_said_with_what_was_not_checked() -> None:

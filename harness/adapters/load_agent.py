@@ -12,7 +12,7 @@ from harness.deployment import ServerFacts
 from harness.errors import CannotServe, GeneratorFailed, NotReady, TrialError, WrongResponse
 
 START_TIMEOUT_S = 30.0
-PROTOCOL = 2
+PROTOCOL = 3
 
 _FACTS = TypeAdapter(ServerFacts)
 

@@ -130,6 +130,8 @@ class AgentGenerator:
         self._told: dict[int, _Workload] = {}
         self._timeout_s, self._kinds = 0.0, 0
         self._so_far: LoadRecord | None = None
+        self._driving: tuple[Sequence[Agent], float] | None = None
+        """Those that are under way, and how long they may take."""
         self._next_ids = [index << ID_BITS_PER_AGENT for index in range(len(agents))]
 
     def wait_ready(
@@ -166,6 +168,43 @@ class AgentGenerator:
 
         `progress` hears elapsed_s, requests and per_s, about once a second.
         """
+        # One agent starts at its own word: its clock need not even be ours.
+        start_s = time.monotonic() + START_LEAD_S if len(self._agents) > 1 else None
+        span_s = (0.0, scenario.warmup_s + scenario.measure_s)
+        self._begin(scenario, seed=seed, spans_s=(span_s,), ramp_s=scenario.warmup_s, start_s=start_s)
+        return self.finish(progress=progress)
+
+    def begin(
+        self,
+        scenario: Scenario,
+        *,
+        seed: int,
+        spans_s: tuple[tuple[float, float], ...],
+        ramp_s: float,
+        start_s: float,
+    ) -> None:
+        """Share a load in slices among the agents; all keep to the same ones."""
+        self._begin(scenario, seed=seed, spans_s=spans_s, ramp_s=ramp_s, start_s=start_s)
+
+    def finish(self, *, progress: Progress) -> LoadRecord:
+        """Merge what the agents recorded, once they are through."""
+        assert self._driving is not None, "no load was begun"
+        (driving, within_s), self._driving = self._driving, None
+        results = self._collect(driving, within_s, progress)
+        for index, result in enumerate(results):
+            self._next_ids[index] += max(result.scheduled, result.exchanges_sent or 0)
+        self._so_far = merge(results, cpus=self._cpus[: len(driving)], earlier=self._so_far)
+        return self._so_far
+
+    def _begin(
+        self,
+        scenario: Scenario,
+        *,
+        seed: int,
+        spans_s: tuple[tuple[float, float], ...],
+        ramp_s: float,
+        start_s: float | None,
+    ) -> None:
         whole = scenario.load
         assert not isinstance(whole, CapacityLoad), "a capacity search drives its rates one by one"
         loads = share(whole, len(self._agents))
@@ -174,23 +213,16 @@ class AgentGenerator:
         self._timeout_s = scenario.request_timeout_s
         if scenario.before or is_locust_file(scenario):
             self._take_steps(scenario, driving, loads)
-        # One agent starts at its own word: its clock need not even be ours.
-        start_s = time.monotonic() + START_LEAD_S if len(loads) > 1 else None
         for index, (agent, load) in enumerate(zip(driving, loads, strict=True)):
             agent.send(
                 {
-                    **drive_request(scenario, load),
+                    **drive_request(scenario, load, spans_s=spans_s, ramp_s=ramp_s),
                     "seed": int(np.random.SeedSequence([seed, index]).generate_state(1)[0]),
                     "id_base": self._next_ids[index],
                     "start_at_s": None if start_s is None else start_s + stagger_s(whole, index),
                 }
             )
-        under_way_s = scenario.warmup_s + scenario.measure_s + drain_s(scenario)
-        results = self._collect(driving, under_way_s, progress)
-        for index, result in enumerate(results):
-            self._next_ids[index] += max(result.scheduled, result.exchanges_sent or 0)
-        self._so_far = merge(results, cpus=self._cpus[: len(driving)], earlier=self._so_far)
-        return self._so_far
+        self._driving = driving, spans_s[-1][1] + drain_s(scenario)
 
     def _tell(self, scenario: Scenario, agents: int) -> int:
         """Have the first agents know the scenario's workload; how many kinds of requests it has.
@@ -300,13 +332,19 @@ def drain_s(scenario: Scenario) -> float:
     return max(DRAIN_S, scenario.request_timeout_s)
 
 
-def drive_request(scenario: Scenario, load: ClosedLoad | OpenLoad) -> dict[str, object]:
+def drive_request(
+    scenario: Scenario,
+    load: ClosedLoad | OpenLoad,
+    *,
+    spans_s: tuple[tuple[float, float], ...],
+    ramp_s: float,
+) -> dict[str, object]:
     """What every agent's `drive` has in common, with its own share of the load."""
     return {
         "op": "drive",
         "load": asdict(load),
-        "warmup_s": scenario.warmup_s,
-        "measure_s": scenario.measure_s,
+        "spans_s": spans_s,
+        "ramp_s": ramp_s,
         "request_timeout_s": scenario.request_timeout_s,
         "drain_s": drain_s(scenario),
     }

@@ -119,7 +119,29 @@ class Generator(Protocol):
 
     def drive(
         self, scenario: Scenario, *, seed: int, progress: Callable[[Mapping[str, float]], None]
-    ) -> LoadRecord: ...
+    ) -> LoadRecord:
+        """One load, from warm-up to drain."""
+        ...
+
+    def begin(
+        self,
+        scenario: Scenario,
+        *,
+        seed: int,
+        spans_s: tuple[tuple[float, float], ...],
+        ramp_s: float,
+        start_s: float,
+    ) -> None:
+        """A load in slices, with pauses between them; `finish` waits for its end.
+
+        Each begins and ends at these seconds after `start_s`, a CLOCK_MONOTONIC second of the generator's
+        machine; `ramp_s` is left out at its beginning.
+        """
+        ...
+
+    def finish(self, *, progress: Callable[[Mapping[str, float]], None]) -> LoadRecord:
+        """The load that was begun, once it has ended."""
+        ...
 
 
 class LoadGenerator(Protocol):

@@ -7,11 +7,14 @@ from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from typing import Protocol
 
+from harness.execution.bench import Progress, TrialOutcome
 from harness.execution.ports import Clock
-from harness.execution.trial import Progress, TrialOutcome
 from harness.model import Trial, TrialRecord
 from harness.planning.plan import STOP_AND_START_S
 from harness.planning.remaining import Block
+
+Group = tuple[Trial, ...]
+"""Trials that are measured together: of one scenario side by side, or a single one."""
 
 Remaining = Callable[[Sequence[TrialRecord]], tuple[Block, ...]]
 """From all records so far to the blocks still to run, the next one first; it alone decides what is run."""
@@ -29,7 +32,7 @@ class Watcher(Protocol):
     """Told what happens, as it happens."""
 
     def said(self, message: str) -> None: ...
-    def trial_started(self, trial: Trial, *, number: int, of: int, seconds_left: float) -> None: ...
+    def trials_started(self, group: Group, *, number: int, of: int, seconds_left: float) -> None: ...
     def loading(self, progress: Mapping[str, float]) -> None: ...
     def trial_finished(self, record: TrialRecord) -> None: ...
 
@@ -38,8 +41,9 @@ def run_blocks(
     remaining: Remaining,
     *,
     records: Sequence[TrialRecord],
-    measure: Callable[[Trial, Progress], TrialOutcome],
+    measure: Callable[[Group, Progress], Sequence[TrialOutcome]],
     keep: Callable[[TrialOutcome], None],
+    groups: Callable[[Block], tuple[Group, ...]],
     around_block: Callable[[], AbstractContextManager[None]] = nullcontext,
     clock: Clock,
     budget_s: float,
@@ -47,7 +51,8 @@ def run_blocks(
 ) -> RunEnd:
     """Measure the next block until none remains. `records` are those of before a --resume.
 
-    `around_block` is entered for each block: what the target needs fresh for it.
+    `groups` says which trials of a block are measured together. `around_block` is entered for each block:
+    what the target needs fresh for it.
 
     No block starts that is not expected to end within the budget: half a block adds no pair. The first
     block always runs, so that there is something to report. The time left is at most what remains, and
@@ -63,17 +68,19 @@ def run_blocks(
             return RunEnd.BUDGET
         rest = [trial for block in blocks for trial in block]
         with around_block():
-            for trial in blocks[0]:
-                trial_started_s = clock.monotonic()
-                left_s = min(pace.expected_s(rest), max(0.0, budget_s - (trial_started_s - started_s)))
+            for group in groups(blocks[0]):
+                group_started_s = clock.monotonic()
+                left_s = min(pace.expected_s(rest), max(0.0, budget_s - (group_started_s - started_s)))
                 of = len(known) + len(rest)
-                watcher.trial_started(trial, number=len(known) + 1, of=of, seconds_left=left_s)
-                outcome = measure(trial, watcher.loading)
-                keep(outcome)
-                pace.took(trial, clock.monotonic() - trial_started_s)
-                watcher.trial_finished(outcome.record)
-                known.append(outcome.record)
-                rest.remove(trial)
+                watcher.trials_started(group, number=len(known) + 1, of=of, seconds_left=left_s)
+                outcomes = measure(group, watcher.loading)
+                for outcome in outcomes:
+                    keep(outcome)
+                pace.took(group, clock.monotonic() - group_started_s)
+                for outcome in outcomes:
+                    watcher.trial_finished(outcome.record)
+                    known.append(outcome.record)
+                rest = [trial for trial in rest if trial not in group]
     return RunEnd.COMPLETE
 
 
@@ -83,8 +90,9 @@ class Pace:
     def __init__(self) -> None:
         self._overheads_s: list[float] = []
 
-    def took(self, trial: Trial, seconds: float) -> None:
-        self._overheads_s.append(seconds - trial.cell.scenario.under_load_s)
+    def took(self, group: Group, seconds: float) -> None:
+        under_load_s = sum(trial.cell.scenario.under_load_s for trial in group)
+        self._overheads_s += [(seconds - under_load_s) / len(group)] * len(group)
 
     def expected_s(self, trials: Sequence[Trial]) -> float:
         overheads = self._overheads_s or [STOP_AND_START_S]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from harness.execution.trial import Bench
+from harness.execution.bench import Bench
 from harness.model import OWN_COMMAND
 from harness.target import ServiceLife
 

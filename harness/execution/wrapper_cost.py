@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from harness.analysis.wrapper_cost import wrapper_cost
 from harness.errors import TrialError, VariantError
+from harness.execution.bench import Bench, deployment_spec
 from harness.execution.ports import Generator
-from harness.execution.trial import Bench, deployment_spec
 from harness.findings import WrapperCost
 from harness.measurement.metrics import throughput_per_s
 from harness.model import Cell, ClosedLoad, Matrix, Scenario, Trial, Variant

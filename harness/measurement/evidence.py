@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from harness.deployment import DeploymentState, ResourceReading, ServerFacts
 from harness.measurement.load import LoadRecord
@@ -39,5 +39,8 @@ class Evidence:
     log: str = ""
     """The last lines that the server wrote."""
     signals: TrialSignals | None = None
+    rounds: int = 0
+    rounds_left_out: Mapping[str, int] = field(default_factory=dict)
+    """Of a trial in slices: how many, and how many of them do not count, by what disturbed them."""
     of_search: Sequence[Finding] = ()
     """What the capacity search that found this load's rate says of itself."""

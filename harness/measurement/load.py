@@ -30,7 +30,13 @@ class LoadRecord:
     finished_s: NDArray[np.float64]
     status: NDArray[np.int16]
     generator_cpu_share: NDArray[np.float64]
-    """Share of its core that each generator process used, one value per second of the window."""
+    """Share of its core that each generator process used, for each second of the window, or each slice."""
+    span_start_s: NDArray[np.float64] | None = None
+    span_end_s: NDArray[np.float64] | None = None
+    """What was measured of the window, shape (spans,): all of it in one span, or in slices with the load of
+    others between them. None in old records: all of it."""
+    span_answered: NDArray[np.float64] | None = None
+    """Answers in each span as a whole, its beginning and its drain included."""
     # Totals of everything sent since the generator was attached, warm-up included.
     scheduled: int
     ok: int
@@ -48,6 +54,49 @@ class LoadRecord:
     ids are theirs. None: each answered request is one."""
     exchanges_sent: int | None = None
     """With those that were not answered."""
+
+    @property
+    def spans_s(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Where what was measured starts and ends; two arrays of shape (spans,)."""
+        if self.span_start_s is None or self.span_end_s is None:
+            return np.array([self.window_start_s]), np.array([self.window_end_s])
+        return self.span_start_s, self.span_end_s
+
+    @property
+    def sliced(self) -> bool:
+        return self.spans_s[0].size > 1
+
+    @property
+    def measured_s(self) -> float:
+        """How long was measured, all spans together."""
+        starts_s, ends_s = self.spans_s
+        return float((ends_s - starts_s).sum())
+
+    def within(self, times_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which of the times, shape (n,), lie in what was measured; NaN does not."""
+        starts_s, ends_s = self.spans_s
+        last = np.searchsorted(starts_s, times_s, side="right") - 1
+        found: NDArray[np.bool_] = (last >= 0) & (times_s < ends_s[last])
+        return found
+
+    def only(self, kept: NDArray[np.bool_]) -> LoadRecord:
+        """The same load as if only these of its spans, shape (spans,), had been measured. The totals stay."""
+        starts_s, ends_s = self.spans_s
+        part = replace(
+            self,
+            span_start_s=starts_s[kept],
+            span_end_s=ends_s[kept],
+            span_answered=None if self.span_answered is None else self.span_answered[kept],
+            generator_cpu_share=self.generator_cpu_share[..., kept],
+        )
+        chosen = part.within(self.intended_s) | part.within(self.finished_s)
+        return replace(
+            part,
+            intended_s=self.intended_s[chosen],
+            sent_s=self.sent_s[chosen],
+            finished_s=self.finished_s[chosen],
+            status=self.status[chosen],
+        )
 
     def with_totals_of(self, later: LoadRecord) -> LoadRecord:
         """This window with the totals of a later load on the same server, which include its own."""

@@ -40,13 +40,13 @@ def trial_metrics(
 
     Raises TrialError when the readings do not overlap the window.
     """
-    duration_s = load.window_end_s - load.window_start_s
+    duration_s = load.measured_s
     right = load.status == RIGHT
     refusals = refused(load) if may_refuse else 0
     requests = completed_inside(load)
     latencies_s = latencies(load)
     quantile_s = _quantiles_s(latencies_s)
-    cpu = in_window(readings, load, lambda reading: reading.cpu_s)
+    cpu_cores, cpu_ms_per_request = _cpu(readings, load, requests)
     working_set = in_window(readings, load, lambda reading: reading.working_set_bytes)
     return TrialMetrics(
         duration_s=duration_s,
@@ -59,10 +59,10 @@ def trial_metrics(
         latency_p99_s=quantile_s(0.99),
         latency_max_s=quantile_s(1.0),
         slow_share=_slow_share(load, latencies_s, scenario.slo_ms / 1000),
-        cpu_cores=cpu.rate,
-        cpu_ms_per_request=cpu.rate * duration_s * 1000 / requests if requests else None,
+        cpu_cores=cpu_cores,
+        cpu_ms_per_request=cpu_ms_per_request,
         throttled_periods_share=_throttled_periods_share(readings, load),
-        throttled_share=in_window(readings, load, lambda reading: reading.throttled_s).rate,
+        throttled_share=rate(readings, load, lambda reading: reading.throttled_s),
         working_set_peak_bytes=round(working_set.values.max()),
         working_set_mean_bytes=round(working_set.mean),
         pss_before_bytes=before.pss_bytes if before else None,
@@ -70,15 +70,59 @@ def trial_metrics(
         uss_after_bytes=after.uss_bytes if after else None,
         generator_cpu_share=_busiest_generator(load),
         send_lateness_p99_s=lateness_p99_s(load) if isinstance(scenario.load, OpenLoad) else None,
-        steal_share=in_window(readings, load, lambda reading: reading.steal_s).rate,
+        steal_share=rate(readings, load, lambda reading: reading.steal_s),
         refused=refusals,
         memory_growth_mib_per_1000=memory_growth_mib_per_1000(load, readings),
+        idle_cpu_cores=idle_cpu_cores(readings) if load.sliced else None,
     )
 
 
+def _cpu(readings: Sequence[ResourceReading], load: LoadRecord, requests: int) -> tuple[float, float | None]:
+    """Cores used while it was at work, and CPU milliseconds per request; None without requests.
+
+    The CPU time of a slice is that of all of it, its beginning and its drain too, and so are its answers.
+    """
+    cores = rate(readings, load, lambda reading: reading.cpu_s)
+    if not load.sliced or load.span_answered is None:
+        return cores, cores * load.measured_s * 1000 / requests if requests else None
+    answered = float(load.span_answered.sum())
+    if not answered:
+        return cores, None
+    per_request_s = float(growths(readings, lambda reading: reading.cpu_s).sum()) / answered
+    return per_request_s * requests / load.measured_s, per_request_s * 1000
+
+
+def growths(readings: Sequence[ResourceReading], quantity: Callable[[ResourceReading], float]) -> Floats:
+    """By how much a cumulative counter grew in each slice, shape (slices,).
+
+    Of a load in slices there are two readings for each: just before it begins, and once it is drained.
+    """
+    values = np.array([quantity(reading) for reading in readings], dtype=np.float64)
+    grown: Floats = values[1::2] - values[0::2]
+    return grown
+
+
+def idle_cpu_cores(readings: Sequence[ResourceReading]) -> float | None:
+    """Cores used between its own slices, while others were at work; None with fewer than two slices."""
+    between = readings[1:-1]
+    if len(between) < 2:
+        return None
+    idle_s = growths(between, lambda reading: reading.at_s).sum()
+    return float(growths(between, lambda reading: reading.cpu_s).sum() / idle_s) if idle_s > 0 else None
+
+
+def rate(
+    readings: Sequence[ResourceReading], load: LoadRecord, quantity: Callable[[ResourceReading], float]
+) -> float:
+    """Growth of a cumulative counter per second of what was measured."""
+    if not load.sliced:
+        return in_window(readings, load, quantity).rate
+    return float(growths(readings, quantity).sum() / growths(readings, lambda reading: reading.at_s).sum())
+
+
 def _throttled_periods_share(readings: Sequence[ResourceReading], load: LoadRecord) -> float | None:
-    periods = in_window(readings, load, lambda reading: reading.periods).rate
-    throttled = in_window(readings, load, lambda reading: reading.throttled_periods).rate
+    periods = rate(readings, load, lambda reading: reading.periods)
+    throttled = rate(readings, load, lambda reading: reading.throttled_periods)
     return throttled / periods if periods > 0 else None
 
 
@@ -99,18 +143,17 @@ def memory_growth_mib_per_1000(load: LoadRecord, readings: Sequence[ResourceRead
 
 def completed_inside(load: LoadRecord) -> int:
     """How many requests got their right answer in the window, whenever they were sent."""
-    inside = (load.finished_s >= load.window_start_s) & (load.finished_s < load.window_end_s)
-    return int(np.count_nonzero(inside & (load.status == RIGHT)))
+    return int(np.count_nonzero(load.within(load.finished_s) & (load.status == RIGHT)))
 
 
 def throughput_per_s(load: LoadRecord) -> float:
     """Right answers per second of the window."""
-    return completed_inside(load) / (load.window_end_s - load.window_start_s)
+    return completed_inside(load) / load.measured_s
 
 
 def intended_inside(load: LoadRecord) -> NDArray[np.bool_]:
     """Which requests, shape (n,), were to be sent in the window."""
-    return (load.intended_s >= load.window_start_s) & (load.intended_s < load.window_end_s)
+    return load.within(load.intended_s)
 
 
 def latencies(load: LoadRecord) -> Floats:

@@ -24,6 +24,7 @@ BUSY_SHARE = 0.9
 NEAR_CEILING = 0.95
 MAX_MEAN_STEAL, MAX_SECOND_STEAL = 0.01, 0.05
 MAX_OTHERS_SHARE = 0.10
+MAX_ROUNDS_LEFT_OUT = 0.5
 
 _TOLD = (
     (
@@ -147,6 +148,19 @@ def generator_has_room(evidence: Evidence) -> Iterator[Finding]:
 def quiet_machine(evidence: Evidence) -> Iterator[Finding]:
     """I5: the hypervisor left us our cores, and nothing throttled the server but a quota under test."""
     metrics = evidence.metrics
+    if not evidence.load.sliced:
+        yield from _little_steal(evidence)
+    if metrics.throttled_share > 0 and evidence.variant.cpu_quota is None:
+        yield (
+            Validity.INVALID,
+            f"I5: the server was throttled ({metrics.throttled_share:.2f} s a second, over all cores) with "
+            f"no quota in the matrix: something else limits its CPU",
+        )
+
+
+def _little_steal(evidence: Evidence) -> Iterator[Finding]:
+    """Of a trial in one piece. Of one in slices those with more steal are left out."""
+    metrics = evidence.metrics
     course = in_window(evidence.readings, evidence.load, lambda reading: reading.steal_s)
     seconds = course.rates_per_second()
     worst = float(seconds.max(initial=0.0))
@@ -157,11 +171,17 @@ def quiet_machine(evidence: Evidence) -> Iterator[Finding]:
             f"{f' and {worst:.1%} in the worst second' if seconds.size else ''} ({MAX_MEAN_STEAL:.0%} and "
             f"{MAX_SECOND_STEAL:.0%} allowed): other guests of this host were busy, measure again",
         )
-    if metrics.throttled_share > 0 and evidence.variant.cpu_quota is None:
+
+
+def enough_rounds(evidence: Evidence) -> Iterator[Finding]:
+    """I5: most of the slices were quiet; few that are left are those of lucky moments."""
+    left_out = sum(evidence.rounds_left_out.values())
+    if evidence.rounds and left_out > MAX_ROUNDS_LEFT_OUT * evidence.rounds:
+        why = ", ".join(f"{count} for {cause}" for cause, count in evidence.rounds_left_out.items())
         yield (
-            Validity.INVALID,
-            f"I5: the server was throttled ({metrics.throttled_share:.2f} s a second, over all cores) with "
-            f"no quota in the matrix: something else limits its CPU",
+            Validity.NOISY,
+            f"I5: {left_out} of {evidence.rounds} rounds were disturbed ({why}; "
+            f"{MAX_ROUNDS_LEFT_OUT:.0%} allowed): measure again on a quieter machine",
         )
 
 
@@ -173,7 +193,8 @@ def server_alone(evidence: Evidence) -> Iterator[Finding]:
     if evidence.busy_s is None or len(evidence.readings) < 2:
         return
     first, last = evidence.readings[0], evidence.readings[-1]
-    others_s = evidence.busy_s - (last.cpu_s - first.cpu_s)
+    ours_s = last.cpu_s - first.cpu_s + last.neighbours_cpu_s - first.neighbours_cpu_s
+    others_s = evidence.busy_s - ours_s
     share = others_s / ((last.at_s - first.at_s) * evidence.server_cpus)
     if share > MAX_OTHERS_SHARE:
         yield (
@@ -239,6 +260,7 @@ RULES: tuple[Rule, ...] = (
     on_schedule,
     generator_has_room,
     quiet_machine,
+    enough_rounds,
     server_alone,
     right_answers,
     same_server,

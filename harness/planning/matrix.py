@@ -108,7 +108,9 @@ def resolve(
         ready_timeout_s=file.design.ready_timeout_s,
         server_cpus=server_cpus,
         generator_cpus=generator_cpus,
+        host_memory_mib=known.host_memory_mib,
         precision=file.design.precision,
+        slices=file.design.slices,
         wrapper_cost=file.design.wrapper_cost,
         target=target,
     )

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from harness.model import Matrix, Trial, TrialRecord, Validity
 from harness.planning.plan import cells_of, plan_blocks
+from harness.planning.slices import why_not_sliced
 
 Block = tuple[Trial, ...]
 NO_END: Mapping[str, int] = MappingProxyType({})
@@ -69,7 +70,13 @@ def remaining_blocks(
             before = [record for record in records if record.block < number]
             coming = Counter(trial.cell.id for earlier in blocks for trial in earlier)
             wanted = list(_repeated(wanted, before, coming, matrix))
-        missing = tuple(trial for trial in wanted if trial.id not in done)
+        # Trials that share their time are measured together or not at all: a lone one would have no pair.
+        again = {
+            trial.cell.scenario.name
+            for trial in wanted
+            if trial.id not in done and why_not_sliced(trial.cell.scenario, matrix) is None
+        }
+        missing = tuple(t for t in wanted if t.id not in done or t.cell.scenario.name in again)
         if missing:
             blocks.append(missing)
     return tuple(blocks)

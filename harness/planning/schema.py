@@ -110,6 +110,9 @@ class Design(Table):
     """Let the server run on every core, the load generator's too, and take what that leaves it."""
     generators_per_cpu: Annotated[int, Field(ge=1, le=8)] = 1
     """Processes of the load generator on each of its CPUs: one holds at most 900 requests in flight."""
+    slices: bool = True
+    """Measure a scenario's variants side by side, in short slices that take turns: far less noise than one
+    after the other. Capacity searches and Locust files are measured one after the other all the same."""
     wrapper_cost: bool = True
     """Measure before the first trial what the wrapper around the app costs (10 to 30 s)."""
     cpus: Literal["host", "affinity", "quota"] = "affinity"

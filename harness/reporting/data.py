@@ -21,6 +21,8 @@ class ResourceSeries:
     readings: tuple[ResourceReading, ...]
     window_start_s: float
     window_end_s: float
+    sliced: bool = False
+    """Two readings for each slice, with the load of others between them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

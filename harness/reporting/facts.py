@@ -154,12 +154,37 @@ def trials_line(data: ReportData) -> str:
     return f"{len(data.outcomes)} trials: {counted}{repeated}" if data.records else "no trials"
 
 
-def scenario_line(scenario: Scenario, finding: ScenarioFinding) -> str:
+def scenario_line(data: ReportData, finding: ScenarioFinding) -> str:
+    scenario = data.scenario(finding.scenario)
+    times = f"{scenario.measure_s:g} s measured after {scenario.warmup_s:g} s of warm-up"
     return (
-        f"{_offered(scenario.load)}; {scenario.measure_s:g} s measured after {scenario.warmup_s:g} s of "
-        f"warm-up; objective {percent(1 - scenario.slo_share)} of requests within {scenario.slo_ms:g} ms; "
+        f"{_offered(scenario.load)}; {times}{_in_slices(data, scenario)}; "
+        f"objective {percent(1 - scenario.slo_share)} of requests within {scenario.slo_ms:g} ms; "
         f"ranked by {quantity(finding.metric).label}."
     )
+
+
+def _in_slices(data: ReportData, scenario: Scenario) -> str:
+    """For example ", in 40 slices that took turns (3 of 120 rounds left out: 2 for steal, ...)"."""
+    sliced = [
+        record
+        for record in data.outcomes
+        if record.scenario == scenario.name and record.rounds and record.metrics
+    ]
+    if not sliced:
+        return ""
+    # All trials of a block went through the same rounds.
+    blocks = {record.block: record for record in sliced}.values()
+    left_out: Counter[str] = Counter()
+    for record in blocks:
+        left_out.update(record.rounds_left_out)
+    rounds = sum(record.rounds or 0 for record in blocks)
+    causes = ", ".join(f"{count} for {cause}" for cause, count in left_out.most_common())
+    without = f"{left_out.total()} of {rounds} rounds left out: {causes}; " if left_out else ""
+    idle = sum(record.metrics.idle_cpu_cores or 0.0 for record in sliced if record.metrics) / len(blocks)
+    turns = sorted({record.rounds or 0 for record in blocks})
+    count = f"{turns[0]}" if len(turns) == 1 else f"{turns[0]} to {turns[-1]}"
+    return f", in {count} slices that took turns ({without}idle servers used {percent(idle)} of a core)"
 
 
 def _offered(load: ClosedLoad | OpenLoad | CapacityLoad) -> str:

@@ -127,7 +127,7 @@ def _section(
     return Section(
         anchor=f"scenario-{place}",
         name=finding.scenario,
-        description=facts.scenario_line(data.scenario(finding.scenario), finding),
+        description=facts.scenario_line(data, finding),
         ranked_by=quantity(finding.metric).label,
         rate_heading=tables.rate_heading(finding),
         rows=tables.verdict_rows(data, finding),

@@ -58,7 +58,7 @@ def _deployment(data: ReportData) -> Iterator[str]:
 
 def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[str]:
     yield from (f"## {inert(finding.scenario)}", "")
-    yield from (inert(facts.scenario_line(data.scenario(finding.scenario), finding)), "")
+    yield from (inert(facts.scenario_line(data, finding)), "")
     rows = [
         (
             ("★ " if row.best else "") + row.variant_id + _aside((*row.notes, row.caution)),

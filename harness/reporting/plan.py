@@ -23,6 +23,7 @@ from harness.planning.placeholders import filled
 from harness.planning.plan import cells_of, estimate
 from harness.planning.recipes import RECIPES
 from harness.planning.remaining import extra_blocks
+from harness.planning.slices import why_not_sliced
 from harness.reporting.evidence import level
 from harness.reporting.plan_target import target_lines, workload_lines
 from harness.reporting.wording import at_most, percent, plain
@@ -104,6 +105,8 @@ def _cells(matrix: Matrix) -> Iterator[str]:
     for scenario in matrix.scenarios:
         times = f"warm-up {scenario.warmup_s:g} s, measured {scenario.measure_s:g} s"
         yield f"  {scenario.name}  ({_load(scenario.load)}, {times})"
+        alone = why_not_sliced(scenario, matrix)
+        yield f"    {f'one after the other: {alone}' if alone else 'side by side, in slices that take turns'}"
         yield from workload_lines(scenario)
     for scenario in matrix.scenarios:
         if isinstance(scenario.load, CapacityLoad):

@@ -78,7 +78,7 @@ def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[RenderableT
 
 
 def _figures(data: ReportData, finding: ScenarioFinding) -> Iterator[RenderableType]:
-    yield Text(facts.scenario_line(data.scenario(finding.scenario), finding), style="dim")
+    yield Text(facts.scenario_line(data, finding), style="dim")
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("variant", min_width=16, overflow="fold")
     for heading in (

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.intervals import summarise
-from harness.execution.trial import TrialOutcome
+from harness.execution.bench import TrialOutcome
 from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import intended_inside
 from harness.measurement.pass_rule import judge_step

@@ -12,7 +12,7 @@ import numpy as np
 from harness.analysis.intervals import summarise
 from harness.analysis.metrics import LATENCY_P95, LATENCY_P99, P99_MIN_REQUESTS
 from harness.errors import TrialError
-from harness.execution.trial import TrialOutcome
+from harness.execution.bench import TrialOutcome
 from harness.findings import Summary
 from harness.model import Validity
 from harness.selfcheck.result import Line, Outcome, unmeasured

@@ -9,7 +9,8 @@ from harness.adapters.assets import assets
 from harness.adapters.engines import open_engine
 from harness.adapters.load_process import ProcessLoadGenerator
 from harness.errors import BuildFailed, EnvironmentProblem, TrialError
-from harness.execution.trial import TrialOutcome, run_trial
+from harness.execution.bench import TrialOutcome
+from harness.execution.trial import run_trial
 from harness.model import Cell, ClosedLoad, Trial, Variant
 from harness.pipeline import GENERATOR
 from harness.selfcheck.rig import Rig, scenario

@@ -15,9 +15,10 @@ from harness.adapters.host import cpu_split
 from harness.adapters.proc import running_under
 from harness.deployment import DeploymentSpec, MemorySnapshot
 from harness.errors import TrialError
+from harness.execution.bench import Bench, TrialOutcome
 from harness.execution.calibration import CEILING
 from harness.execution.ports import Deployment
-from harness.execution.trial import Bench, TrialOutcome, run_trial
+from harness.execution.trial import run_trial
 from harness.model import (
     CapacityLoad,
     Cell,

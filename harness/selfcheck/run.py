@@ -18,7 +18,7 @@ from harness.adapters.proc import busy_s
 from harness.adapters.run_lock import run_lock
 from harness.adapters.system_clock import SystemClock
 from harness.errors import TrialError
-from harness.execution.trial import Bench
+from harness.execution.bench import Bench
 from harness.pipeline import GENERATOR
 from harness.selfcheck import capacity, loss, memory, power, queue, sabotage, stall, twins
 from harness.selfcheck.result import Line, Outcome, SelfCheck, unmeasured

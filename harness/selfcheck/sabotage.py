@@ -10,7 +10,7 @@ from statistics import median
 
 from harness.analysis.bottleneck import limit_of
 from harness.errors import TrialError
-from harness.execution.trial import TrialOutcome
+from harness.execution.bench import TrialOutcome
 from harness.findings import Bottleneck
 from harness.model import ClosedLoad, Scenario, TrialRecord, Validity, Variant
 from harness.selfcheck import quota

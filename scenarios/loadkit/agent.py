@@ -23,7 +23,7 @@ from gevent.queue import Queue
 
 from scenarios.loadkit.errors import AgentError, BadRequest
 
-PROTOCOL = 2
+PROTOCOL = 3
 
 Write = Callable[[Mapping[str, Any]], None]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 
-def poisson(rate_per_s: float, duration_s: float, *, seed: int) -> NDArray[np.float64]:
+def poisson(rate_per_s: float, duration_s: float, *, seed: int | Sequence[int]) -> NDArray[np.float64]:
     """Offsets in seconds, ascending, of a Poisson process on [0, duration_s); shape (n,), n random.
 
     Given their number, the arrivals of a Poisson process are independent and uniform

@@ -28,11 +28,12 @@ def _keep_sending(session: Session, user: type[LeanUser]) -> None:
         return
     client = SendOnceClient.to(str(user.host), timeout_s=user.request_timeout_s)
     data = whole(user.beside, client, NO_VALUES)
-    gevent.sleep(max(0.0, session.window.start_s - monotonic()))
     try:
-        while monotonic() < session.window.end_s:
-            problem = user.beside.problem(client.fetch(data, bodyless=user.beside.bodyless))
-            if problem:
-                raise WrongResponse(f"beside the load: {problem}")
+        for span in session.timetable.spans:
+            gevent.sleep(max(0.0, span.start_s - monotonic()))
+            while monotonic() < span.end_s:
+                problem = user.beside.problem(client.fetch(data, bodyless=user.beside.bodyless))
+                if problem:
+                    raise WrongResponse(f"beside the load: {problem}")
     finally:
         client.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from time import monotonic
 from typing import Any
@@ -80,6 +81,14 @@ class SendOnceClient(HTTPClient):
             return f"{sock.version()} {sock.cipher()[0]}"
         finally:
             self._connection_pool.return_socket(sock)
+
+    def reopen(self) -> None:
+        """Have a connection open again, where the server has closed the idle one.
+
+        What keeps it from that shows in the next request.
+        """
+        with suppress(OSError):
+            self._connection_pool.return_socket(self._connection_pool.get_socket())
 
     def fetch(self, request: bytes, *, bodyless: bool = False) -> Answer:
         """The whole answer; `bodyless` for HEAD."""

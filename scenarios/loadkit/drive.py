@@ -21,12 +21,14 @@ from scenarios.loadkit.prepare import Outgoing
 from scenarios.loadkit.recorder import Recorder
 from scenarios.loadkit.result import LoadResult, Progress
 from scenarios.loadkit.session import Session
-from scenarios.loadkit.spec import ClosedLoad, DriveSpec
+from scenarios.loadkit.spec import ClosedLoad, DriveSpec, OpenLoad
 from scenarios.loadkit.user import LeanUser
-from scenarios.loadkit.window import Window
+from scenarios.loadkit.window import Span, Timetable
 
 LEAD_S = 0.1
 """From now to the first request: time to make the schedule and the users, so that no arrival starts late."""
+
+REPORT_S = 0.9
 
 
 def drive(
@@ -37,49 +39,59 @@ def drive(
     mixes: Sequence[list[Outgoing]],
     progress: Progress,
 ) -> LoadResult:
-    """Run one load to its end: at most warm-up + window + drain after its start. One client for each mix."""
+    """Run one load to its end: at most its spans + drain after its start. One client for each mix."""
     with _no_gc_pauses():
-        window = window_of(spec, now_s=monotonic())
-        session = Session(_recorder(spec, window), window, first_id=spec.id_base + 1)
+        timetable = timetable_of(spec, now_s=monotonic())
+        session = Session(_recorder(spec, timetable), timetable, first_id=spec.id_base + 1)
         user_class = _driven(scenario, spec, session, base_url=base_url, mixes=iter(mixes))
         runner = Environment(user_classes=[user_class], catch_exceptions=False).create_local_runner()
         try:
             # Not runner.start(): it ramps up at a spawn rate, and the whole load has to stand at once.
             runner.spawn_users({user_class.__name__: len(mixes)})
             beside = neighbour(session, user_class)
-            cpu_share = watch(window, session.recorder, progress)
-            runner.user_greenlets.join(timeout=max(0.0, window.deadline_s - monotonic()))
+            cpu_share = watch(timetable, session.recorder, progress)
+            runner.user_greenlets.join(timeout=max(0.0, timetable.deadline_s - monotonic()))
             beside.get()
         finally:
             runner.quit()
     if session.fault:
         raise session.fault
-    arrays = session.recorder.window(window.measure_s, window.end_s)
+    arrays = session.recorder.measured(timetable.spans)
     return LoadResult(
-        window=window,
+        timetable=timetable,
         totals=session.recorder.totals(session.first_id),
         arrays={**arrays, "generator_cpu_share": cpu_share},
     )
 
 
-def window_of(spec: DriveSpec, *, now_s: float) -> Window:
+def timetable_of(spec: DriveSpec, *, now_s: float) -> Timetable:
     start_s = max(now_s + LEAD_S, spec.start_at_s or 0.0)
-    end_s = start_s + spec.warmup_s + spec.measure_s
-    return Window(
-        start_s=start_s, measure_s=start_s + spec.warmup_s, end_s=end_s, deadline_s=end_s + spec.drain_s
+    spans = tuple(
+        Span(start_s=start_s + begin_s, measure_s=start_s + begin_s + spec.ramp_s, end_s=start_s + end_s)
+        for begin_s, end_s in spec.spans_s
+    )
+    return Timetable(spans=spans, deadline_s=spans[-1].end_s + spec.drain_s)
+
+
+def _recorder(spec: DriveSpec, timetable: Timetable) -> Recorder:
+    if isinstance(spec.load, ClosedLoad):
+        return Recorder()
+    return Recorder(
+        np.concatenate(
+            [
+                span.start_s + _offsets_s(spec.load, end_s - begin_s, seed=(spec.seed, number))
+                for number, (span, (begin_s, end_s)) in enumerate(
+                    zip(timetable.spans, spec.spans_s, strict=True)
+                )
+            ]
+        )
     )
 
 
-def _recorder(spec: DriveSpec, window: Window) -> Recorder:
-    if isinstance(spec.load, ClosedLoad):
-        return Recorder()
-    # Not the window's length: that is a difference of two large numbers, and may hold one arrival more.
-    duration_s = spec.warmup_s + spec.measure_s
-    if spec.load.arrivals == "constant":
-        offsets_s = arrivals.constant(spec.load.rate_per_s, duration_s)
-    else:
-        offsets_s = arrivals.poisson(spec.load.rate_per_s, duration_s, seed=spec.seed)
-    return Recorder(window.start_s + offsets_s)
+def _offsets_s(load: OpenLoad, duration_s: float, *, seed: tuple[int, int]) -> NDArray[np.float64]:
+    if load.arrivals == "constant":
+        return arrivals.constant(load.rate_per_s, duration_s)
+    return arrivals.poisson(load.rate_per_s, duration_s, seed=seed)
 
 
 def _driven(
@@ -104,26 +116,35 @@ def _driven(
     return driven
 
 
-def watch(window: Window, recorder: Recorder, progress: Progress) -> NDArray[np.float64]:
-    """Report about once a second until the window ends; CPU seconds per second of it, shape (seconds,)."""
+def watch(timetable: Timetable, recorder: Recorder, progress: Progress) -> NDArray[np.float64]:
+    """Report at most once a second until the last span ends; CPU seconds per second measured, shape (ticks,).
+
+    Of a single span there is a tick about each second of what is measured, of several one at the end of each.
+    Between the spans nothing is done: other generators work then, on the same core.
+    """
+    several = len(timetable.spans) > 1
     shares: list[float] = []
-    answered, at_s, cpu_s = 0, window.start_s, process_time()
-    for tick_s in _ticks(window):
-        gevent.sleep(max(0.0, tick_s - monotonic()))
-        now_s, now_cpu_s = monotonic(), process_time()
-        if tick_s > window.measure_s:
-            shares.append((now_cpu_s - cpu_s) / (now_s - at_s))
-        per_s = (recorder.answered - answered) / max(now_s - at_s, 1e-9)
-        answered, at_s, cpu_s = recorder.answered, now_s, now_cpu_s
-        progress({"elapsed_s": now_s - window.start_s, "requests": answered, "per_s": per_s})
+    answered, reported_s = 0, timetable.start_s
+    for span in timetable.spans:
+        at_s, cpu_s = span.start_s, process_time()
+        for tick_s in (span.measure_s, span.end_s) if several else _ticks(span):
+            gevent.sleep(max(0.0, tick_s - monotonic()))
+            now_s, now_cpu_s = monotonic(), process_time()
+            if tick_s > span.measure_s:
+                shares.append((now_cpu_s - cpu_s) / (now_s - at_s))
+            if now_s - reported_s >= REPORT_S or tick_s >= timetable.end_s:
+                per_s = (recorder.answered - answered) / max(now_s - reported_s, 1e-9)
+                answered, reported_s = recorder.answered, now_s
+                progress({"elapsed_s": now_s - timetable.start_s, "requests": answered, "per_s": per_s})
+            at_s, cpu_s = now_s, now_cpu_s
     return np.array(shares)
 
 
-def _ticks(window: Window) -> Iterator[float]:
-    """Whole seconds of warm-up, then the window in equal steps of about a second, its start included."""
-    warmup_s, measured_s = window.measure_s - window.start_s, window.end_s - window.measure_s
-    yield from (window.start_s + second for second in np.arange(1.0, warmup_s))
-    yield from np.linspace(window.measure_s, window.end_s, max(1, round(measured_s)) + 1)
+def _ticks(span: Span) -> Iterator[float]:
+    """Whole seconds of warm-up, then the measured part in steps of about a second, its start included."""
+    warmup_s, measured_s = span.measure_s - span.start_s, span.end_s - span.measure_s
+    yield from (span.start_s + second for second in np.arange(1.0, warmup_s))
+    yield from np.linspace(span.measure_s, span.end_s, max(1, round(measured_s)) + 1)
 
 
 @contextmanager

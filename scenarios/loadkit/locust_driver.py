@@ -13,7 +13,7 @@ import locust
 
 from scenarios.loadkit.busy import broken_off
 from scenarios.loadkit.client import SendOnceClient
-from scenarios.loadkit.drive import watch, window_of
+from scenarios.loadkit.drive import timetable_of, watch
 from scenarios.loadkit.errors import BadRequest, WrongResponse
 from scenarios.loadkit.exchanges import Exchanges, counted
 from scenarios.loadkit.locust_environment import crowded, one_of_each, started
@@ -23,7 +23,7 @@ from scenarios.loadkit.locust_users import Crowd
 from scenarios.loadkit.locust_verify import verify_users
 from scenarios.loadkit.result import LoadResult, Progress
 from scenarios.loadkit.spec import ClosedLoad, DriveSpec
-from scenarios.loadkit.window import Window
+from scenarios.loadkit.window import Timetable
 
 INTERNAL_ERROR = 500
 ON_START_TIMEOUTS = 3
@@ -87,6 +87,8 @@ class LocustWorkload:
         Task choices are not seeded: a file that makes up names at random would make up the same ones again,
         against a database that has them already. Raises BadRequest, or WrongResponse.
         """
+        if len(spec.spans_s) > 1:
+            raise BadRequest(f"{self._file.name}: the users of a Locust file do not pause; give one span")
         if not isinstance(spec.load, ClosedLoad):
             raise BadRequest(
                 f"{self._file.name}: a Locust file is a closed loop, it has no rate.\n"
@@ -102,17 +104,17 @@ class LocustWorkload:
             counted(base_url, first_id=spec.id_base + 1) as exchanges,
             recorded(locust.events) as log,
         ):
-            window = window_of(spec, now_s=monotonic())
-            with broken_off(window.deadline_s - monotonic() + KILL_AFTER_S, here=crowd.runs):
-                crowd.open(window.start_s)
+            timetable = timetable_of(spec, now_s=monotonic())
+            with broken_off(timetable.deadline_s - monotonic() + KILL_AFTER_S, here=crowd.runs):
+                crowd.open(timetable.start_s)
                 environment.events.spawning_complete.fire(user_count=len(crowd.users))
-                cpu_share = watch(window, log.recorder, progress)
+                cpu_share = watch(timetable, log.recorder, progress)
                 crowd.check_all_stayed()
-                crowd.leave(window.deadline_s)
+                crowd.leave(timetable.deadline_s)
                 log.close()
                 crowd.cut_off()
                 crowd.check()
-        return _result(window, log, exchanges, cpu_share)
+        return _result(timetable, log, exchanges, cpu_share)
 
     def let_go(self) -> None:
         """Of users that were prepared for a load that never came."""
@@ -133,11 +135,11 @@ def _little_gc() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _result(window: Window, log: EventLog, exchanges: Exchanges, cpu_share: Any) -> LoadResult:
-    arrays = log.recorder.window(window.measure_s, window.end_s)
+def _result(timetable: Timetable, log: EventLog, exchanges: Exchanges, cpu_share: Any) -> LoadResult:
+    arrays = log.recorder.measured(timetable.spans)
     totals = log.recorder.totals(1)
     return LoadResult(
-        window=window,
+        timetable=timetable,
         totals=replace(
             totals,
             id_sum=exchanges.id_sum,

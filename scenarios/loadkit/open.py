@@ -23,7 +23,7 @@ def open_loop(session: Session, user: LeanUser) -> None:
     not sent by the deadline of the run stays DROPPED, what is not answered by then stays UNDRAINED.
     Raises StopUser at the end.
     """
-    pool, deadline_s = Pool(MAX_IN_FLIGHT), session.window.deadline_s
+    pool, deadline_s = Pool(MAX_IN_FLIGHT), session.timetable.deadline_s
 
     def send(slot: int) -> None:
         session.recorder.send(slot, monotonic())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import nan
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.loadkit.answer import DISCONNECTED, RIGHT, TIMED_OUT, WRONG_BODY
+from scenarios.loadkit.window import Span
 
 DROPPED, UNDRAINED, RAISED = -4, -5, -6
 """Never sent; sent, and still unanswered when the run ended; no request, but a task of a Locust file that
@@ -96,17 +97,32 @@ class Recorder:
             in_flight_s=float(latencies_s[answered].sum()),
         )
 
-    def window(self, start_s: float, end_s: float) -> dict[str, NDArray[np.float64] | NDArray[np.int16]]:
-        """The slots meant to go or ended in [start_s, end_s), as arrays of shape (n,).
+    def measured(self, spans: Sequence[Span]) -> dict[str, NDArray[np.float64] | NDArray[np.int16]]:
+        """The slots meant to go or ended in what is measured of the spans, as arrays of shape (n,).
 
         Latency is of those meant to go in it, throughput of those that ended in it. With the first kind
         alone, every client's last request would be missing from the throughput.
+
+        For each span, shape (spans,): what is measured of it, and how many answers it got in all, ramp and
+        drain included.
         """
         intended_s, finished_s = np.array(self.intended_s), np.array(self.finished_s)
-        begun = (intended_s >= start_s) & (intended_s < end_s)
-        ended = (finished_s >= start_s) & (finished_s < end_s)
-        inside = begun | ended
+        starts_s = np.array([span.start_s for span in spans])
+        measured_s = np.array([span.measure_s for span in spans])
+        ends_s = np.array([span.end_s for span in spans])
+
+        def within(times_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+            # What has no time compares as false.
+            last = np.searchsorted(measured_s, times_s, side="right") - 1
+            found: NDArray[np.bool_] = (last >= 0) & (times_s < ends_s[last])
+            return found
+
+        inside = within(intended_s) | within(finished_s)
+        answered_s = finished_s[~np.isnan(finished_s)]
         return {
+            "span_start_s": measured_s,
+            "span_end_s": ends_s,
+            "span_answered": np.histogram(answered_s, [*starts_s, np.inf])[0].astype(np.float64),
             "intended_s": intended_s[inside],
             "sent_s": np.array(self.sent_s)[inside],
             "finished_s": finished_s[inside],

@@ -102,8 +102,8 @@ def _encoded(result: LoadResult) -> Message:
     npz = io.BytesIO()
     np.savez(npz, allow_pickle=False, **result.arrays)
     return {
-        "window_start_s": result.window.measure_s,
-        "window_end_s": result.window.end_s,
+        "window_start_s": result.timetable.spans[0].measure_s,
+        "window_end_s": result.timetable.end_s,
         **asdict(result.totals),
         "arrays_npz_b64": base64.b64encode(npz.getvalue()).decode("ascii"),
     }

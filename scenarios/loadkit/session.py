@@ -7,7 +7,7 @@ from time import monotonic
 
 from scenarios.loadkit.recorder import Recorder
 from scenarios.loadkit.user import LeanUser
-from scenarios.loadkit.window import Window
+from scenarios.loadkit.window import Timetable
 
 
 @dataclass(slots=True)
@@ -15,7 +15,7 @@ class Session:
     """Slot i of the recorder carries the request id first_id + i."""
 
     recorder: Recorder
-    window: Window
+    timetable: Timetable
     first_id: int
     fault: Exception | None = None
     """A defect of the generator or the scenario (an expectation that raises), never of the server."""

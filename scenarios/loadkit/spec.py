@@ -9,6 +9,9 @@ from typing import Any
 
 from scenarios.loadkit.errors import BadRequest
 
+MAX_LOAD_S, SHORTEST_S = 86_400.0, 0.02
+"""From the start to the end of a load; what is measured of each span."""
+MAX_SPANS = 100_000
 MAX_REQUESTS = 5_000_000
 """Scheduled arrivals of one run: bounds memory (26 bytes a request, several times over) and traffic."""
 
@@ -30,11 +33,13 @@ class OpenLoad:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriveSpec:
-    """One load: warm-up runs straight into the measured window."""
+    """One load, in one span of time or in several with pauses between them."""
 
     load: ClosedLoad | OpenLoad
-    warmup_s: float
-    measure_s: float
+    spans_s: tuple[tuple[float, float], ...]
+    """Begin and end of each, in seconds from the start of the load, in order and apart."""
+    ramp_s: float
+    """Left out of the measurement at the beginning of each span."""
     request_timeout_s: float
     drain_s: float
     seed: int
@@ -47,10 +52,11 @@ class DriveSpec:
 def drive_spec(message: Mapping[str, Any]) -> DriveSpec:
     """Read a `drive` message. Raises BadRequest naming the field."""
     fields = Fields(message, "drive")
+    ramp_s = fields.number("ramp_s", 0, 3600)
     spec = DriveSpec(
         load=_load(fields.mapping("load")),
-        warmup_s=fields.number("warmup_s", 0, 3600),
-        measure_s=fields.number("measure_s", 0.1, 3600),
+        spans_s=_spans_s(fields, ramp_s),
+        ramp_s=ramp_s,
         request_timeout_s=fields.number("request_timeout_s", 0.01, 600),
         drain_s=fields.number("drain_s", 0, 600),
         seed=fields.whole("seed", 0, 2**63 - 1),
@@ -58,12 +64,31 @@ def drive_spec(message: Mapping[str, Any]) -> DriveSpec:
         start_at_s=None if message.get("start_at_s") is None else fields.number("start_at_s", 0, 2**62),
     )
     if isinstance(spec.load, OpenLoad):
-        arrivals = spec.load.rate_per_s * (spec.warmup_s + spec.measure_s)
+        arrivals = spec.load.rate_per_s * sum(end_s - begin_s for begin_s, end_s in spec.spans_s)
         if arrivals > MAX_REQUESTS:
             raise BadRequest(
-                f"drive: {arrivals:.0f} arrivals are more than {MAX_REQUESTS}; lower rate_per_s or measure_s"
+                f"drive: {arrivals:.0f} arrivals are more than {MAX_REQUESTS}; lower rate_per_s, or measure "
+                f"for less time"
             )
     return spec
+
+
+def _spans_s(fields: Fields, ramp_s: float) -> tuple[tuple[float, float], ...]:
+    """Raises BadRequest where they overlap, or hold nothing to measure."""
+    spans: list[tuple[float, float]] = []
+    after_s = 0.0
+    for number, pair in enumerate(fields.items("spans_s")):
+        span = Fields({"begin": None, "end": None}, f"{fields.where}.spans_s.{number}")
+        if isinstance(pair, list) and len(pair) == len(span.message):
+            span = Fields(dict(zip(span.message, pair, strict=True)), span.where)
+        begin_s = span.number("begin", after_s, MAX_LOAD_S)
+        after_s = span.number("end", begin_s + ramp_s + SHORTEST_S, MAX_LOAD_S)
+        spans.append((begin_s, after_s))
+    if not 0 < len(spans) <= MAX_SPANS:
+        raise BadRequest(
+            f"{fields.where}.spans_s must be 1 to {MAX_SPANS} pairs of seconds, got {len(spans)}"
+        )
+    return tuple(spans)
 
 
 def _load(message: Mapping[str, Any]) -> ClosedLoad | OpenLoad:

@@ -9,7 +9,8 @@ from docker import DockerClient
 from docker.models.containers import Container
 
 from harness.adapters import ownership
-from harness.execution.trial import deployment_spec, run_trial
+from harness.execution.bench import deployment_spec
+from harness.execution.trial import run_trial
 from harness.model import Validity, Variant
 from tests.adapters.containers import of_run
 from tests.adapters.trials import ITEMS, bench_for, trial_of

@@ -78,7 +78,7 @@ class ScriptedAgent:
     """
 
     def __init__(self, *lines: str | NoAnswer) -> None:
-        self.lines: deque[str | NoAnswer] = deque([ok({"agent": 2}), *lines])
+        self.lines: deque[str | NoAnswer] = deque([ok({"agent": 3}), *lines])
         self.told: list[dict[str, Any]] = []
         self.workloads: list[dict[str, Any]] = []
         self.given_s: list[float] = []
@@ -261,8 +261,8 @@ def test_one_agent_gets_the_whole_load_and_starts_at_its_own_word() -> None:
     assert told == {
         "op": "drive",
         "load": {"kind": "closed", "clients": 5},
-        "warmup_s": 0.5,
-        "measure_s": 2.0,
+        "spans_s": [[0.0, 2.5]],
+        "ramp_s": 0.5,
         "request_timeout_s": 10.0,
         "drain_s": 10.0,
         "id_base": 0,
@@ -408,7 +408,7 @@ def fields(scenario: Scenario) -> dict[str, Any]:
 
 AGENT_THAT_DIES = """
 import sys
-print('{"ok": true, "result": {"agent": 2}}', flush=True)
+print('{"ok": true, "result": {"agent": 3}}', flush=True)
 sys.stdin.readline()
 sys.exit("out of memory, say")
 """

@@ -13,7 +13,8 @@ from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.host import cpu_split
 from harness.adapters.load_process import ProcessLoadGenerator
 from harness.adapters.system_clock import SystemClock
-from harness.execution.trial import Bench, TrialOutcome, run_trial
+from harness.execution.bench import Bench, TrialOutcome
+from harness.execution.trial import run_trial
 from harness.model import OWN_COMMAND, Cell, ClosedLoad, Scenario, Trial, Validity, Variant
 from harness.planning.recipes import RECIPES, image_of
 

@@ -10,7 +10,7 @@ from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.host import cpu_split
 from harness.adapters.load_process import ProcessLoadGenerator
 from harness.adapters.system_clock import SystemClock
-from harness.execution.trial import Bench
+from harness.execution.bench import Bench
 from harness.model import Cell, ClosedLoad, Scenario, Trial, Variant
 
 ITEMS = Scenario(

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.adapters.load_process import ProcessLoadGenerator
+from harness.execution.bench import Bench, TrialOutcome
 from harness.execution.capacity import CONFIRMATIONS, HIGHEST, LOWEST, find_capacity
-from harness.execution.trial import Bench, TrialOutcome, run_trial
+from harness.execution.trial import run_trial
 from harness.measurement.capacity import capacity_of, search_findings
 from harness.model import CapacityLoad, Cell, OpenLoad, Trial, Validity
 from harness.records import trial_from_json, trial_to_json

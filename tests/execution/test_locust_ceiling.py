@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from harness.errors import TrialError, WrongResponse
+from harness.execution.bench import Bench
 from harness.execution.locust_ceiling import full_core_per_s, locust_ceilings
-from harness.execution.trial import Bench
 from harness.measurement.load import RAISED, WRONG_BODY, LoadRecord
 from harness.model import Scenario, Validity
 from tests.measurement.test_validity import check, evidence, judge

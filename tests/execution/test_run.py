@@ -2,11 +2,12 @@ from collections.abc import Collection, Iterable, Mapping
 
 import pytest
 
+from harness.execution.bench import Progress, TrialOutcome
 from harness.execution.run import Pace, RunEnd, run_blocks
-from harness.execution.trial import Progress, TrialOutcome
 from harness.model import Matrix, Trial, TrialRecord, Validity
 from harness.planning.plan import STOP_AND_START_S, cells_of, plan_blocks
 from harness.planning.remaining import remaining_blocks
+from harness.planning.slices import groups
 from tests.fakes import FakeClock
 from tests.samples import a_matrix, a_record
 
@@ -19,8 +20,8 @@ class Listener:
     def said(self, message: str) -> None:
         self.heard.append(message)
 
-    def trial_started(self, trial: Trial, *, number: int, of: int, seconds_left: float) -> None:
-        self.heard.append(f"{number}/{of} {trial.id}")
+    def trials_started(self, group: tuple[Trial, ...], *, number: int, of: int, seconds_left: float) -> None:
+        self.heard.append(f"{number}/{of} {' '.join(trial.id for trial in group)}")
         self.left_s.append(seconds_left)
 
     def loading(self, progress: Mapping[str, float]) -> None: ...
@@ -38,16 +39,28 @@ def walk(
 ) -> tuple[RunEnd, list[TrialRecord], Listener]:
     clock, listener, kept = FakeClock(), Listener(), []
 
-    def measure(trial: Trial, progress: Progress) -> TrialOutcome:
-        clock.sleep(trial_s)
-        validity = Validity.INVALID if trial.id in invalid else Validity.VALID
-        record = a_record(trial.cell.variant, trial.cell.scenario, trial.block, validity)
-        return TrialOutcome(record=record, load=None, readings=(), log="")
+    def measure(group: tuple[Trial, ...], progress: Progress) -> list[TrialOutcome]:
+        clock.sleep(trial_s * len(group))
+        return [
+            TrialOutcome(
+                record=a_record(
+                    trial.cell.variant,
+                    trial.cell.scenario,
+                    trial.block,
+                    Validity.INVALID if trial.id in invalid else Validity.VALID,
+                ),
+                load=None,
+                readings=(),
+                log="",
+            )
+            for trial in group
+        ]
 
     end = run_blocks(
         lambda records: remaining_blocks(records, matrix),
         records=earlier,
         measure=measure,
+        groups=lambda block: groups(block, matrix),
         keep=lambda outcome: kept.append(outcome.record),
         clock=clock,
         budget_s=budget_s,
@@ -120,6 +133,6 @@ def test_the_time_left_never_promises_more_than_the_budget() -> None:
 def test_pace_learns_the_overhead_per_trial() -> None:
     pace, trial = Pace(), PLAN.trials[0]
     assert pace.expected_s([trial]) == 4 + STOP_AND_START_S
-    pace.took(trial, 6.0)
-    pace.took(trial, 8.0)
+    pace.took((trial,), 6.0)
+    pace.took((trial,), 8.0)
     assert pace.expected_s([trial, trial]) == 2 * (4 + 3)

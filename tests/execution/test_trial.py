@@ -16,7 +16,8 @@ from harness.errors import (
     VariantError,
     WrongResponse,
 )
-from harness.execution.trial import Bench, TrialOutcome, deployment_spec, run_trial
+from harness.execution.bench import Bench, TrialOutcome, deployment_spec
+from harness.execution.trial import run_trial
 from harness.measurement.load import LoadRecord
 from harness.model import Cell, Scenario, Trial, Validity
 from tests.fakes import FakeClock, FakeDeployment, FakeEngine, Faults

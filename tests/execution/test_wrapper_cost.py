@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import NotReady
-from harness.execution.trial import Bench
+from harness.execution.bench import Bench
 from harness.execution.wrapper_cost import ROUNDS, measure_wrapper_cost
 from harness.findings import WrapperCost
 from harness.measurement.load import LoadRecord

@@ -38,7 +38,13 @@ def result(*intended_s: float, shares: tuple[float, ...] = (0.5,), **totals: int
     return DriveResult(
         window_start_s=10.0,
         window_end_s=12.0,
-        arrays_npz_b64=encoded(**times, generator_cpu_share=list(shares)),
+        arrays_npz_b64=encoded(
+            **times,
+            generator_cpu_share=list(shares),
+            span_start_s=[10.0],
+            span_end_s=[12.0],
+            span_answered=[float(len(intended_s))],
+        ),
         **{**zeros, **totals},
     )
 

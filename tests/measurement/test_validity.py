@@ -440,7 +440,7 @@ def test_all_broken_rules_are_told_and_the_worst_word_wins() -> None:
 
 def test_every_rule_says_which_it_is() -> None:
     assert [rule.__doc__.split(":")[0] for rule in RULES if rule.__doc__] == [
-        *("I1", "I2", "I3", "I4", "I5", "I5", "I6", "I7", "I7", "I8", "I9")
+        *("I1", "I2", "I3", "I4", "I5", "I5", "I5", "I6", "I7", "I7", "I8", "I9")
     ]
 
 

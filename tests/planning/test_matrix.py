@@ -163,8 +163,8 @@ def drive_message(load: ClosedLoad | OpenLoad, measure_s: float) -> dict[str, An
     return {
         "locustfile": "items",
         "load": asdict(load),
-        "warmup_s": 1.0,
-        "measure_s": measure_s,
+        "spans_s": [[0.0, 1.0 + measure_s]],
+        "ramp_s": 1.0,
         "request_timeout_s": 10.0,
         "drain_s": 10.0,
         "seed": 1,

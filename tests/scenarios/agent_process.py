@@ -20,14 +20,20 @@ PROJECT = Path(__file__).parents[2]
 DRIVE: Mapping[str, Any] = {
     "op": "drive",
     "load": {"kind": "closed", "clients": 4},
-    "warmup_s": 0.2,
-    "measure_s": 0.8,
+    "spans_s": [[0.0, 1.0]],
+    "ramp_s": 0.2,
     "request_timeout_s": 5.0,
     "drain_s": 5.0,
     "seed": 1,
     "id_base": 0,
     "start_at_s": None,
 }
+
+
+def lasting(*, warmup_s: float, measure_s: float) -> dict[str, Any]:
+    """Of a `drive`, for a load in one piece."""
+    return {"spans_s": [[0.0, warmup_s + measure_s]], "ramp_s": warmup_s}
+
 
 READY: Mapping[str, Any] = {
     "op": "ready",
@@ -113,9 +119,11 @@ class AgentProcess:
         """Of the `root` scenario, unless there is another workload."""
         return self.result(**{**READY, "base_url": base_url, **changes})
 
-    def drive(self, **changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    def drive(
+        self, *, warmup_s: float = 0.2, measure_s: float = 0.8, **changes: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Totals and arrays of one load."""
-        totals = self.result(**{**DRIVE, **changes})
+        totals = self.result(**{**DRIVE, **lasting(warmup_s=warmup_s, measure_s=measure_s), **changes})
         npz = io.BytesIO(base64.b64decode(totals.pop("arrays_npz_b64")))
         return totals, dict(np.load(npz, allow_pickle=False))
 

@@ -11,12 +11,12 @@ from itertools import chain, cycle
 
 import pytest
 
-from tests.scenarios.agent_process import DRIVE, READY, VERIFY, AgentProcess
+from tests.scenarios.agent_process import DRIVE, READY, VERIFY, AgentProcess, lasting
 from tests.scenarios.scripted_server import VARIANT_ID, ScriptedServer
 
 pytestmark = pytest.mark.process
 
-LONG = {**DRIVE, "measure_s": 300.0, "load": {"kind": "closed", "clients": 2}}
+LONG = {**DRIVE, **lasting(warmup_s=0.2, measure_s=300.0), "load": {"kind": "closed", "clients": 2}}
 
 
 def wait_for_requests(server: ScriptedServer, *, within_s: float = 20.0) -> None:
@@ -62,7 +62,7 @@ def test_a_whole_session() -> None:
             '{"op": "workload", "workload": {"kind": "bundled", "locustfile": "../../etc/passwd"}}',
             "no scenario '../../etc/passwd'; there are async",
         ),
-        (json.dumps({**DRIVE, "measure_s": -1}), "drive.measure_s"),
+        (json.dumps({**DRIVE, "ramp_s": -1}), "drive.ramp_s"),
         ('{"op": "workload", "workload": {"kind": "bundled", "locustfile": "agent"}}', "no scenario 'agent'"),
         ('{"op": "workload", "workload": {"kind": "odd"}}', "workload.kind must be bundled or requests"),
     ],

@@ -19,13 +19,13 @@ from harness.measurement.metrics import throughput_per_s
 from harness.model import Validity
 from tests.measurement.test_validity import evidence, facts, judge, worker
 from tests.samples import some_readings
-from tests.scenarios.agent_process import DRIVE, PROJECT, AgentProcess
+from tests.scenarios.agent_process import DRIVE, PROJECT, AgentProcess, lasting
 from tests.scenarios.locust_agent import get, load
 from tests.scenarios.path_server import CPU_S, PathServer
 
 pytestmark = pytest.mark.process
 
-RUN: Mapping[str, Any] = {**DRIVE, "warmup_s": 0.2, "measure_s": 1.0}
+RUN: Mapping[str, Any] = {**DRIVE, **lasting(warmup_s=0.2, measure_s=1.0)}
 
 
 @pytest.fixture

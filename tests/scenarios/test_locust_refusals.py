@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.scenarios.agent_process import DRIVE, VERIFY, AgentProcess
+from tests.scenarios.agent_process import DRIVE, VERIFY, AgentProcess, lasting
 from tests.scenarios.locust_agent import get, load, refused
 from tests.scenarios.path_server import PathServer
 
 pytestmark = pytest.mark.process
 
-SHORT = {**DRIVE, "warmup_s": 0, "measure_s": 0.3, "request_timeout_s": 0.2, "drain_s": 0.1}
+SHORT = {**DRIVE, **lasting(warmup_s=0.0, measure_s=0.3), "request_timeout_s": 0.2, "drain_s": 0.1}
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from harness.analysis.samples import twin_of_baseline
 from harness.cli import app
 from harness.errors import ExitCode, TrialError
-from harness.execution.trial import TrialOutcome
+from harness.execution.bench import TrialOutcome
 from harness.findings import Bottleneck
 from harness.measurement.pass_rule import judge_step
 from harness.model import Validity

@@ -37,10 +37,18 @@ Line = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 def cpu_line(series: ResourceSeries, limit: int) -> Line:
     """Seconds since the window's start and CPU cores in use between readings, shapes (m,), m <= limit."""
-    kept = series.readings[:: _stride(len(series.readings), limit)]
-    at = np.array([reading.at_s for reading in kept]) - series.window_start_s
-    used = np.array([reading.cpu_s for reading in kept])
-    return (at[1:] + at[:-1]) / 2, np.diff(used) / np.diff(at)
+    # Of a trial in slices only those count: between them others were at work.
+    begins, ends = (
+        (series.readings[0::2], series.readings[1::2])
+        if series.sliced
+        else (series.readings[:-1], series.readings[1:])
+    )
+    at = np.array([reading.at_s for reading in begins]), np.array([reading.at_s for reading in ends])
+    used = np.array([late.cpu_s - early.cpu_s for early, late in zip(begins, ends, strict=True)])
+    starts = np.arange(0, len(begins), _stride(len(begins), limit))
+    lengths = np.add.reduceat(at[1] - at[0], starts)
+    middles = np.add.reduceat((at[0] + at[1]) / 2, starts) / np.diff([*starts, len(begins)])
+    return middles - series.window_start_s, np.add.reduceat(used, starts) / lengths
 
 
 def memory_line(series: ResourceSeries, limit: int) -> Line:

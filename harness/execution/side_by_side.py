@@ -1,0 +1,181 @@
+"""Trials of one scenario in slices: all servers stand, one is under load at a time (METHOD, protocol 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.deployment import ResourceReading
+from harness.execution.bench import Bench, Progress, TrialOutcome
+from harness.execution.stand import Measured, Stand
+from harness.execution.trial import in_one_piece
+from harness.measurement.load import LoadRecord
+from harness.measurement.metrics import latencies, throughput_per_s
+from harness.measurement.rounds import disturbances
+from harness.model import OpenLoad, Scenario, Trial
+from harness.planning.slices import Turn, slicing, turns
+
+MIN_WARMUP_S = 0.3
+"""Of the load that warms a server up and tells how long a slice has to be."""
+LEAD_S = 0.3
+"""From telling all generators their turns to the first one: time to make their schedules."""
+KEEPS_UP = 0.9
+"""Of an offered rate, the share that must be answered in the warm-up to take part in slices."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Warm:
+    """A server that may take part, and its first load."""
+
+    stand: Stand
+    load: LoadRecord
+
+
+def run_side_by_side(
+    trials: Sequence[Trial], bench: Bench, *, progress: Progress
+) -> tuple[TrialOutcome, ...]:
+    """Measure trials of one scenario and block in slices that take turns.
+
+    A variant that fails ends its own trial only. One that gives no right answers, or does not keep up with
+    the rate, would work on in its neighbours' slices: it is measured after them, in one piece.
+    """
+    with ExitStack() as stack:
+        stands = [stack.enter_context(Stand(trial, bench)) for trial in trials]
+        for stand in stands:
+            with stand.guarded():
+                stand.start()
+        for stand in _working(stands):
+            with stand.guarded():
+                stand.await_ready()
+        warm, apart = _warmed_up(_working(stands), bench)
+        if len(warm) > 1:
+            _in_turns(warm, bench, progress)
+        else:
+            apart = [*(one.stand for one in warm), *apart]
+        for stand in _working(apart):
+            with stand.guarded():
+                stand.conclude(in_one_piece(stand, bench, progress=progress))
+    return tuple(stand.outcome() for stand in stands)
+
+
+def _working(stands: Sequence[Stand]) -> list[Stand]:
+    return [stand for stand in stands if stand.works]
+
+
+def _warmed_up(stands: Sequence[Stand], bench: Bench) -> tuple[list[_Warm], list[Stand]]:
+    """Those that may take part in slices, each with its first load, and those that may not."""
+    warm: list[_Warm] = []
+    apart: list[Stand] = []
+    for stand in stands:
+        scenario = stand.trial.cell.scenario
+        first = replace(scenario, warmup_s=0.0, measure_s=max(scenario.warmup_s, MIN_WARMUP_S))
+        with stand.guarded():
+            load = stand.generator.drive(first, seed=bench.seed + stand.trial.block, progress=lambda _: None)
+            if _takes_part(load, scenario):
+                warm.append(_Warm(stand, load))
+            else:
+                apart.append(stand)
+    return warm, apart
+
+
+def _takes_part(load: LoadRecord, scenario: Scenario) -> bool:
+    answered_per_s = throughput_per_s(load)
+    if isinstance(scenario.load, OpenLoad):
+        return answered_per_s >= KEEPS_UP * min(scenario.load.rate_per_s, load.status.size / load.measured_s)
+    return answered_per_s > 0
+
+
+def _in_turns(warm: Sequence[_Warm], bench: Bench, progress: Progress) -> None:
+    """Drive all of them through their slices, and judge each."""
+    stands = [one.stand for one in warm]
+    trial = stands[0].trial
+    scenario, seed = trial.cell.scenario, bench.seed + trial.block
+    began_s = bench.clock.monotonic()
+    _look(stands)
+    look_s = bench.clock.monotonic() - began_s
+    cut = slicing(
+        scenario,
+        median_s=max(float(np.median(latencies(one.load))) for one in warm),
+        longest_s=max(float(np.quantile(latencies(one.load), 0.99)) for one in warm),
+        look_s=look_s,
+    )
+    order = turns(len(stands), cut, seed=seed)
+    start_s = bench.clock.monotonic() + LEAD_S
+    for place, stand in enumerate(stands):
+        spans_s = tuple((turn.begin_s, turn.end_s) for turn in order if turn.place == place)
+        with stand.guarded():
+            stand.generator.begin(scenario, seed=seed, spans_s=spans_s, ramp_s=cut.ramp_s, start_s=start_s)
+    begins_s = [*(turn.begin_s for turn in order), order[-1].end_s + cut.gap_s]
+    looks = [
+        _look_at(start_s + begin_s - 2 * look_s, stands, bench, progress, left_s=begins_s[-1] - begin_s)
+        for begin_s in begins_s
+    ]
+    loads: dict[int, LoadRecord] = {}
+    for place, stand in enumerate(stands):
+        with stand.guarded():
+            if stand.works:
+                loads[place] = stand.generator.finish(progress=lambda _: None)
+    readings = {place: _own_readings(looks, order, place) for place in loads if stands[place].works}
+    disturbed = disturbances(list(readings.values()), server_cpus=len(bench.server_cpus))
+    for place, own in readings.items():
+        first, last = _own_looks(looks, order, place)
+        with stands[place].guarded():
+            stands[place].conclude(
+                Measured(
+                    load=loads[place],
+                    readings=own,
+                    busy_s=None if last.busy_s is None else last.busy_s - (first.busy_s or 0.0),
+                    under_load_s=warm[place].load.measured_s + cut.rounds * cut.slice_s,
+                    disturbed=disturbed,
+                )
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """All deployments that stand, at one moment, by place; and the server's cores."""
+
+    readings: Mapping[int, ResourceReading]
+    busy_s: float | None
+
+
+def _look_at(
+    at_s: float, stands: Sequence[Stand], bench: Bench, progress: Progress, *, left_s: float
+) -> _Look:
+    """In the gap before a turn, whoever was at work, and whoever comes next."""
+    bench.clock.sleep(max(0.0, at_s - bench.clock.monotonic()))
+    look = _Look(_look(stands), bench.busy_s(bench.server_cpus) if bench.busy_s else None)
+    progress({"left_s": left_s})
+    return look
+
+
+def _own_looks(looks: Sequence[_Look], order: Sequence[Turn], place: int) -> tuple[_Look, _Look]:
+    """Before the first turn of a trial, and after its last."""
+    own = [number for number, turn in enumerate(order) if turn.place == place]
+    return looks[own[0]], looks[own[-1] + 1]
+
+
+def _own_readings(looks: Sequence[_Look], order: Sequence[Turn], place: int) -> tuple[ResourceReading, ...]:
+    """Two for each turn of a trial: just before it begins, and once it is drained."""
+    return tuple(
+        look.readings[place]
+        for number, turn in enumerate(order)
+        if turn.place == place
+        for look in looks[number : number + 2]
+    )
+
+
+def _look(stands: Sequence[Stand]) -> dict[int, ResourceReading]:
+    """The resources of each that still stands, with what its neighbours have used."""
+    found: dict[int, ResourceReading] = {}
+    for place, stand in enumerate(stands):
+        with stand.guarded():
+            if stand.works:
+                found[place] = stand.deployment.reading()
+    all_s = sum(reading.cpu_s for reading in found.values())
+    return {
+        place: replace(reading, neighbours_cpu_s=all_s - reading.cpu_s) for place, reading in found.items()
+    }

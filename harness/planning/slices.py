@@ -1,0 +1,113 @@
+"""Which trials share their time, in what slices, and whose turn it is when. Pure."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from harness.model import OWN_COMMAND, CapacityLoad, Matrix, OpenLoad, Scenario, Trial
+from harness.planning.locust_files import is_locust_file
+
+SLICE_S, MEDIANS = 0.1, 20
+"""A slice of a closed loop: at least so long, and at least so many median latencies."""
+OPEN_SLICE_S, ARRIVALS = 1.0, 200
+"""A slice at a rate: at least so long, and at least so many arrivals."""
+RAMP_SHARE = 0.1
+"""Of a slice, left out at its beginning: until all clients are under way."""
+GAP_S = 0.01
+"""Between two slices, at least: for the last answers, and for a look at every deployment."""
+MIN_ROUNDS = 2
+MEMORY_SHARE = 0.7
+"""Of the machine's memory, for deployments that stand side by side."""
+WORKER_MIB, GENERATOR_MIB = 128, 128
+"""Assumed of a process without a limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slicing:
+    """How a scenario's time is cut up."""
+
+    slice_s: float
+    gap_s: float
+    rounds: int
+
+    @property
+    def ramp_s(self) -> float:
+        return RAMP_SHARE * self.slice_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One slice of one trial, by its place among the trials. Seconds from the start of the first round."""
+
+    place: int
+    begin_s: float
+    end_s: float
+
+
+def why_not_sliced(scenario: Scenario, matrix: Matrix) -> str | None:
+    """Why the variants of a scenario are measured one after the other; None where they share their time."""
+    if not matrix.slices:
+        return "design.slices is false"
+    if isinstance(scenario.load, CapacityLoad):
+        return "a capacity search offers each variant rates of its own"
+    if is_locust_file(scenario):
+        return "the users of a Locust file do not pause"
+    if any(variant.network == "host" and variant.recipe == OWN_COMMAND for variant in matrix.variants):
+        return "on the host's network they would listen on the same port"
+    memory_mib = matrix.host_memory_mib
+    if memory_mib is not None and side_by_side_mib(matrix) > MEMORY_SHARE * memory_mib:
+        return f"side by side they may need {side_by_side_mib(matrix)} MiB, and there are {memory_mib}"
+    return None
+
+
+def side_by_side_mib(matrix: Matrix) -> int:
+    """Memory that all variants, the twin and their generators may need at a time."""
+    generators = len(matrix.generator_cpus)
+    return sum(
+        (variant.memory_mib or variant.workers * WORKER_MIB) + generators * GENERATOR_MIB
+        for variant in (*matrix.variants, matrix.baseline)
+    )
+
+
+def groups(block: Sequence[Trial], matrix: Matrix) -> tuple[tuple[Trial, ...], ...]:
+    """A block's trials as they are measured: those of one scenario side by side, or each on its own.
+
+    In the order in which the block first names them.
+    """
+    found: dict[str, list[Trial]] = {}
+    for trial in block:
+        scenario = trial.cell.scenario
+        alone = why_not_sliced(scenario, matrix) is not None
+        found.setdefault(trial.id if alone else scenario.name, []).append(trial)
+    return tuple(map(tuple, found.values()))
+
+
+def slicing(scenario: Scenario, *, median_s: float, longest_s: float, look_s: float) -> Slicing:
+    """For trials whose slowest has this median latency, and whose longest wait was that.
+
+    `look_s` is what it takes to read the resources of all of them.
+    """
+    if isinstance(scenario.load, OpenLoad):
+        slice_s = max(OPEN_SLICE_S, ARRIVALS / scenario.load.rate_per_s)
+    else:
+        slice_s = max(SLICE_S, MEDIANS * median_s)
+    rounds = max(MIN_ROUNDS, ceil(scenario.measure_s / slice_s - 1e-9))
+    return Slicing(
+        slice_s=min(slice_s, scenario.measure_s / MIN_ROUNDS),
+        gap_s=GAP_S + longest_s + 2 * look_s,
+        rounds=rounds,
+    )
+
+
+def turns(trials: int, cut: Slicing, *, seed: int) -> tuple[Turn, ...]:
+    """Every trial once in each round, in an order drawn anew; in the order of their begin."""
+    rng, found = random.Random(seed), []
+    begin_s = 0.0
+    for _ in range(cut.rounds):
+        for place in rng.sample(range(trials), trials):
+            found.append(Turn(place=place, begin_s=begin_s, end_s=begin_s + cut.slice_s))
+            begin_s += cut.slice_s + cut.gap_s
+    return tuple(found)
