@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from docker.models.containers import Container
@@ -69,12 +70,18 @@ class DockerEngine:
         # With the owner's pid: what an earlier owner of a resumed run left may still have its names.
         self._prefix = f"harness-{run_id}-{self._labels[ownership.PID]}"
         self._numbers = itertools.count(1)
+        self._making_network = Lock()
         self._closed = False
         self._reaper = Reaper.start(self._labels)
 
-    @cached_property
+    @property
     def _network(self) -> Network:
         """The run's own network, made when a variant first needs one."""
+        with self._making_network:
+            return self._one_network
+
+    @cached_property
+    def _one_network(self) -> Network:
         with engine_errors(self._client, "creating the run's network"):
             return self._client.networks.create(
                 self._prefix,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
-from harness.deployment import ResourceReading
+from harness.deployment import DeploymentSpec, ResourceReading
 from harness.execution.bench import Bench, Progress, TrialOutcome
 from harness.execution.stand import Measured, Stand
 from harness.execution.trial import in_one_piece
@@ -16,12 +18,15 @@ from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import latencies, throughput_per_s
 from harness.measurement.rounds import disturbances
 from harness.model import OpenLoad, Scenario, Trial
-from harness.planning.slices import Turn, slicing, turns
+from harness.planning.slices import Cut, Turn, cut_of, turns
 
+NO_SPECS: Mapping[str, DeploymentSpec] = MappingProxyType({})
 MIN_WARMUP_S = 0.3
 """Of the load that warms a server up and tells how long a slice has to be."""
-LEAD_S = 0.3
+LEAD_S, LEAD_EACH_S = 0.3, 0.05
 """From telling all generators their turns to the first one: time to make their schedules."""
+AT_ONCE = 8
+"""Containers that are started or stopped at the same time, at most."""
 KEEPS_UP = 0.9
 """Of an offered rate, the share that must be answered in the warm-up to take part in slices."""
 
@@ -35,18 +40,22 @@ class _Warm:
 
 
 def run_side_by_side(
-    trials: Sequence[Trial], bench: Bench, *, progress: Progress
+    trials: Sequence[Trial],
+    bench: Bench,
+    *,
+    progress: Progress,
+    specs: Mapping[str, DeploymentSpec] = NO_SPECS,
 ) -> tuple[TrialOutcome, ...]:
     """Measure trials of one scenario and block in slices that take turns.
+
+    `specs` start, by trial id, servers that are no recipes of ours.
 
     A variant that fails ends its own trial only. One that gives no right answers, or does not keep up with
     the rate, would work on in its neighbours' slices: it is measured after them, in one piece.
     """
     with ExitStack() as stack:
-        stands = [stack.enter_context(Stand(trial, bench)) for trial in trials]
-        for stand in stands:
-            with stand.guarded():
-                stand.start()
+        stands = [stack.enter_context(Stand(trial, bench, specs.get(trial.id))) for trial in trials]
+        _at_once(Stand.start, stands)
         for stand in _working(stands):
             with stand.guarded():
                 stand.await_ready()
@@ -58,7 +67,20 @@ def run_side_by_side(
         for stand in _working(apart):
             with stand.guarded():
                 stand.conclude(in_one_piece(stand, bench, progress=progress))
+        _at_once(Stand.stop, stands)
     return tuple(stand.outcome() for stand in stands)
+
+
+def _at_once(act: Callable[[Stand], None], stands: Sequence[Stand]) -> None:
+    """The engine waits for most of the time that a container takes to start and to stop."""
+
+    def guarded(stand: Stand) -> None:
+        with stand.guarded():
+            act(stand)
+
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="stand") as threads:
+        for done in [threads.submit(guarded, stand) for stand in stands]:
+            done.result()
 
 
 def _working(stands: Sequence[Stand]) -> list[Stand]:
@@ -96,19 +118,14 @@ def _in_turns(warm: Sequence[_Warm], bench: Bench, progress: Progress) -> None:
     began_s = bench.clock.monotonic()
     _look(stands)
     look_s = bench.clock.monotonic() - began_s
-    cut = slicing(
-        scenario,
-        median_s=max(float(np.median(latencies(one.load))) for one in warm),
-        longest_s=max(float(np.quantile(latencies(one.load), 0.99)) for one in warm),
-        look_s=look_s,
-    )
-    order = turns(len(stands), cut, seed=seed)
-    start_s = bench.clock.monotonic() + LEAD_S
-    for place, stand in enumerate(stands):
+    cuts = [_cut(one.load, scenario, look_s) for one in warm]
+    order = turns(cuts, measure_s=scenario.measure_s, seed=seed)
+    start_s = bench.clock.monotonic() + LEAD_S + len(stands) * LEAD_EACH_S
+    for place, (stand, cut) in enumerate(zip(stands, cuts, strict=True)):
         spans_s = tuple((turn.begin_s, turn.end_s) for turn in order if turn.place == place)
         with stand.guarded():
             stand.generator.begin(scenario, seed=seed, spans_s=spans_s, ramp_s=cut.ramp_s, start_s=start_s)
-    begins_s = [*(turn.begin_s for turn in order), order[-1].end_s + cut.gap_s]
+    begins_s = [*(turn.begin_s for turn in order), order[-1].end_s + cuts[order[-1].place].gap_s]
     looks = [
         _look_at(start_s + begin_s - 2 * look_s, stands, bench, progress, left_s=begins_s[-1] - begin_s)
         for begin_s in begins_s
@@ -118,20 +135,32 @@ def _in_turns(warm: Sequence[_Warm], bench: Bench, progress: Progress) -> None:
         with stand.guarded():
             if stand.works:
                 loads[place] = stand.generator.finish(progress=lambda _: None)
-    readings = {place: _own_readings(looks, order, place) for place in loads if stands[place].works}
-    disturbed = disturbances(list(readings.values()), server_cpus=len(bench.server_cpus))
-    for place, own in readings.items():
-        first, last = _own_looks(looks, order, place)
+    own = {place: _own(looks, order, place) for place in loads if stands[place].works}
+    disturbed = disturbances(
+        [(slices.rounds, slices.readings) for slices in own.values()], server_cpus=len(bench.server_cpus)
+    )
+    for place, slices in own.items():
         with stands[place].guarded():
             stands[place].conclude(
                 Measured(
                     load=loads[place],
-                    readings=own,
-                    busy_s=None if last.busy_s is None else last.busy_s - (first.busy_s or 0.0),
-                    under_load_s=warm[place].load.measured_s + cut.rounds * cut.slice_s,
+                    readings=slices.readings,
+                    busy_s=slices.busy_s,
+                    under_load_s=warm[place].load.measured_s + len(slices.rounds) * cuts[place].slice_s,
+                    rounds=slices.rounds,
                     disturbed=disturbed,
                 )
             )
+
+
+def _cut(load: LoadRecord, scenario: Scenario, look_s: float) -> Cut:
+    latencies_s = latencies(load)
+    return cut_of(
+        scenario,
+        median_s=float(np.median(latencies_s)),
+        longest_s=float(np.quantile(latencies_s, 0.99)),
+        look_s=look_s,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,19 +181,24 @@ def _look_at(
     return look
 
 
-def _own_looks(looks: Sequence[_Look], order: Sequence[Turn], place: int) -> tuple[_Look, _Look]:
-    """Before the first turn of a trial, and after its last."""
-    own = [number for number, turn in enumerate(order) if turn.place == place]
-    return looks[own[0]], looks[own[-1] + 1]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Own:
+    """What the looks tell of one trial's slices."""
+
+    rounds: tuple[int, ...]
+    readings: tuple[ResourceReading, ...]
+    """Two for each slice: just before it begins, and once it is drained."""
+    busy_s: float | None
+    """Busy time of the server's cores from the first reading to the last."""
 
 
-def _own_readings(looks: Sequence[_Look], order: Sequence[Turn], place: int) -> tuple[ResourceReading, ...]:
-    """Two for each turn of a trial: just before it begins, and once it is drained."""
-    return tuple(
-        look.readings[place]
-        for number, turn in enumerate(order)
-        if turn.place == place
-        for look in looks[number : number + 2]
+def _own(looks: Sequence[_Look], order: Sequence[Turn], place: int) -> _Own:
+    mine = [number for number, turn in enumerate(order) if turn.place == place]
+    first_s, last_s = looks[mine[0]].busy_s, looks[mine[-1] + 1].busy_s
+    return _Own(
+        rounds=tuple(order[number].round for number in mine),
+        readings=tuple(look.readings[place] for number in mine for look in looks[number : number + 2]),
+        busy_s=None if first_s is None or last_s is None else last_s - first_s,
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import TracebackType
+
+import numpy as np
 
 from harness.deployment import (
     DeploymentSpec,
@@ -44,6 +47,8 @@ class Measured:
     under_load_s: float | None = None
     """For how long there was load; None: all the time."""
     searched: Searched | None = None
+    rounds: tuple[int, ...] = ()
+    """Of a load in slices, the number of the round that each belonged to."""
     disturbed: Mapping[int, str] = field(default_factory=dict)
     """Rounds that do not count, and why."""
 
@@ -84,8 +89,8 @@ class Stand:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self.guarded(), self._serving, self._loading:
-            pass
+        with self.guarded():
+            self.stop()
 
     @property
     def works(self) -> bool:
@@ -137,6 +142,11 @@ class Stand:
         self._loading.close()
         self._judge(measured, after, facts_after)
 
+    def stop(self) -> None:
+        """Remove the generator and the server. May be called twice."""
+        with self._serving, self._loading:
+            pass
+
     def outcome(self) -> TrialOutcome:
         """What the trial came to, once the server is gone."""
         measured, error, search = self._measured, self._error, None
@@ -167,7 +177,7 @@ class Stand:
             not_checked=judgement.not_checked,
             worker_changes=self._worker_changes,
             wrong_bodies=sum(map(wrong_bodies, filter(None, (load, *steps)))),
-            rounds=load.spans_s[0].size if load is not None and load.sliced else None,
+            rounds=len(measured.rounds) if measured and measured.rounds else None,
             rounds_left_out=self._rounds_left_out,
         )
         return TrialOutcome(
@@ -183,9 +193,13 @@ class Stand:
     ) -> None:
         bench, variant, searched = self._bench, self.trial.cell.variant, measured.searched
         scenario = searched.scenario if searched else self.trial.cell.scenario
-        load, readings = without(measured.load, measured.readings, measured.disturbed)
-        causes = list(measured.disturbed.values())
-        self._rounds_left_out = {cause: causes.count(cause) for cause in sorted(set(causes))}
+        load, readings = measured.load, measured.readings
+        if measured.rounds:
+            quiet = np.array([number not in measured.disturbed for number in measured.rounds])
+            load, readings = without(load, readings, quiet)
+        self._rounds_left_out = Counter(
+            measured.disturbed[number] for number in measured.rounds if number in measured.disturbed
+        )
         metrics = trial_metrics(
             load,
             readings,
@@ -221,7 +235,7 @@ class Stand:
                 ceiling_per_s=bench.ceiling_of(self.trial.cell.scenario),
                 expected_stack=EXPECTED_STACK.get(variant.recipe),
                 signals=self._signals,
-                rounds=measured.load.spans_s[0].size,
+                rounds=len(measured.rounds),
                 rounds_left_out=self._rounds_left_out,
                 of_search=tuple(found),
             )

@@ -20,16 +20,18 @@ STEAL, NEIGHBOURS = "steal", "work of neighbours"
 
 Readings = Sequence[ResourceReading]
 """Two for each slice: just before it begins, and once it is drained."""
+Trial = tuple[Sequence[int], Readings]
+"""The numbers of the rounds in which a trial had its slices, and its readings."""
 
 
-def disturbances(trials: Sequence[Readings], *, server_cpus: int) -> Mapping[int, str]:
-    """What disturbed a round, by its place; quiet rounds are not in it.
+def disturbances(trials: Sequence[Trial], *, server_cpus: int) -> Mapping[int, str]:
+    """What disturbed a round, by its number; quiet rounds are not in it.
 
-    A round is left out as a whole, for all trials that took part: their ratios are those of the same rounds.
-    Only what the trials cannot have caused counts, never how fast a server was.
+    A round is left out for all trials that took part: their ratios are those of the same rounds. Only what
+    the trials cannot have caused counts, never how fast a server was.
     """
     found: dict[int, str] = {}
-    for readings in trials:
+    for rounds, readings in trials:
         lengths_s = growths(readings, lambda reading: reading.at_s)
         steal_s = growths(readings, lambda reading: reading.steal_s)
         neighbours_s = growths(readings, lambda reading: reading.neighbours_cpu_s)
@@ -39,16 +41,14 @@ def disturbances(trials: Sequence[Readings], *, server_cpus: int) -> Mapping[int
             (NEIGHBOURS, neighbours_s > limit * lengths_s),
             (STEAL, steal_s > MAX_STEAL * lengths_s),
         ):
-            found.update(dict.fromkeys(np.flatnonzero(broken).tolist(), cause))
+            found.update(dict.fromkeys(np.array(rounds)[broken].tolist(), cause))
     return found
 
 
 def without(
-    load: LoadRecord, readings: Readings, disturbed: Mapping[int, str]
+    load: LoadRecord, readings: Readings, quiet: NDArray[np.bool_]
 ) -> tuple[LoadRecord, tuple[ResourceReading, ...]]:
-    """A load and its readings in the rounds that count; in all of them where that leaves fewer than two."""
-    rounds = load.spans_s[0].size
-    kept: NDArray[np.bool_] = np.array([place not in disturbed for place in range(rounds)])
-    if np.count_nonzero(kept) < 2:
+    """A load and its readings in the slices that count, shape (slices,); in all of them where none does."""
+    if not quiet.any():
         return load, tuple(readings)
-    return load.only(kept), tuple(np.array(readings, dtype=object)[np.repeat(kept, 2)])
+    return load.only(quiet), tuple(np.array(readings, dtype=object)[np.repeat(quiet, 2)])

@@ -18,7 +18,7 @@ RAMP_SHARE = 0.1
 """Of a slice, left out at its beginning: until all clients are under way."""
 GAP_S = 0.01
 """Between two slices, at least: for the last answers, and for a look at every deployment."""
-MIN_ROUNDS = 2
+MIN_TURNS = 2
 MEMORY_SHARE = 0.7
 """Of the machine's memory, for deployments that stand side by side."""
 WORKER_MIB, GENERATOR_MIB = 128, 128
@@ -26,12 +26,12 @@ WORKER_MIB, GENERATOR_MIB = 128, 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slicing:
-    """How a scenario's time is cut up."""
+class Cut:
+    """How the time of one trial is cut up."""
 
     slice_s: float
     gap_s: float
-    rounds: int
+    """After each slice, until the last answer has come and all deployments have been looked at."""
 
     @property
     def ramp_s(self) -> float:
@@ -43,6 +43,7 @@ class Turn:
     """One slice of one trial, by its place among the trials. Seconds from the start of the first round."""
 
     place: int
+    round: int
     begin_s: float
     end_s: float
 
@@ -85,29 +86,33 @@ def groups(block: Sequence[Trial], matrix: Matrix) -> tuple[tuple[Trial, ...], .
     return tuple(map(tuple, found.values()))
 
 
-def slicing(scenario: Scenario, *, median_s: float, longest_s: float, look_s: float) -> Slicing:
-    """For trials whose slowest has this median latency, and whose longest wait was that.
+def cut_of(scenario: Scenario, *, median_s: float, longest_s: float, look_s: float) -> Cut:
+    """For a trial with this median latency and this longest wait.
 
-    `look_s` is what it takes to read the resources of all of them.
+    `look_s` is what it takes to read the resources of all deployments.
     """
     if isinstance(scenario.load, OpenLoad):
-        slice_s = max(OPEN_SLICE_S, ARRIVALS / scenario.load.rate_per_s)
+        wanted_s = max(OPEN_SLICE_S, ARRIVALS / scenario.load.rate_per_s)
     else:
-        slice_s = max(SLICE_S, MEDIANS * median_s)
-    rounds = max(MIN_ROUNDS, ceil(scenario.measure_s / slice_s - 1e-9))
-    return Slicing(
-        slice_s=min(slice_s, scenario.measure_s / MIN_ROUNDS),
-        gap_s=GAP_S + longest_s + 2 * look_s,
-        rounds=rounds,
-    )
+        wanted_s = max(SLICE_S, MEDIANS * median_s)
+    return Cut(slice_s=min(wanted_s, scenario.measure_s / MIN_TURNS), gap_s=GAP_S + longest_s + 2 * look_s)
 
 
-def turns(trials: int, cut: Slicing, *, seed: int) -> tuple[Turn, ...]:
-    """Every trial once in each round, in an order drawn anew; in the order of their begin."""
-    rng, found = random.Random(seed), []
-    begin_s = 0.0
-    for _ in range(cut.rounds):
-        for place in rng.sample(range(trials), trials):
-            found.append(Turn(place=place, begin_s=begin_s, end_s=begin_s + cut.slice_s))
-            begin_s += cut.slice_s + cut.gap_s
+def turns(cuts: Sequence[Cut], *, measure_s: float, seed: int) -> tuple[Turn, ...]:
+    """For each trial slices of its own length, `measure_s` in all, in the order of their begin.
+
+    The trials with the shortest slices have a turn in every round, the others in fewer, evenly spread over
+    all rounds. The order within a round is drawn anew each time.
+    """
+    counts = [max(MIN_TURNS, ceil(measure_s / cut.slice_s - 1e-9)) for cut in cuts]
+    rounds = max(counts)
+    present = [{int((turn + 0.5) * rounds / count) for turn in range(count)} for count in counts]
+    rng, begin_s = random.Random(seed), 0.0
+    found: list[Turn] = []
+    for number in range(rounds):
+        places = [place for place, in_rounds in enumerate(present) if number in in_rounds]
+        for place in rng.sample(places, len(places)):
+            end_s = begin_s + cuts[place].slice_s
+            found.append(Turn(place=place, round=number, begin_s=begin_s, end_s=end_s))
+            begin_s = end_s + cuts[place].gap_s
     return tuple(found)

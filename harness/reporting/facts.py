@@ -173,8 +173,10 @@ def _in_slices(data: ReportData, scenario: Scenario) -> str:
     ]
     if not sliced:
         return ""
-    # All trials of a block went through the same rounds.
-    blocks = {record.block: record for record in sliced}.values()
+    # The trial with the most slices in a block had one in every round.
+    blocks = {
+        record.block: record for record in sorted(sliced, key=lambda record: record.rounds or 0)
+    }.values()
     left_out: Counter[str] = Counter()
     for record in blocks:
         left_out.update(record.rounds_left_out)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scenarios.loadkit import arrivals
 from scenarios.loadkit.beside import neighbour
 from scenarios.loadkit.closed import closed_loop
+from scenarios.loadkit.errors import TooLate
 from scenarios.loadkit.open import MAX_IN_FLIGHT, open_loop
 from scenarios.loadkit.prepare import Outgoing
 from scenarios.loadkit.recorder import Recorder
@@ -65,7 +66,14 @@ def drive(
 
 
 def timetable_of(spec: DriveSpec, *, now_s: float) -> Timetable:
+    """Raises TooLate where its turns have begun already: later ones would be those of others."""
     start_s = max(now_s + LEAD_S, spec.start_at_s or 0.0)
+    if len(spec.spans_s) > 1 and spec.start_at_s is not None and start_s > spec.start_at_s:
+        lead_s = spec.start_at_s - now_s
+        raise TooLate(
+            f"told of its turns {lead_s:.2f} s before the first one ({LEAD_S:g} s are needed): "
+            f"the generator's cores were too busy"
+        )
     spans = tuple(
         Span(start_s=start_s + begin_s, measure_s=start_s + begin_s + spec.ramp_s, end_s=start_s + end_s)
         for begin_s, end_s in spec.spans_s

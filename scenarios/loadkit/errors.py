@@ -15,6 +15,12 @@ class BadRequest(AgentError):
     kind = "BadRequest"
 
 
+class TooLate(AgentError):
+    """The time at which the load was to begin has passed."""
+
+    kind = "TooLate"
+
+
 class NotReady(AgentError):
     """The server did not become ready with all its workers in time."""
 
