@@ -42,9 +42,14 @@ def container_of(client: DockerClient, deployment: DockerDeployment) -> Containe
 
 def by_role(client: DockerClient, run_id: str, role: str, *, all: bool = False) -> Container:
     """The one running container of that role; with `all`, one that has ended too."""
-    labels = [f"{ownership.RUN}={run_id}", f"harness.role={role}"]
-    (container,) = client.containers.list(all=all, filters={"label": labels})
+    (container,) = all_by_role(client, run_id, role, all=all)
     return container
+
+
+def all_by_role(client: DockerClient, run_id: str, role: str, *, all: bool = False) -> list[Container]:
+    labels = [f"{ownership.RUN}={run_id}", f"harness.role={role}"]
+    found: list[Container] = client.containers.list(all=all, filters={"label": labels})
+    return found
 
 
 def eventually(happened: Callable[[], bool], within_s: float = GONE_WITHIN_S) -> bool:

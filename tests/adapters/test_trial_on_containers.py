@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from docker import DockerClient
+from docker.models.containers import Container
 
+from harness.execution.side_by_side import run_side_by_side
 from harness.execution.trial import run_trial
 from harness.model import Validity, Variant
-from tests.adapters.containers import by_role, of_run
+from tests.adapters.containers import all_by_role, by_role, of_run
 from tests.adapters.trials import bench_for, trial_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.alone]
@@ -21,7 +24,11 @@ TWO_WORKERS = Variant(recipe="uvicorn-standard", workers=2)
 
 def workers_of(client: DockerClient, run_id: str) -> list[int]:
     """The pids, on this machine, of the server's worker processes."""
-    shown = by_role(client, run_id, "server").top(ps_args="-eo pid,args")
+    return workers_in(by_role(client, run_id, "server"))
+
+
+def workers_in(container: Container) -> list[int]:
+    shown = container.top(ps_args="-eo pid,args")
     return [int(pid) for pid, command in shown["Processes"] if "spawn_main" in command]
 
 
@@ -40,4 +47,37 @@ def test_a_worker_killed_under_load_makes_the_trial_invalid(client: DockerClient
     assert killed
     assert record.validity is Validity.INVALID
     assert any(reason.startswith("I7: worker pids changed") for reason in record.reasons), record.reasons
+    assert of_run(client, run_id) == []
+
+
+def test_side_by_side_each_has_its_turns_and_one_that_loses_a_worker_ends_alone(
+    client: DockerClient, run_id: str
+) -> None:
+    """All stand at the same time; what befalls one is not put down to its neighbours."""
+    killed: list[int] = []
+    one = replace(TWO_WORKERS, workers=1)
+
+    def kill_one(progress: Mapping[str, float]) -> None:
+        if not killed and progress["left_s"] < 3.0:
+            standing = all_by_role(client, run_id, "server")
+            assert len(standing) == 3
+            (workers,) = [found for container in standing if len(found := workers_in(container)) == 2]
+            os.kill(workers[0], signal.SIGKILL)
+            killed.append(workers[0])
+
+    with bench_for(run_id, one) as bench:
+        trials = [trial_of(variant) for variant in (one, replace(one, twin=True), TWO_WORKERS)]
+        first, twin, broken = run_side_by_side(trials, bench, progress=kill_one)
+    assert broken.record.validity is Validity.INVALID
+    assert any("I7: worker pids changed" in reason for reason in broken.record.reasons)
+    for outcome in (first, twin):
+        record = outcome.record
+        # A busy machine may have spoilt it; what was counted on both sides may not differ.
+        assert record.validity in (Validity.VALID, Validity.NOISY), record.reasons
+        assert record.metrics is not None
+        assert record.rounds == 30
+        assert record.metrics.idle_cpu_cores is not None
+        assert record.metrics.idle_cpu_cores < 0.05
+        assert record.metrics.cpu_cores > 0.5
+        assert len(outcome.readings) == 2 * 30
     assert of_run(client, run_id) == []

@@ -1,0 +1,246 @@
+"""What slices are worth: `python benchmarks/slices.py [RUNS]`, some five minutes a run (5 runs if not said).
+
+Servers compute a chain of hashes for each answer: two are alike, a third one's chain is 5 % longer. Each run
+measures them twice for the same time under load: in slices that take turns, and as whole trials one after the
+other. The block with its fresh containers is the unit of replication in both.
+
+The known ratio is that of the CPU time per request: the chain is 5 % longer, what surrounds it is the same.
+How much that is, a fourth server tells, whose chain is half as long.
+
+`python benchmarks/slices.py curve` shows how wide the intervals are by the length of a slice, over the same
+time in one set of containers (about eight minutes).
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from statistics import geometric_mean, median
+
+import numpy as np
+
+from harness.adapters import host
+from harness.adapters.assets import assets
+from harness.adapters.docker_engine import DockerEngine
+from harness.adapters.load_process import ProcessLoadGenerator
+from harness.adapters.proc import busy_s
+from harness.adapters.system_clock import SystemClock
+from harness.analysis.intervals import paired_ratio
+from harness.deployment import DeploymentSpec
+from harness.execution.bench import Bench, TrialOutcome
+from harness.execution.side_by_side import run_side_by_side
+from harness.execution.stand import Stand
+from harness.execution.trial import run_trial
+from harness.findings import Summary
+from harness.model import Cell, ClosedLoad, Scenario, Trial, Variant
+from harness.planning.slices import Cut, turns
+
+RUNS, BLOCKS, MEASURE_S = 5, 8, 4.0
+LENGTH, EFFECT = 400, 0.05
+"""Of the chain: some 0.2 ms, as long as a light endpoint takes."""
+CURVE_S, CURVE = 20.0, (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+LOAD = Scenario(
+    name="chain",
+    locustfile="root",
+    load=ClosedLoad(clients=8),
+    warmup_s=0.5,
+    measure_s=MEASURE_S,
+    slo_ms=50.0,
+)
+LENGTHS = {"base": LENGTH, "alike": LENGTH, "slower": round(LENGTH * (1 + EFFECT)), "half": LENGTH // 2}
+
+SERVER = """
+from hashlib import sha256
+from scenarios.loadkit import static_server
+
+answer = static_server.StaticServer.data_received
+
+def compute(self, data):
+    digest = b"chain"
+    for _ in range(%d):
+        digest = sha256(digest).digest()
+    answer(self, data)
+
+static_server.StaticServer.data_received = compute
+static_server.main()
+"""
+
+Measure = Callable[[Sequence[Trial], Bench, Mapping[str, DeploymentSpec]], Sequence[TrialOutcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Each a ratio to the base, of the throughput."""
+
+    alike: Summary
+    slower: Summary
+    truth: float
+    """What the slower one's ratio would be without noise, from the CPU time of the half as long chain."""
+
+    def __str__(self) -> str:
+        return (
+            f"A/A {self.alike.center:.3f} +-{width(self.alike):.1%}   slower {self.slower.center:.3f} "
+            f"({self.slower.lo:.3f}-{self.slower.hi:.3f}; true {self.truth:.3f})   "
+            f"{'found' if found(self.slower) else 'not found'}"
+        )
+
+
+def width(ratio: Summary) -> float:
+    """Half of the interval, relative to its centre."""
+    assert ratio.lo is not None
+    assert ratio.hi is not None
+    return math.sqrt(ratio.hi / ratio.lo) - 1
+
+
+def found(ratio: Summary) -> bool:
+    """The interval lies below 1."""
+    return ratio.hi is not None and ratio.hi < 1
+
+
+def holds(ratio: Summary, truth: float) -> bool:
+    return ratio.lo is not None and ratio.hi is not None and ratio.lo <= truth <= ratio.hi
+
+
+def in_slices(
+    trials: Sequence[Trial], bench: Bench, specs: Mapping[str, DeploymentSpec]
+) -> Sequence[TrialOutcome]:
+    return run_side_by_side(trials, bench, progress=lambda _: None, specs=specs)
+
+
+def one_by_one(
+    trials: Sequence[Trial], bench: Bench, specs: Mapping[str, DeploymentSpec]
+) -> Sequence[TrialOutcome]:
+    return [run_trial(trial, bench, progress=lambda _: None, spec=specs[trial.id]) for trial in trials]
+
+
+def measured(measure: Measure, bench: Bench, image: str, order: np.random.Generator) -> Found:
+    """All blocks of one run. A trial that was spoilt leaves its block without a pair."""
+    per_s: dict[str, dict[int, float]] = {name: {} for name in LENGTHS}
+    cpu_ms: dict[str, list[float]] = {name: [] for name in LENGTHS}
+    for block in range(1, BLOCKS + 1):
+        names = order.permutation(list(LENGTHS)).tolist()
+        trials = [Trial(cell=Cell(variant=variant_of(name), scenario=LOAD), block=block) for name in names]
+        specs = {trial.id: spec_of(trial, image, bench.server_cpus) for trial in trials}
+        for name, outcome in zip(names, measure(trials, bench, specs), strict=True):
+            if metrics := outcome.record.metrics:
+                per_s[name][block] = metrics.throughput_per_s
+                cpu_ms[name].append(metrics.cpu_ms_per_request or math.nan)
+    base, half = (float(np.nanmean(cpu_ms[name])) for name in ("base", "half"))
+    chain = (base - half) / (LENGTH - LENGTHS["half"])
+    ratios = [paired_ratio(per_s[name], per_s["base"]) for name in ("alike", "slower")]
+    alike, slower = (pair.ratio for pair in ratios if pair is not None)
+    return Found(alike, slower, base / (base + chain * (LENGTHS["slower"] - LENGTH)))
+
+
+def variant_of(name: str) -> Variant:
+    return Variant(recipe=name, workers=1)
+
+
+def spec_of(trial: Trial, image: str, cpus: tuple[int, ...]) -> DeploymentSpec:
+    name = trial.cell.variant.recipe
+    argv = ("python", "-c", SERVER % LENGTHS[name], "--port", "{port}")
+    return DeploymentSpec(name=trial.id, image=image, argv=argv, env={}, cpus=cpus)
+
+
+@contextmanager
+def ready_bench() -> Iterator[tuple[Bench, str]]:
+    """A bench on an engine of its own, and the image of the servers, which is the load generator's."""
+    server_cpus, generator_cpus = host.cpu_split()
+    engine = DockerEngine(assets(), "benchmark-slices")
+    try:
+        image = engine.build("generator")
+        with host.pinned_to(generator_cpus):
+            yield (
+                Bench(
+                    engine=engine,
+                    generators=ProcessLoadGenerator(engine, image=image, cpus=generator_cpus),
+                    clock=SystemClock(),
+                    images={},
+                    server_cpus=server_cpus,
+                    ready_timeout_s=30.0,
+                    seed=1,
+                    busy_s=busy_s,
+                ),
+                image,
+            )
+    finally:
+        engine.close()
+
+
+def compare(runs: int) -> int:
+    ways: dict[str, Measure] = {"slices": in_slices, "trials": one_by_one}
+    results: dict[str, list[Found]] = {name: [] for name in ways}
+    print(f"{runs} runs of {BLOCKS} blocks, {MEASURE_S:g} s under load for each server and block", flush=True)
+    with ready_bench() as (bench, image):
+        for run in range(runs):
+            for name in list(ways) if run % 2 else list(reversed(ways)):
+                results[name].append(measured(ways[name], bench, image, np.random.default_rng(run)))
+                print(f"run {run + 1}, {name}: {results[name][-1]}", flush=True)
+    for name, every in results.items():
+        truth = geometric_mean(result.truth for result in every)
+        inside = sum(holds(result.slower, result.truth) + holds(result.alike, 1.0) for result in every)
+        print(
+            f"{name}: A/A +-{median(width(result.alike) for result in every):.2%} in the median; slower "
+            f"{geometric_mean(result.slower.center for result in every):.4f} where {truth:.4f} is true, "
+            f"found in {sum(found(result.slower) for result in every)} of {runs}; the truth inside the "
+            f"interval in {inside} of {2 * runs}"
+        )
+    narrower = [
+        width(trials.alike) / width(slices.alike)
+        for trials, slices in zip(results["trials"], results["slices"], strict=True)
+    ]
+    print(f"A/A interval of slices: {median(narrower):.1f}x narrower in the median")
+    return 0
+
+
+def curve() -> int:
+    """Widths as if 60 s had been measured, from the spread of the rounds of one set of containers."""
+    names = ("base", "alike", "slower")
+    with ready_bench() as (bench, image), ExitStack() as stack:
+        stands = [
+            stack.enter_context(Stand(trial, bench, spec_of(trial, image, bench.server_cpus)))
+            for trial in (
+                Trial(cell=Cell(variant=variant_of(name), scenario=LOAD), block=1) for name in names
+            )
+        ]
+        for stand in stands:
+            stand.start()
+            stand.await_ready()
+            stand.generator.drive(LOAD, seed=1, progress=lambda _: None)
+        for slice_s in CURVE:
+            per_s = _rounds(stands, slice_s, bench)
+            spread = [np.log(per_s[place] / per_s[0]) for place in (1, 2)]
+            widths = [1.96 * float(logs.std(ddof=1)) / math.sqrt(60.0 / slice_s) for logs in spread]
+            ratios = [per_s[place].sum() / per_s[0].sum() for place in (1, 2)]
+            print(
+                f"{slice_s:5g} s x {per_s[0].size:4}: {per_s[0].mean():6,.0f} requests/s; alike "
+                f"{ratios[0]:.4f} +-{widths[0]:.2%}; slower {ratios[1]:.4f} +-{widths[1]:.2%}",
+                flush=True,
+            )
+    return 0
+
+
+def _rounds(stands: Sequence[Stand], slice_s: float, bench: Bench) -> list[np.ndarray]:
+    """Requests/s of each slice, for each of the servers."""
+    cut = Cut(slice_s=slice_s, gap_s=0.015)
+    order = turns([cut] * len(stands), measure_s=CURVE_S, seed=1)
+    start_s = bench.clock.monotonic() + 0.5
+    for place, stand in enumerate(stands):
+        spans_s = tuple((turn.begin_s, turn.end_s) for turn in order if turn.place == place)
+        stand.generator.begin(LOAD, seed=1, spans_s=spans_s, ramp_s=cut.ramp_s, start_s=start_s)
+    loads = [stand.generator.finish(progress=lambda _: None) for stand in stands]
+    found = []
+    for load in loads:
+        starts_s, ends_s = load.spans_s
+        at_s = np.sort(load.finished_s[load.status == 200])
+        found.append((np.searchsorted(at_s, ends_s) - np.searchsorted(at_s, starts_s)) / (ends_s - starts_s))
+    return found
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["curve"]:
+        sys.exit(curve())
+    sys.exit(compare(int(sys.argv[1]) if sys.argv[1:] else RUNS))
