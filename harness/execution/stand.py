@@ -226,6 +226,7 @@ class Stand:
                 load=load,
                 readings=readings,
                 busy_s=measured.busy_s,
+                busy_over=(measured.readings[0], measured.readings[-1]) if measured.readings else None,
                 metrics=metrics,
                 facts_before=self._facts,
                 facts_after=facts_after,

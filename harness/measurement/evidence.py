@@ -23,7 +23,7 @@ class Evidence:
     load: LoadRecord
     readings: Sequence[ResourceReading]
     busy_s: float | None
-    """Busy time of the server's cores, with anything, first reading to last; None if not told."""
+    """Busy time of the server's cores, with anything, over `busy_over`; None if not told."""
     metrics: TrialMetrics
     facts_before: ServerFacts | None
     """Probed right before the load, after all other requests; None of a black box."""
@@ -39,6 +39,8 @@ class Evidence:
     log: str = ""
     """The last lines that the server wrote."""
     signals: TrialSignals | None = None
+    busy_over: tuple[ResourceReading, ResourceReading] | None = None
+    """The first and the last reading, also where some between them do not count; None: those of `readings`."""
     rounds: int = 0
     rounds_left_out: Mapping[str, int] = field(default_factory=dict)
     """Of a trial in slices: how many, and how many of them do not count, by what disturbed them."""

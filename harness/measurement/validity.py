@@ -192,7 +192,7 @@ def server_alone(evidence: Evidence) -> Iterator[Finding]:
     """
     if evidence.busy_s is None or len(evidence.readings) < 2:
         return
-    first, last = evidence.readings[0], evidence.readings[-1]
+    first, last = evidence.busy_over or (evidence.readings[0], evidence.readings[-1])
     ours_s = last.cpu_s - first.cpu_s + last.neighbours_cpu_s - first.neighbours_cpu_s
     others_s = evidence.busy_s - ours_s
     share = others_s / ((last.at_s - first.at_s) * evidence.server_cpus)

@@ -12,8 +12,8 @@ from scenarios.loadkit.user import LeanUser
 
 IDLE_S = 0.5
 """After so long a pause the server may have closed the connection."""
-REOPEN_S = 0.02
-"""Before a span begins, so that connecting is not part of it."""
+REOPEN_S = 0.005
+"""Before a span begins, so that connecting is not part of it, nor of the span before it."""
 
 
 def closed_loop(session: Session, user: LeanUser) -> None:

@@ -9,7 +9,7 @@ from harness.deployment import ResourceReading
 from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import idle_cpu_cores, trial_metrics
 from harness.measurement.rounds import NEIGHBOURS, STEAL, disturbances, without
-from harness.measurement.validity import judge
+from harness.measurement.validity import judge, server_alone
 from harness.model import TrialMetrics, Validity
 from tests.measurement.test_validity import evidence
 from tests.samples import ITEMS, a_load
@@ -151,3 +151,14 @@ def test_a_trial_of_which_most_was_left_out_is_noisy(left_out: int, word: Validi
         word is Validity.VALID
         or "6 of 10 rounds were disturbed (6 for steal; 50% allowed)" in (judged.reasons[0])
     )
+
+
+def test_other_programs_are_looked_for_from_the_first_reading_to_the_last_whatever_was_left_out() -> None:
+    looks = readings()
+    first, last = looks[0], looks[-1]
+    ours_s = last.cpu_s - first.cpu_s + last.neighbours_cpu_s - first.neighbours_cpu_s
+    for others, word in ((0.05, Validity.VALID), (0.2, Validity.NOISY)):
+        busy_s = ours_s + others * (last.at_s - first.at_s)
+        case = evidence(busy_s=busy_s, busy_over=(first, last), readings=looks[4:6], server_cpus=1)
+        words = [finding for finding, _ in server_alone(case)]
+        assert words == ([] if word is Validity.VALID else [word])
