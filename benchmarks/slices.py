@@ -35,6 +35,7 @@ from harness.execution.side_by_side import run_side_by_side
 from harness.execution.stand import Stand
 from harness.execution.trial import run_trial
 from harness.findings import Summary
+from harness.measurement.metrics import throughput_by_span
 from harness.model import Cell, ClosedLoad, Scenario, Trial, Variant
 from harness.planning.slices import Cut, turns
 
@@ -232,12 +233,7 @@ def _rounds(stands: Sequence[Stand], slice_s: float, bench: Bench) -> list[np.nd
         spans_s = tuple((turn.begin_s, turn.end_s) for turn in order if turn.place == place)
         stand.generator.begin(LOAD, seed=1, spans_s=spans_s, ramp_s=cut.ramp_s, start_s=start_s)
     loads = [stand.generator.finish(progress=lambda _: None) for stand in stands]
-    found = []
-    for load in loads:
-        starts_s, ends_s = load.spans_s
-        at_s = np.sort(load.finished_s[load.status == 200])
-        found.append((np.searchsorted(at_s, ends_s) - np.searchsorted(at_s, starts_s)) / (ends_s - starts_s))
-    return found
+    return [throughput_by_span(load) for load in loads]
 
 
 if __name__ == "__main__":

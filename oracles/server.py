@@ -37,9 +37,9 @@ class Exchange:
         self.number = number
         """How many counted requests this worker has taken on, this one included."""
 
-    def reply(self) -> None:
+    def reply(self, answer: bytes = ANSWER) -> None:
         if not self._transport.is_closing():
-            self._transport.write(ANSWER)
+            self._transport.write(answer)
 
     def drop(self) -> None:
         """Close the connection without an answer."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tests.fakes import FakeClock, FakeDeployment
 
+NOTHING: Mapping[str, float] = {}
 Floats = NDArray[np.float64]
 GREETING = (json.dumps({"ok": True, "result": {"agent": 3, "locust": "2", "python": "3"}}),)
 STACKS = {
@@ -27,10 +28,18 @@ STACKS = {
 
 
 class FakeAgent:
-    """`rates` gives the true requests/s by the beginning of a deployment's name."""
+    """`rates` gives the true requests/s by the beginning of a deployment's name, `idle_cores` what it uses
+    without load."""
 
-    def __init__(self, clock: FakeClock, rates: Mapping[str, float], *, drift: Iterable[float] = ()) -> None:
-        self._clock, self._rates = clock, rates
+    def __init__(
+        self,
+        clock: FakeClock,
+        rates: Mapping[str, float],
+        *,
+        drift: Iterable[float] = (),
+        idle_cores: Mapping[str, float] = NOTHING,
+    ) -> None:
+        self._clock, self._rates, self._idle_cores = clock, rates, idle_cores
         self._drift = iter(drift)
         self._served: dict[int, list[int]] = {}
 
@@ -53,6 +62,7 @@ class FakeAgent:
 
     def _ready(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
         self._workers = request["workers"]
+        deployment.work(self._idle(deployment))
         return self._probe(deployment, request) if request["inside"] else {}
 
     def _probe(self, deployment: FakeDeployment, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,12 +95,13 @@ class FakeAgent:
         cores = deployment.CORES * min(1.0, offered / rate)
         spans, ramp_s = request["spans_s"], request["ramp_s"]
         # Nothing is sent in the warm-up.
-        deployment.work(0.0)
+        deployment.work(self._idle(deployment))
         if len(spans) == 1:
             self._clock.sleep(ramp_s)
             start_s = self._clock.monotonic() - ramp_s
             deployment.work(cores)
             self._clock.sleep(spans[0][1] - ramp_s)
+            deployment.work(self._idle(deployment))
         else:
             # Several deployments are told their turns at once: time passes while these are waited for.
             start_s = request["start_at_s"]
@@ -128,6 +139,11 @@ class FakeAgent:
             "id_xor": int(np.bitwise_xor.reduce(ids)),
             "arrays_npz_b64": base64.b64encode(arrays.getvalue()).decode(),
         }
+
+
+    def _idle(self, deployment: FakeDeployment) -> float:
+        names = [name for name in self._idle_cores if deployment.spec.name.startswith(name)]
+        return self._idle_cores[names[0]] if names else 0.0
 
 
 def _one_span(start_s: float, end_s: float, *, offered: float, rate: float) -> tuple[Floats, Floats]:

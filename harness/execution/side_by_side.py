@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -29,6 +30,8 @@ AT_ONCE = 8
 """Containers that are started or stopped at the same time, at most."""
 KEEPS_UP = 0.9
 """Of an offered rate, the share that must be answered in the warm-up to take part in slices."""
+MAX_IDLE = 0.02
+"""Of the server's cores: who uses more without any load, such as a watcher of files, takes it from the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,9 @@ def run_side_by_side(
 
     `specs` start, by trial id, servers that are no recipes of ours.
 
-    A variant that fails ends its own trial only. One that gives no right answers, or does not keep up with
-    the rate, would work on in its neighbours' slices: it is measured after them, in one piece.
+    A variant that fails ends its own trial only. One that gives no right answers, does not keep up with the
+    rate, or is not idle without load would work on in its neighbours' slices: it is measured after them, in
+    one piece.
     """
     with ExitStack() as stack:
         stands = [stack.enter_context(Stand(trial, bench, specs.get(trial.id))) for trial in trials]
@@ -91,6 +95,7 @@ def _warmed_up(stands: Sequence[Stand], bench: Bench) -> tuple[list[_Warm], list
     """Those that may take part in slices, each with its first load, and those that may not."""
     warm: list[_Warm] = []
     apart: list[Stand] = []
+    looks = [_look(stands)]
     for stand in stands:
         scenario = stand.trial.cell.scenario
         first = replace(scenario, warmup_s=0.0, measure_s=max(scenario.warmup_s, MIN_WARMUP_S))
@@ -100,7 +105,22 @@ def _warmed_up(stands: Sequence[Stand], bench: Bench) -> tuple[list[_Warm], list
                 warm.append(_Warm(stand, load))
             else:
                 apart.append(stand)
-    return warm, apart
+        looks.append(_look(stands))
+    limit = MAX_IDLE * len(bench.server_cpus)
+    restless = [stand for place, stand in enumerate(stands) if _idle_cores(looks, place) > limit]
+    apart += [one.stand for one in warm if one.stand in restless]
+    return [one for one in warm if one.stand not in restless], apart
+
+
+def _idle_cores(looks: Sequence[Mapping[int, ResourceReading]], place: int) -> float:
+    """Cores used while the others were warmed up, each in its turn; 0 where that cannot be told."""
+    others = [
+        (before[place], after[place])
+        for turn, (before, after) in enumerate(pairwise(looks))
+        if turn != place and place in before and place in after
+    ]
+    idle_s = sum(after.at_s - before.at_s for before, after in others)
+    return sum(after.cpu_s - before.cpu_s for before, after in others) / idle_s if idle_s > 0 else 0.0
 
 
 def _takes_part(load: LoadRecord, scenario: Scenario) -> bool:

@@ -176,7 +176,7 @@ class Stand:
             before_load=error is not None and "verify" not in self._phases_s,
             not_checked=judgement.not_checked,
             worker_changes=self._worker_changes,
-            wrong_bodies=sum(map(wrong_bodies, filter(None, (load, *steps)))),
+            wrong_bodies=wrong_bodies(load) if load else 0,
             rounds=len(measured.rounds) if measured and measured.rounds else None,
             rounds_left_out=self._rounds_left_out,
         )

@@ -88,7 +88,9 @@ def unanswered(load: LoadRecord) -> int:
 
 
 def wrong_bodies(load: LoadRecord) -> int:
-    """Answers of the right status with another body than the scenario expects."""
+    """Answers of the right status with another body than the scenario expects, to everything that was sent."""
+    if load.wrong_bodies is not None:
+        return load.wrong_bodies
     return int(np.count_nonzero(load.status == WRONG_BODY))
 
 

@@ -40,7 +40,7 @@ class Evidence:
     """The last lines that the server wrote."""
     signals: TrialSignals | None = None
     busy_over: tuple[ResourceReading, ResourceReading] | None = None
-    """The first and the last reading, also where some between them do not count; None: those of `readings`."""
+    """The first and the last reading, where some between them do not count; None: those of `readings`."""
     rounds: int = 0
     rounds_left_out: Mapping[str, int] = field(default_factory=dict)
     """Of a trial in slices: how many, and how many of them do not count, by what disturbed them."""

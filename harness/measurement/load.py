@@ -49,6 +49,8 @@ class LoadRecord:
     """Sum (modulo 2**64) and xor of the ids of all requests that were answered."""
     in_flight_s: float = nan
     """Sum of the times from send to answer of all requests that were answered; NaN in old records."""
+    wrong_bodies: int | None = None
+    """Those of `failed` that have the right status and another body than is expected; None in old records."""
     exchanges: int | None = None
     """HTTP exchanges that were answered, where a request may be several (the redirects of a Locust file); the
     ids are theirs. None: each answered request is one."""
@@ -111,6 +113,7 @@ class LoadRecord:
             id_sum=later.id_sum,
             id_xor=later.id_xor,
             in_flight_s=later.in_flight_s,
+            wrong_bodies=later.wrong_bodies,
             exchanges=later.exchanges,
             exchanges_sent=later.exchanges_sent,
         )

@@ -46,6 +46,7 @@ class DriveResult:
     id_sum: int
     id_xor: int
     arrays_npz_b64: str
+    wrong_bodies: int
     in_flight_s: float = nan
     exchanges: int | None = None
     exchanges_sent: int | None = None
@@ -118,6 +119,7 @@ def merge(
         id_sum=sum(load.id_sum for load in loads) % 2**64,
         id_xor=functools.reduce(operator.xor, (load.id_xor for load in loads)),
         in_flight_s=sum(load.in_flight_s for load in loads),
+        wrong_bodies=sum(load.wrong_bodies or 0 for load in loads),
         exchanges=_total([load.exchanges for load in loads]),
         exchanges_sent=_total([load.exchanges_sent for load in loads]),
     )

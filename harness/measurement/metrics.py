@@ -151,6 +151,16 @@ def throughput_per_s(load: LoadRecord) -> float:
     return completed_inside(load) / load.measured_s
 
 
+def throughput_by_span(load: LoadRecord) -> Floats:
+    """The same for each of its spans, shape (spans,)."""
+    starts_s, ends_s = load.spans_s
+    right_s = np.sort(load.finished_s[load.status == RIGHT])
+    per_s: Floats = (np.searchsorted(right_s, ends_s) - np.searchsorted(right_s, starts_s)) / (
+        ends_s - starts_s
+    )
+    return per_s
+
+
 def intended_inside(load: LoadRecord) -> NDArray[np.bool_]:
     """Which requests, shape (n,), were to be sent in the window."""
     return load.within(load.intended_s)

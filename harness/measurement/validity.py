@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.measurement.accounting import RIGHT, cut_off, refused, wrong_by_kind
+from harness.measurement.accounting import RIGHT, cut_off, refused, wrong_bodies, wrong_by_kind
 from harness.measurement.evidence import Evidence, Finding
 from harness.measurement.inside import as_configured, same_requests, same_workers
 from harness.measurement.littles_law import one_clock
@@ -227,6 +227,8 @@ def right_answers(evidence: Evidence) -> Iterator[Finding]:
             f"I6: {failed} of {status.size} requests ({failed / status.size:.2%}) got no right answer: "
             f"{wrong_by_kind(evidence.load)}",
         )
+    elif count := wrong_bodies(evidence.load):
+        yield Validity.INVALID, f"I6: {count} answers with a wrong body outside of what was measured"
 
 
 def same_server(evidence: Evidence) -> Iterator[Finding]:

@@ -56,6 +56,9 @@ def why_not_sliced(scenario: Scenario, matrix: Matrix) -> str | None:
         return "a capacity search offers each variant rates of its own"
     if is_locust_file(scenario):
         return "the users of a Locust file do not pause"
+    if any(variant.cpu_quota is not None for variant in matrix.variants):
+        # A server that was idle has all of its quota left: for the length of a slice it would hardly feel it.
+        return "a CPU quota is handed out in periods of 0.1 s, and slices would be as short"
     if any(variant.network == "host" and variant.recipe == OWN_COMMAND for variant in matrix.variants):
         return "on the host's network they would listen on the same port"
     memory_mib = matrix.host_memory_mib

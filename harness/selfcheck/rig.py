@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from harness.errors import TrialError
 from harness.execution.bench import Bench, TrialOutcome
 from harness.execution.calibration import CEILING
 from harness.execution.ports import Deployment
+from harness.execution.side_by_side import run_side_by_side
 from harness.execution.trial import run_trial
 from harness.model import (
     CapacityLoad,
@@ -35,6 +36,7 @@ from harness.model import (
 from harness.planning.commands import GENERATOR_ARGV, inside_env
 from harness.planning.placeholders import PORT
 from harness.planning.plan import cells_of, plan_blocks
+from harness.planning.slices import groups
 
 RUN_S, HALT_S = 0.07, 0.03
 """How long a slowed generator runs at a time, and how long it then stands still."""
@@ -156,13 +158,36 @@ class Rig:
         return measure()
 
     def run(self, matrix: Matrix, servers: Sequence[Server]) -> list[TrialRecord]:
-        """Every trial of the matrix's plan, in its order, the A/A twin included."""
+        """The records of `outcomes`."""
+        return [outcome.record for outcome in self.outcomes(matrix, servers)]
+
+    def outcomes(self, matrix: Matrix, servers: Sequence[Server]) -> list[TrialOutcome]:
+        """Every trial of the matrix's plan, the A/A twin included, in slices as a run would have them.
+
+        A block that the machine spoilt is measured again as a whole, as `attempted` does with a trial.
+        """
         plan = plan_blocks(cells_of(matrix), blocks=matrix.blocks, seed=matrix.seed)
-        by_recipe = {server.name: server for server in servers}
-        return [
-            self.attempted(partial(self._run, trial, by_recipe[trial.cell.variant.recipe])).record
-            for trial in plan.trials
-        ]
+        found: list[TrialOutcome] = []
+        for block in plan.blocks:
+            for group in groups(block, matrix):
+                found += self._group(group, {server.name: server for server in servers})
+        return found
+
+    def _group(self, group: Sequence[Trial], servers: Mapping[str, Server]) -> Sequence[TrialOutcome]:
+        if len(group) == 1:
+            (trial,) = group
+            return [self.attempted(partial(self._run, trial, servers[trial.cell.variant.recipe]))]
+        specs = {
+            trial.id: self._spec(trial.cell.variant, servers[trial.cell.variant.recipe]) for trial in group
+        }
+        outcomes: Sequence[TrialOutcome] = ()
+        for attempt in range(ATTEMPTS):
+            outcomes = run_side_by_side(group, self.bench, progress=lambda _: None, specs=specs)
+            spoilt = [outcome.record for outcome in outcomes if outcome.record.validity in SPOILT]
+            if not spoilt or attempt == ATTEMPTS - 1:
+                break
+            self.made_again += spoilt
+        return outcomes
 
     def memory(self, server: Server) -> MemorySnapshot:
         """What a server holds once all its workers are up. Raises TrialError."""

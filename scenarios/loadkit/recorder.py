@@ -36,6 +36,8 @@ class Totals:
     id_xor: int
     in_flight_s: float
     """Sum of the times from send to answer of these requests."""
+    wrong_bodies: int
+    """Those of `failed` that have the right status and another body than is expected."""
     exchanges: int | None = None
     """Answered HTTP exchanges, where these are not the requests one by one; the ids are theirs."""
     exchanges_sent: int | None = None
@@ -95,6 +97,7 @@ class Recorder:
             id_sum=int(ids.sum(dtype=np.uint64)),
             id_xor=int(np.bitwise_xor.reduce(ids)),
             in_flight_s=float(latencies_s[answered].sum()),
+            wrong_bodies=int(np.count_nonzero(status == WRONG_BODY)),
         )
 
     def measured(self, spans: Sequence[Span]) -> dict[str, NDArray[np.float64] | NDArray[np.int16]]:

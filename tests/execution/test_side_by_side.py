@@ -15,7 +15,7 @@ from harness.errors import DeploymentDied, VariantError
 from harness.execution.bench import Bench, TrialOutcome
 from harness.execution.side_by_side import run_side_by_side
 from harness.model import Cell, OpenLoad, Scenario, Trial, Validity
-from tests.fake_agent import GREETING, FakeAgent
+from tests.fake_agent import GREETING, NOTHING, FakeAgent
 from tests.fakes import FakeClock, FakeDeployment, FakeEngine, Faults
 from tests.samples import ITEMS, PLAIN, STANDARD
 
@@ -27,8 +27,14 @@ LONG = replace(ITEMS, measure_s=2.0)
 class Watched(FakeAgent):
     """Remembers what each deployment was told to do; `answers` replace those of one operation."""
 
-    def __init__(self, clock: FakeClock, rates: Mapping[str, float], answers: Mapping[str, Any]) -> None:
-        super().__init__(clock, rates)
+    def __init__(
+        self,
+        clock: FakeClock,
+        rates: Mapping[str, float],
+        answers: Mapping[str, Any],
+        idle_cores: Mapping[str, float],
+    ) -> None:
+        super().__init__(clock, rates, idle_cores=idle_cores)
         self.told: list[tuple[str, dict[str, Any]]] = []
         self._answers = answers
 
@@ -55,10 +61,12 @@ def measure(
     scenario: Scenario = LONG,
     faults: Faults | None = None,
     rates: Mapping[str, float] = RATES,
+    idle_cores: Mapping[str, float] = NOTHING,
     **answers: Any,
 ) -> tuple[dict[str, TrialOutcome], FakeEngine, Watched]:
     clock = FakeClock()
-    agent = Watched(clock, rates, {name.replace("_", "-"): answer for name, answer in answers.items()})
+    by_name = {name.replace("_", "-"): answer for name, answer in answers.items()}
+    agent = Watched(clock, rates, by_name, idle_cores)
     engine = FakeEngine(clock=clock, answer=agent, greeting=GREETING, faults=faults)
     bench = Bench(
         engine=engine,
@@ -154,6 +162,15 @@ def test_who_does_not_keep_up_with_the_rate_is_measured_apart() -> None:
     slow = outcomes[STANDARD.id].load
     assert slow is not None
     assert slow.measured_s == pytest.approx(4.0)
+
+
+def test_who_is_not_idle_without_load_is_measured_apart() -> None:
+    outcomes, _, _ = measure(idle_cores={"uvicorn-standard": 0.03, "uvicorn-plain": 0.01})
+    assert {name: outcome.record.rounds for name, outcome in outcomes.items()} == {
+        PLAIN.id: 20,
+        STANDARD.id: None,
+        TWIN.id: 20,
+    }
 
 
 def test_the_same_arrivals_meet_every_variant() -> None:

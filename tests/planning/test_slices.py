@@ -10,7 +10,7 @@ from harness.model import OWN_COMMAND, CapacityLoad, Matrix, OpenLoad
 from harness.planning.plan import cells_of, plan_blocks
 from harness.planning.remaining import remaining_blocks
 from harness.planning.slices import GAP_S, Cut, cut_of, groups, turns, why_not_sliced
-from tests.samples import ITEMS, PLAIN, a_matrix, a_record
+from tests.samples import ITEMS, PLAIN, STANDARD, a_matrix, a_record
 
 CAPACITY = replace(ITEMS, name="capacity", load=CapacityLoad(clients=8))
 BOTH = a_matrix(scenarios=(ITEMS, CAPACITY), slices=True)
@@ -87,6 +87,7 @@ def test_what_shares_its_time_is_one_group_and_the_rest_stands_alone() -> None:
         (replace(BOTH, slices=False), ITEMS, "design.slices is false"),
         (BOTH, CAPACITY, "rates of its own"),
         (BOTH, replace(ITEMS, locustfile="locustfile.py"), "do not pause"),
+        (a_matrix(slices=True, variants=(PLAIN, replace(STANDARD, cpu_quota=0.5))), ITEMS, "periods of 0.1 s"),
         # Two variants and the twin, each with a generator: 3 x (128 + 128) MiB.
         (replace(BOTH, host_memory_mib=1024), ITEMS, "may need 768 MiB, and there are 1024"),
         (replace(BOTH, host_memory_mib=2048), ITEMS, None),
