@@ -135,11 +135,11 @@ class FakeAgent:
             "timed_out": 0,
             "dropped": 0,
             "undrained": 0,
+            "wrong_bodies": 0,
             "id_sum": int(ids.sum()),
             "id_xor": int(np.bitwise_xor.reduce(ids)),
             "arrays_npz_b64": base64.b64encode(arrays.getvalue()).decode(),
         }
-
 
     def _idle(self, deployment: FakeDeployment) -> float:
         names = [name for name in self._idle_cores if deployment.spec.name.startswith(name)]

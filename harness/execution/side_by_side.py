@@ -31,7 +31,7 @@ AT_ONCE = 8
 KEEPS_UP = 0.9
 """Of an offered rate, the share that must be answered in the warm-up to take part in slices."""
 MAX_IDLE = 0.02
-"""Of the server's cores: who uses more without any load, such as a watcher of files, takes it from the others."""
+"""Of the server's cores. Who uses more without load, such as a watcher of files, takes it from the others."""
 
 
 @dataclass(frozen=True, slots=True)

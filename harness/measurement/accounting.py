@@ -88,7 +88,7 @@ def unanswered(load: LoadRecord) -> int:
 
 
 def wrong_bodies(load: LoadRecord) -> int:
-    """Answers of the right status with another body than the scenario expects, to everything that was sent."""
+    """Answers of the right status with another body than the scenario expects, ramps and warm-up included."""
     if load.wrong_bodies is not None:
         return load.wrong_bodies
     return int(np.count_nonzero(load.status == WRONG_BODY))

@@ -12,8 +12,8 @@ from harness.selfcheck.result import Line, Outcome
 from harness.selfcheck.rig import Rig, Server, matrix_of, scenario
 
 EVERY = (200, 5_000)
-BLOCKS, CLIENTS = 3, 8
-LOAD = scenario("answers", ClosedLoad(clients=CLIENTS), measure_s=4.0)
+BLOCKS, BLOCKS_IN_BRIEF, CLIENTS = 4, 2, 8
+LOAD = scenario("answers", ClosedLoad(clients=CLIENTS), measure_s=2.5)
 
 HONEST = Server(name="honest", module="cpu_server", arguments=("--iterations", "200"))
 """Slower than the liars."""
@@ -25,7 +25,8 @@ def check(rig: Rig) -> Outcome:
         Server(name=f"liar-{every}", module="liar_server", arguments=("--every", f"{every}"))
         for every in EVERY
     )
-    matrix = matrix_of("liar", (HONEST, *liars), LOAD, blocks=BLOCKS, seed=1)
+    blocks = BLOCKS if rig.full else BLOCKS_IN_BRIEF
+    matrix = matrix_of("liar", (HONEST, *liars), LOAD, blocks=blocks, seed=1)
     outcomes = rig.outcomes(matrix, (HONEST, *liars))
     (finding,) = analyse([outcome.record for outcome in outcomes], matrix).findings
     lines = []
@@ -46,5 +47,5 @@ def _line(
         theory=", ".join(map(str, true)),
         measured=f"{', '.join(map(str, told))}; {'ranked' if ranked else 'not ranked'}",
         gate="exactly, in every block, and never ranked",
-        met=list(told) == list(true) and len(told) == BLOCKS and min(told) > 0 and not ranked,
+        met=bool(told) and list(told) == list(true) and min(told) > 0 and not ranked,
     )

@@ -125,7 +125,7 @@ def _driven(
 
 
 def watch(timetable: Timetable, recorder: Recorder, progress: Progress) -> NDArray[np.float64]:
-    """Report at most once a second until the last span ends; CPU seconds per second measured, shape (ticks,).
+    """Report about once a second until the last span ends; CPU seconds per second measured, shape (ticks,).
 
     Of a single span there is a tick about each second of what is measured, of several one at the end of each.
     Between the spans nothing is done: other generators work then, on the same core.
@@ -140,7 +140,7 @@ def watch(timetable: Timetable, recorder: Recorder, progress: Progress) -> NDArr
             now_s, now_cpu_s = monotonic(), process_time()
             if tick_s > span.measure_s:
                 shares.append((now_cpu_s - cpu_s) / (now_s - at_s))
-            if now_s - reported_s >= REPORT_S or tick_s >= timetable.end_s:
+            if not several or now_s - reported_s >= REPORT_S or tick_s >= timetable.end_s:
                 per_s = (recorder.answered - answered) / max(now_s - reported_s, 1e-9)
                 answered, reported_s = recorder.answered, now_s
                 progress({"elapsed_s": now_s - timetable.start_s, "requests": answered, "per_s": per_s})

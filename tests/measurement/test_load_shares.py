@@ -32,9 +32,8 @@ def encoded(**arrays: list[float]) -> str:
 
 def result(*intended_s: float, shares: tuple[float, ...] = (0.5,), **totals: int) -> DriveResult:
     times = {name: list(intended_s) for name in ARRAYS}
-    zeros = dict.fromkeys(
-        ("scheduled", "ok", "failed", "timed_out", "dropped", "undrained", "id_sum", "id_xor"), 0
-    )
+    ends = ("scheduled", "ok", "failed", "timed_out", "dropped", "undrained", "wrong_bodies")
+    zeros = dict.fromkeys((*ends, "id_sum", "id_xor"), 0)
     return DriveResult(
         window_start_s=10.0,
         window_end_s=12.0,

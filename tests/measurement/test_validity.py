@@ -466,3 +466,10 @@ def test_i7_workers_replaced_on_purpose_may_be_told_of() -> None:
     assert variant.planned_worker_changes
     log = "INFO: Child process [13] died"
     assert not [reason for reason in judge(evidence(variant=variant, log=log)).reasons if "killed" in reason]
+
+
+def test_i6_one_wrong_body_counts_wherever_it_was_sent() -> None:
+    """In the warm-up or at the beginning of a slice too, of which the record holds no single requests."""
+    said = "I6: 1 answers with a wrong body outside of what was measured"
+    check(Validity.INVALID, said, evidence(replace(a_load(), wrong_bodies=1)))
+    assert judge(evidence(replace(a_load(), wrong_bodies=0))).validity is Validity.VALID

@@ -87,7 +87,11 @@ def test_what_shares_its_time_is_one_group_and_the_rest_stands_alone() -> None:
         (replace(BOTH, slices=False), ITEMS, "design.slices is false"),
         (BOTH, CAPACITY, "rates of its own"),
         (BOTH, replace(ITEMS, locustfile="locustfile.py"), "do not pause"),
-        (a_matrix(slices=True, variants=(PLAIN, replace(STANDARD, cpu_quota=0.5))), ITEMS, "periods of 0.1 s"),
+        (
+            a_matrix(slices=True, variants=(PLAIN, replace(STANDARD, cpu_quota=0.5))),
+            ITEMS,
+            "periods of 0.1 s",
+        ),
         # Two variants and the twin, each with a generator: 3 x (128 + 128) MiB.
         (replace(BOTH, host_memory_mib=1024), ITEMS, "may need 768 MiB, and there are 1024"),
         (replace(BOTH, host_memory_mib=2048), ITEMS, None),
