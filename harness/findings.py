@@ -47,6 +47,7 @@ class Bottleneck(StrEnum):
     ACCEPT_SKEW = "accept skew"
     THREAD_POOL = "thread pool full"
     EVENT_LOOP = "event loop blocked"
+    DELAYED_ACK = "delayed ACK"
     DOWNSTREAM = "downstream wait"
     NONE = "none reached"
     UNKNOWN = "not told"

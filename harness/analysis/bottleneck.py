@@ -34,6 +34,8 @@ WAITING = 2.0
 time: from here on, more than half of it is a wait."""
 MOSTLY = 0.5
 """Of the latency."""
+DELAYED_ACK_S = (0.038, 0.048)
+"""Linux delays an ACK by at least 40 ms (TCP_DELACK_MIN), and its timer fires within a tick of up to 4 ms."""
 
 BELIEVED = (Validity.VALID, Validity.GENERATOR_BOUND)
 
@@ -98,6 +100,14 @@ RULES = (
         f"The event loop {LAGGING_S * 1000:.0f} ms late on average, or blocked for more than 50 ms at once "
         f"during {percent(STALLED)} of the time: something computes or sleeps in it.",
     ),
+    # Neither the server nor the app is at work meanwhile: the kernel holds the answer back.
+    Rule(
+        Bottleneck.DELAYED_ACK,
+        lambda signs: signs.held_back,
+        f"Outside the app, half of the answers take {DELAYED_ACK_S[0] * 1000:.0f} to "
+        f"{DELAYED_ACK_S[1] * 1000:.0f} ms: the server sends an answer in two parts and without TCP_NODELAY, so "
+        "the kernel keeps the second part until the client's delayed ACK of the first, 40 ms later.",
+    ),
     # Nothing of the server's own is used up, and yet requests stay inside it for long.
     Rule(
         Bottleneck.DOWNSTREAM,
@@ -153,6 +163,7 @@ class Signs:
     """Requests inside the app."""
     inside_share: float | None = None
     """Of the latency."""
+    latency_p50_s: float | None = None
     workers: tuple[WorkerUse, ...] = ()
 
     @property
@@ -186,6 +197,14 @@ class Signs:
         cores = sum(worker.cpu_cores for worker in self.workers) or 1.0
         shares = [max(worker.request_share, worker.cpu_cores / cores) for worker in self.workers]
         return max(shares, default=0.0) * len(shares)
+
+    @property
+    def held_back(self) -> bool:
+        """What a request takes outside of the app is as long as a delayed ACK."""
+        if self.latency_p50_s is None or self.inside_share is None:
+            return False
+        low_s, high_s = DELAYED_ACK_S
+        return low_s <= self.latency_p50_s * (1 - self.inside_share) <= high_s
 
     @property
     def waits(self) -> bool:
@@ -240,6 +259,7 @@ def _measured(unmeasured: Signs, records: Sequence[TrialRecord]) -> Signs:
         generator_cpu_share=median(one.generator_cpu_share for one in metrics),
         memory_bytes=median(one.working_set_peak_bytes for one in metrics),
         in_flight=_median([one.in_flight_server for one in signals]),
+        latency_p50_s=_median([one.latency_p50_s for one in metrics]),
         inside_share=_median([one.inside_share for one in signals]),
         workers=tuple(map(_median_use, zip(*(one.workers for one in signals), strict=False))),
     )

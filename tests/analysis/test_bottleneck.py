@@ -240,3 +240,28 @@ def test_an_analysis_names_the_limit_of_every_cell() -> None:
     names = {cell.variant_id: cell.limited_by for cell in found.findings[0].cells}
     assert all(names.values())
     assert names[PLAIN.id] == limit(trial(use(cores=0.99)))
+
+
+@pytest.mark.parametrize(
+    ("p50_ms", "inside", "name"),
+    [
+        (43.8, 0.2, Bottleneck.DELAYED_ACK),
+        (40.1, 0.2, Bottleneck.DELAYED_ACK),
+        # An app that itself takes as long, and an answer that is faster or slower than the timer.
+        (43.8, 3.6, Bottleneck.DOWNSTREAM),
+        (12.0, 0.2, Bottleneck.NONE),
+        (60.0, 0.2, Bottleneck.NONE),
+        # 16 ms inside the app, and 44 outside.
+        (60.0, 1.06, Bottleneck.DELAYED_ACK),
+    ],
+)
+def test_answers_that_the_kernel_holds_back_for_a_delayed_ack_are_named(
+    p50_ms: float, inside: float, name: Bottleneck
+) -> None:
+    record = trial(use(cores=0.16), inside=inside, under_way=4.0, latency_p50_s=p50_ms / 1000)
+    assert limit(record).bottleneck is name
+
+
+def test_a_server_at_its_cpu_limit_is_not_waiting_for_acks() -> None:
+    record = trial(use(cores=0.99), inside=0.2, under_way=4.0, latency_p50_s=0.0438)
+    assert limit(record).bottleneck is Bottleneck.SERVER_CPU
