@@ -1,4 +1,4 @@
-"""What slices are worth: `python benchmarks/slices.py [RUNS]`, some five minutes a run (5 runs if not said).
+"""What slices are worth: `python benchmarks/slices.py [RUNS]`, some four minutes a run (5 runs if not said).
 
 Servers compute a chain of hashes for each answer: two are alike, a third one's chain is 5 % longer. Each run
 measures them twice for the same time under load: in slices that take turns, and as whole trials one after the
@@ -39,7 +39,7 @@ from harness.measurement.metrics import throughput_by_span
 from harness.model import Cell, ClosedLoad, Scenario, Trial, Variant
 from harness.planning.slices import Cut, turns
 
-RUNS, BLOCKS, MEASURE_S = 5, 8, 4.0
+RUNS, BLOCKS, MEASURE_S = 5, 6, 3.0
 LENGTH, EFFECT = 400, 0.05
 """Of the chain: some 0.2 ms, as long as a light endpoint takes."""
 CURVE_S, CURVE = 20.0, (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
