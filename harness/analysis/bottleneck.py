@@ -105,8 +105,8 @@ RULES = (
         Bottleneck.DELAYED_ACK,
         lambda signs: signs.held_back,
         f"Outside the app, half of the answers take {DELAYED_ACK_S[0] * 1000:.0f} to "
-        f"{DELAYED_ACK_S[1] * 1000:.0f} ms: the server sends an answer in two parts and without TCP_NODELAY, so "
-        "the kernel keeps the second part until the client's delayed ACK of the first, 40 ms later.",
+        f"{DELAYED_ACK_S[1] * 1000:.0f} ms: the server sends an answer in two parts and without TCP_NODELAY, "
+        "so the kernel keeps the second part until the client's delayed ACK of the first, 40 ms later.",
     ),
     # Nothing of the server's own is used up, and yet requests stay inside it for long.
     Rule(
