@@ -7,8 +7,13 @@ other. The block with its fresh containers is the unit of replication in both.
 The known ratio is that of the CPU time per request: the chain is 5 % longer, what surrounds it is the same.
 How much that is, a fourth server tells, whose chain is half as long.
 
-`python benchmarks/slices.py curve` shows how wide the intervals are by the length of a slice, over the same
-time in one set of containers (about eight minutes).
+With a word instead of a number:
+
+many    the A/A interval of a pair alone and among six more servers; about ten minutes
+idle    what seven idle neighbours take from a server at work, each `uvicorn[standard]` with the example app:
+        in every other window the neighbours are frozen; about two minutes
+curve   how wide the intervals are by the length of a slice, over the same time in one set of containers;
+        about seven minutes
 """
 
 from __future__ import annotations
@@ -17,9 +22,10 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import geometric_mean, median
 
+import docker
 import numpy as np
 
 from harness.adapters import host
@@ -40,6 +46,7 @@ from harness.model import Cell, ClosedLoad, Scenario, Trial, Variant
 from harness.planning.slices import Cut, turns
 
 RUNS, BLOCKS, MEASURE_S = 5, 6, 3.0
+RUNS_OF_MANY, NEIGHBOURS, WINDOWS = 2, 7, 40
 LENGTH, EFFECT = 400, 0.05
 """Of the chain: some 0.2 ms, as long as a light endpoint takes."""
 CURVE_S, CURVE = 20.0, (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
@@ -51,7 +58,15 @@ LOAD = Scenario(
     measure_s=MEASURE_S,
     slo_ms=50.0,
 )
-LENGTHS = {"base": LENGTH, "alike": LENGTH, "slower": round(LENGTH * (1 + EFFECT)), "half": LENGTH // 2}
+OTHERS = tuple(f"other-{number}" for number in range(1, 7))
+LENGTHS = {
+    "base": LENGTH,
+    "alike": LENGTH,
+    "slower": round(LENGTH * (1 + EFFECT)),
+    "half": LENGTH // 2,
+    **dict.fromkeys(OTHERS, LENGTH),
+}
+COMPARED = ("base", "alike", "slower", "half")
 
 SERVER = """
 from hashlib import sha256
@@ -117,18 +132,25 @@ def one_by_one(
     return [run_trial(trial, bench, progress=lambda _: None, spec=specs[trial.id]) for trial in trials]
 
 
-def measured(measure: Measure, bench: Bench, image: str, order: np.random.Generator) -> Found:
-    """All blocks of one run. A trial that was spoilt leaves its block without a pair."""
-    per_s: dict[str, dict[int, float]] = {name: {} for name in LENGTHS}
-    cpu_ms: dict[str, list[float]] = {name: [] for name in LENGTHS}
+def measured(
+    measure: Measure, bench: Bench, image: str, order: np.random.Generator, servers: Sequence[str] = COMPARED
+) -> tuple[dict[str, dict[int, float]], dict[str, list[float]]]:
+    """Requests/s by server and block, and CPU milliseconds per request by server, of one run."""
+    per_s: dict[str, dict[int, float]] = {name: {} for name in servers}
+    cpu_ms: dict[str, list[float]] = {name: [] for name in servers}
     for block in range(1, BLOCKS + 1):
-        names = order.permutation(list(LENGTHS)).tolist()
+        names = order.permutation(list(servers)).tolist()
         trials = [Trial(cell=Cell(variant=variant_of(name), scenario=LOAD), block=block) for name in names]
         specs = {trial.id: spec_of(trial, image, bench.server_cpus) for trial in trials}
         for name, outcome in zip(names, measure(trials, bench, specs), strict=True):
             if metrics := outcome.record.metrics:
                 per_s[name][block] = metrics.throughput_per_s
                 cpu_ms[name].append(metrics.cpu_ms_per_request or math.nan)
+    return per_s, cpu_ms
+
+
+def found_in(per_s: Mapping[str, Mapping[int, float]], cpu_ms: Mapping[str, Sequence[float]]) -> Found:
+    """A trial that was spoilt leaves its block without a pair."""
     base, half = (float(np.nanmean(cpu_ms[name])) for name in ("base", "half"))
     chain = (base - half) / (LENGTH - LENGTHS["half"])
     ratios = [paired_ratio(per_s[name], per_s["base"]) for name in ("alike", "slower")]
@@ -178,7 +200,8 @@ def compare(runs: int) -> int:
     with ready_bench() as (bench, image):
         for run in range(runs):
             for name in list(ways) if run % 2 else list(reversed(ways)):
-                results[name].append(measured(ways[name], bench, image, np.random.default_rng(run)))
+                order = np.random.default_rng(run)
+                results[name].append(found_in(*measured(ways[name], bench, image, order)))
                 print(f"run {run + 1}, {name}: {results[name][-1]}", flush=True)
     for name, every in results.items():
         truth = geometric_mean(result.truth for result in every)
@@ -194,6 +217,62 @@ def compare(runs: int) -> int:
         for trials, slices in zip(results["trials"], results["slices"], strict=True)
     ]
     print(f"A/A interval of slices: {median(narrower):.1f}x narrower in the median")
+    return 0
+
+
+def many() -> int:
+    """In turns: a pair of equal servers alone, and among six more."""
+    widths: dict[int, list[float]] = {2: [], 8: []}
+    with ready_bench() as (bench, image):
+        for run in range(RUNS_OF_MANY):
+            for count in widths:
+                servers = ("base", "alike", *OTHERS)[:count]
+                per_s, _ = measured(in_slices, bench, image, np.random.default_rng(run), servers)
+                pair = paired_ratio(per_s["alike"], per_s["base"])
+                assert pair is not None
+                widths[count].append(width(pair.ratio))
+                print(f"{count} servers: A/A {pair.ratio.center:.3f} +-{widths[count][-1]:.2%}", flush=True)
+    return 0
+
+
+def idle() -> int:
+    """One of eight is under load all the time, window after window."""
+    variant = Variant(recipe="uvicorn-standard", workers=1)
+    load = replace(LOAD, name="items", locustfile="items", warmup_s=0.1, measure_s=0.5)
+    trial = Trial(cell=Cell(variant=variant, scenario=load), block=1)
+    with ready_bench() as (bench, _), ExitStack() as stack:
+        bench = replace(bench, images={variant.recipe: bench.engine.build(variant.recipe)})
+        stands = [stack.enter_context(Stand(trial, bench)) for _ in range(1 + NEIGHBOURS)]
+        for stand in stands:
+            stand.start()
+            stand.await_ready()
+        worker, *neighbours = stands
+        worker.generator.drive(load, seed=1, progress=lambda _: None)
+        client = docker.from_env()
+        containers = [client.containers.get(stand.deployment.container_id) for stand in neighbours]
+        per_s: dict[bool, dict[int, float]] = {True: {}, False: {}}
+        spent_s = idle_s = 0.0
+        order = np.random.default_rng(1)
+        for number in range(WINDOWS):
+            for frozen in order.permutation([True, False]).tolist():
+                for container in containers if frozen else ():
+                    container.pause()
+                before = [stand.deployment.reading() for stand in neighbours]
+                driven = worker.generator.drive(load, seed=number, progress=lambda _: None)
+                after = [stand.deployment.reading() for stand in neighbours]
+                per_s[frozen][number] = throughput_by_span(driven)[0]
+                if not frozen:
+                    spent_s += sum(b.cpu_s - a.cpu_s for a, b in zip(before, after, strict=True))
+                    idle_s += after[0].at_s - before[0].at_s
+                for container in containers if frozen else ():
+                    container.unpause()
+    pair = paired_ratio(per_s[False], per_s[True])
+    assert pair is not None
+    print(
+        f"{WINDOWS} pairs of windows: among {NEIGHBOURS} idle neighbours {pair.ratio.center:.4f} "
+        f"({pair.ratio.lo:.4f}-{pair.ratio.hi:.4f}) of the requests/s that it has with all of them frozen; "
+        f"they used {spent_s / idle_s:.2%} of the core, all together"
+    )
     return 0
 
 
@@ -237,6 +316,6 @@ def _rounds(stands: Sequence[Stand], slice_s: float, bench: Bench) -> list[np.nd
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["curve"]:
-        sys.exit(curve())
-    sys.exit(compare(int(sys.argv[1]) if sys.argv[1:] else RUNS))
+    ways = {"curve": curve, "many": many, "idle": idle}
+    wanted = sys.argv[1] if len(sys.argv) > 1 else str(RUNS)
+    sys.exit(ways[wanted]() if wanted in ways else compare(int(wanted)))

@@ -216,6 +216,7 @@ class TrialMetrics:
     working_set_peak_bytes: int
     working_set_mean_bytes: int
     pss_before_bytes: int | None
+    """This and the next two: None where they cannot be read, and of a trial that had neighbours."""
     pss_after_bytes: int | None
     uss_after_bytes: int | None
     generator_cpu_share: float

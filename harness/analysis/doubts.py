@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from statistics import median
 
 from harness.analysis.bottleneck import SATURATED
 from harness.analysis.comparisons import floor_of, rankable
@@ -22,6 +23,8 @@ from harness.findings import (
 )
 from harness.model import OWN_COMMAND, Matrix, Validity, Variant
 
+IDLE_SHARE = 0.03
+"""Of the server's CPU: what idle neighbours take from everybody."""
 LEAK_SHARE = 0.01
 """Of the working set: less growth in a window is not worth a warning."""
 NOISY_FLOOR = 0.20
@@ -62,6 +65,7 @@ def finding_warnings(
         *_of_the_twin(finding, twin),
         *_of_the_cells(finding, samples, twin_id),
         *_of_the_load(finding, matrix),
+        *_of_the_neighbours(finding, samples, matrix),
         *_of_the_memory(finding, twin_id),
         *_of_the_recommendation(finding),
     )
@@ -146,6 +150,22 @@ def _of_the_cells(finding: ScenarioFinding, samples: Samples, twin_id: str) -> I
             words = _counted([record.validity for record in records])
             share = f"{cell.valid} of {cell.trials} trials VALID"
             yield f"{cell.variant_id}: {share} on {finding.scenario} ({words})"
+
+
+def _of_the_neighbours(finding: ScenarioFinding, samples: Samples, matrix: Matrix) -> Iterator[str]:
+    """What stands side by side is not quite idle: every worker wakes up now and then."""
+    idle = [
+        median(cores)
+        for cell in finding.cells
+        if (cores := list(samples.values(cell.variant_id, finding.scenario, "idle_cpu_cores").values()))
+    ]
+    share = sum(idle) / len(matrix.server_cpus)
+    if share > IDLE_SHARE:
+        yield (
+            f"while one was at work on {finding.scenario}, the others used {percent(share)} of the server's CPU "
+            f"without any load: all rates are lower by about that much, alike. `slices = false` measures each "
+            f"variant alone"
+        )
 
 
 def _of_the_load(finding: ScenarioFinding, matrix: Matrix) -> Iterator[str]:

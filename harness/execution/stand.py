@@ -138,6 +138,9 @@ class Stand:
         """Look at the server once more after its load, and judge the trial."""
         self._measured = measured
         after, facts_after = self.deployment.memory(), self._probe()
+        if measured.rounds:
+            # Its neighbours map the same files: PSS and USS would be those of all of them together.
+            self._before = after = None
         self.generator.verify(self.trial.cell.scenario)
         self._loading.close()
         self._judge(measured, after, facts_after)
@@ -149,14 +152,12 @@ class Stand:
 
     def outcome(self) -> TrialOutcome:
         """What the trial came to, once the server is gone."""
-        measured, error, search = self._measured, self._error, None
+        measured, error = self._measured, self._error
         judgement, metrics = self._judgement, self._metrics
         if error is not None:
             judgement, metrics = Judgement(Validity.INVALID, self._reasons(error), ()), None
-        if measured and measured.searched:
-            search = measured.searched.search
-        steps = measured.searched.loads if measured and measured.searched else ()
         load = measured.load if measured else None
+        searched = measured.searched if measured else None
         cell = self.trial.cell
         record = TrialRecord(
             trial_id=self.trial.id,
@@ -171,7 +172,7 @@ class Stand:
             started_at=self._started_at,
             oom_killed=self._oom_killed,
             signals=self._signals,
-            search=search,
+            search=searched.search if searched else None,
             cannot_serve=isinstance(error, CannotServe),
             before_load=error is not None and "verify" not in self._phases_s,
             not_checked=judgement.not_checked,
@@ -183,7 +184,7 @@ class Stand:
         return TrialOutcome(
             record=record,
             load=load,
-            steps=steps,
+            steps=searched.loads if searched else (),
             readings=measured.readings if measured else (),
             log=self.deployment.log() if self._stands else "",
         )

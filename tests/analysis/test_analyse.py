@@ -415,3 +415,15 @@ def test_a_variant_without_a_common_block_with_the_best_is_not_called_one_of_the
     finding = only_finding([*throughput_records(BASE), *best, *slower], matrix)
     assert finding.best == STANDARD.id
     assert STANDARD_TWO.id not in finding.best_set
+
+
+@pytest.mark.parametrize(("idle_cores", "warned"), [(None, False), (0.005, False), (0.02, True)])
+def test_what_idle_servers_take_from_the_others_is_said_from_three_per_cent_on(idle_cores, warned):
+    records = [
+        replace(record, metrics=replace(record.metrics, idle_cpu_cores=idle_cores))
+        for record in throughput_records({**BASE, STANDARD: steady(1500)})
+    ]
+    said = [w for w in only_finding(records).warnings if "without any load" in w]
+    assert len(said) == warned
+    # Three of them, on one core.
+    assert not said or "the others used 6 % of the server's CPU" in said[0]

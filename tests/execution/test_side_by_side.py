@@ -108,6 +108,8 @@ def test_all_stand_before_any_works_and_each_has_its_time() -> None:
         # Half a core while at work, and nothing while the others are.
         assert record.metrics.cpu_ms_per_request == pytest.approx(500 / rate, rel=0.15)
         assert record.metrics.idle_cpu_cores == pytest.approx(0.0, abs=1e-6)
+        # Of pages that all map alike the kernel would count each only a part.
+        assert record.metrics.pss_after_bytes is None
         assert len(outcome.readings) == 2 * 20
 
 
