@@ -120,6 +120,7 @@ def agent_per_s(base_url: str, workload: Mapping[str, object]) -> float:
             "load": {"kind": "closed", "clients": CLIENTS},
             "spans_s": [[0.0, WARMUP_S + MEASURE_S]],
             "ramp_s": WARMUP_S,
+            "rest_until_s": 0.0,
             "request_timeout_s": 10,
             "drain_s": 5,
             "seed": 1,

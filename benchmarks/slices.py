@@ -310,7 +310,14 @@ def _rounds(stands: Sequence[Stand], slice_s: float, bench: Bench) -> list[np.nd
     start_s = bench.clock.monotonic() + 0.5
     for place, stand in enumerate(stands):
         spans_s = tuple((turn.begin_s, turn.end_s) for turn in order if turn.place == place)
-        stand.generator.begin(LOAD, seed=1, spans_s=spans_s, ramp_s=cut.ramp_s, start_s=start_s)
+        stand.generator.begin(
+            LOAD,
+            seed=1,
+            spans_s=spans_s,
+            ramp_s=cut.ramp_s,
+            start_s=start_s,
+            rest_until_s=order[-1].end_s + cut.gap_s,
+        )
     loads = [stand.generator.finish(progress=lambda _: None) for stand in stands]
     return [throughput_by_span(load) for load in loads]
 

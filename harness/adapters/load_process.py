@@ -171,7 +171,9 @@ class AgentGenerator:
         # One agent starts at its own word: its clock need not even be ours.
         start_s = time.monotonic() + START_LEAD_S if len(self._agents) > 1 else None
         span_s = (0.0, scenario.warmup_s + scenario.measure_s)
-        self._begin(scenario, seed=seed, spans_s=(span_s,), ramp_s=scenario.warmup_s, start_s=start_s)
+        self._begin(
+            scenario, seed=seed, spans_s=(span_s,), ramp_s=scenario.warmup_s, start_s=start_s, rest_until_s=0.0
+        )
         return self.finish(progress=progress)
 
     def begin(
@@ -182,9 +184,17 @@ class AgentGenerator:
         spans_s: tuple[tuple[float, float], ...],
         ramp_s: float,
         start_s: float,
+        rest_until_s: float,
     ) -> None:
         """Share a load in slices among the agents; all keep to the same ones."""
-        self._begin(scenario, seed=seed, spans_s=spans_s, ramp_s=ramp_s, start_s=start_s)
+        self._begin(
+            scenario,
+            seed=seed,
+            spans_s=spans_s,
+            ramp_s=ramp_s,
+            start_s=start_s,
+            rest_until_s=rest_until_s,
+        )
 
     def finish(self, *, progress: Progress) -> LoadRecord:
         """Merge what the agents recorded, once they are through."""
@@ -204,6 +214,7 @@ class AgentGenerator:
         spans_s: tuple[tuple[float, float], ...],
         ramp_s: float,
         start_s: float | None,
+        rest_until_s: float,
     ) -> None:
         whole = scenario.load
         assert not isinstance(whole, CapacityLoad), "a capacity search drives its rates one by one"
@@ -217,12 +228,13 @@ class AgentGenerator:
             agent.send(
                 {
                     **drive_request(scenario, load, spans_s=spans_s, ramp_s=ramp_s),
+                    "rest_until_s": rest_until_s,
                     "seed": int(np.random.SeedSequence([seed, index]).generate_state(1)[0]),
                     "id_base": self._next_ids[index],
                     "start_at_s": None if start_s is None else start_s + stagger_s(whole, index),
                 }
             )
-        self._driving = driving, spans_s[-1][1] + drain_s(scenario)
+        self._driving = driving, max(spans_s[-1][1] + drain_s(scenario), rest_until_s)
 
     def _tell(self, scenario: Scenario, agents: int) -> int:
         """Have the first agents know the scenario's workload; how many kinds of requests it has.

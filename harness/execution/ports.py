@@ -131,11 +131,13 @@ class Generator(Protocol):
         spans_s: tuple[tuple[float, float], ...],
         ramp_s: float,
         start_s: float,
+        rest_until_s: float,
     ) -> None:
         """A load in slices, with pauses between them; `finish` waits for its end.
 
         Each begins and ends at these seconds after `start_s`, a CLOCK_MONOTONIC second of the generator's
-        machine; `ramp_s` is left out at its beginning.
+        machine; `ramp_s` is left out at its beginning. Until `rest_until_s` after it others are at work, on
+        the generator's cores too: before that it does nothing but its own slices.
         """
         ...
 

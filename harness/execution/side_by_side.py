@@ -141,11 +141,19 @@ def _in_turns(warm: Sequence[_Warm], bench: Bench, progress: Progress) -> None:
     cuts = [_cut(one.load, scenario, look_s) for one in warm]
     order = turns(cuts, measure_s=scenario.measure_s, seed=seed)
     start_s = bench.clock.monotonic() + LEAD_S + len(stands) * LEAD_EACH_S
+    end_s = order[-1].end_s + cuts[order[-1].place].gap_s
     for place, (stand, cut) in enumerate(zip(stands, cuts, strict=True)):
         spans_s = tuple((turn.begin_s, turn.end_s) for turn in order if turn.place == place)
         with stand.guarded():
-            stand.generator.begin(scenario, seed=seed, spans_s=spans_s, ramp_s=cut.ramp_s, start_s=start_s)
-    begins_s = [*(turn.begin_s for turn in order), order[-1].end_s + cuts[order[-1].place].gap_s]
+            stand.generator.begin(
+                scenario,
+                seed=seed,
+                spans_s=spans_s,
+                ramp_s=cut.ramp_s,
+                start_s=start_s,
+                rest_until_s=end_s,
+            )
+    begins_s = [*(turn.begin_s for turn in order), end_s]
     looks = [
         _look_at(start_s + begin_s - 2 * look_s, stands, bench, progress, left_s=begins_s[-1] - begin_s)
         for begin_s in begins_s

@@ -53,6 +53,7 @@ def drive(
             cpu_share = watch(timetable, session.recorder, progress)
             runner.user_greenlets.join(timeout=max(0.0, timetable.deadline_s - monotonic()))
             beside.get()
+            gevent.sleep(max(0.0, timetable.start_s + spec.rest_until_s - monotonic()))
         finally:
             runner.quit()
     if session.fault:

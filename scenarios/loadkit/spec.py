@@ -40,6 +40,8 @@ class DriveSpec:
     """Begin and end of each, in seconds from the start of the load, in order and apart."""
     ramp_s: float
     """Left out of the measurement at the beginning of each span."""
+    rest_until_s: float
+    """In seconds from the start: others are at work until then, and the results can wait."""
     request_timeout_s: float
     drain_s: float
     seed: int
@@ -57,6 +59,7 @@ def drive_spec(message: Mapping[str, Any]) -> DriveSpec:
         load=_load(fields.mapping("load")),
         spans_s=_spans_s(fields, ramp_s),
         ramp_s=ramp_s,
+        rest_until_s=fields.number("rest_until_s", 0, MAX_LOAD_S),
         request_timeout_s=fields.number("request_timeout_s", 0.01, 600),
         drain_s=fields.number("drain_s", 0, 600),
         seed=fields.whole("seed", 0, 2**63 - 1),

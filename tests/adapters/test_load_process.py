@@ -263,6 +263,7 @@ def test_one_agent_gets_the_whole_load_and_starts_at_its_own_word() -> None:
         "load": {"kind": "closed", "clients": 5},
         "spans_s": [[0.0, 2.5]],
         "ramp_s": 0.5,
+        "rest_until_s": 0.0,
         "request_timeout_s": 10.0,
         "drain_s": 10.0,
         "id_base": 0,

@@ -91,10 +91,15 @@ def test_all_stand_before_any_works_and_each_has_its_time() -> None:
     last_start = max(place for place, line in enumerate(engine.story) if line.startswith("start"))
     first_stop = min(place for place, line in enumerate(engine.story) if line.startswith("stop"))
     assert last_start < first_stop
+    rests = {request["rest_until_s"] for _, request in agent.told if len(request.get("spans_s", ())) > 1}
     spans = sorted(span for name in {name for name, _ in agent.told} for span in agent.slices_of(name))
     assert len(spans) == 3 * 20
     for (_, end_s), (begin_s, _) in pairwise(spans):
         assert begin_s > end_s
+    # Nobody packs results while another is at work.
+    starts_s = {request["start_at_s"] for _, request in agent.told if len(request.get("spans_s", ())) > 1}
+    assert len(rests) == len(starts_s) == 1
+    assert starts_s.pop() + rests.pop() >= spans[-1][1]
     for outcome in outcomes.values():
         record = outcome.record
         assert record.validity is Validity.VALID, record.reasons

@@ -165,6 +165,7 @@ def drive_message(load: ClosedLoad | OpenLoad, measure_s: float) -> dict[str, An
         "load": asdict(load),
         "spans_s": [[0.0, 1.0 + measure_s]],
         "ramp_s": 1.0,
+        "rest_until_s": 0.0,
         "request_timeout_s": 10.0,
         "drain_s": 10.0,
         "seed": 1,

@@ -22,6 +22,7 @@ DRIVE: Mapping[str, Any] = {
     "load": {"kind": "closed", "clients": 4},
     "spans_s": [[0.0, 1.0]],
     "ramp_s": 0.2,
+    "rest_until_s": 0.0,
     "request_timeout_s": 5.0,
     "drain_s": 5.0,
     "seed": 1,
