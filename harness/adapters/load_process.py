@@ -172,7 +172,12 @@ class AgentGenerator:
         start_s = time.monotonic() + START_LEAD_S if len(self._agents) > 1 else None
         span_s = (0.0, scenario.warmup_s + scenario.measure_s)
         self._begin(
-            scenario, seed=seed, spans_s=(span_s,), ramp_s=scenario.warmup_s, start_s=start_s, rest_until_s=0.0
+            scenario,
+            seed=seed,
+            spans_s=(span_s,),
+            ramp_s=scenario.warmup_s,
+            start_s=start_s,
+            rest_until_s=0.0,
         )
         return self.finish(progress=progress)
 

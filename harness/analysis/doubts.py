@@ -162,9 +162,9 @@ def _of_the_neighbours(finding: ScenarioFinding, samples: Samples, matrix: Matri
     share = sum(idle) / len(matrix.server_cpus)
     if share > IDLE_SHARE:
         yield (
-            f"while one was at work on {finding.scenario}, the others used {percent(share)} of the server's CPU "
-            f"without any load: all rates are lower by about that much, alike. `slices = false` measures each "
-            f"variant alone"
+            f"while one was at work on {finding.scenario}, the others used {percent(share)} of the server's "
+            f"CPU without any load: all rates are lower by about that much, alike. `slices = false` measures "
+            f"each variant alone"
         )
 
 
