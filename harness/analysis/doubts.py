@@ -163,8 +163,8 @@ def _of_the_neighbours(finding: ScenarioFinding, samples: Samples, matrix: Matri
     if share > IDLE_SHARE:
         yield (
             f"while one was at work on {finding.scenario}, the others used {percent(share)} of the server's "
-            f"CPU without any load: all rates are lower by about that much, alike. `slices = false` measures "
-            f"each variant alone"
+            f"CPU without any load, and emptied caches: all rates are lower by at least that much, alike. "
+            f"`slices = false` measures each variant alone"
         )
 
 
