@@ -76,7 +76,7 @@ def _series(trial: StoredTrial) -> ResourceSeries:
         readings=trial.readings,
         window_start_s=trial.load.window_start_s,
         window_end_s=trial.load.window_end_s,
-        sliced=trial.load.sliced,
+        slice_ends_s=trial.load.spans_s[1] if trial.load.sliced else None,
     )
 
 

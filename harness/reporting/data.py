@@ -21,8 +21,9 @@ class ResourceSeries:
     readings: tuple[ResourceReading, ...]
     window_start_s: float
     window_end_s: float
-    sliced: bool = False
-    """Two readings for each slice, with the load of others between them."""
+    slice_ends_s: NDArray[np.float64] | None = None
+    """Of a trial in slices, shape (slices,): there are two readings for each, just before it begins and once
+    it is drained."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from harness.deployment import ResourceReading
 from harness.findings import ScenarioFinding
 from harness.model import Matrix
-from harness.reporting.data import ReportData
+from harness.reporting.data import ReportData, ResourceSeries
 from harness.reporting.figures import (
     PER_SCENARIO,
     drift,
@@ -207,3 +208,26 @@ def test_spread_keeps_order_bounds_and_gaps(wanted: list[float]) -> None:
     for (a, pa), (b, pb) in pairwise(sorted(zip(wanted, placed, strict=True))):
         assert a <= b
         assert pb - pa >= 0.05 - 1e-9
+
+
+def test_the_cpu_of_a_trial_in_slices_is_that_of_its_slices_alone() -> None:
+    """Half a core for 0.1 s each second, drained 20 ms later; in between others were at work."""
+    readings = tuple(
+        ResourceReading(
+            at_s=second + after_s,
+            cpu_s=0.05 * (second + (after_s > 0)),
+            throttled_s=0.0,
+            working_set_bytes=1,
+            oom_kills=0,
+            steal_s=0.0,
+        )
+        for second in range(6)
+        for after_s in (0.0, 0.12)
+    )
+    series = ResourceSeries(
+        readings=readings, window_start_s=0.0, window_end_s=6.0, slice_ends_s=np.arange(6) + 0.1
+    )
+    for limit in (100, 3):
+        at_s, cores = cpu_line(series, limit)
+        assert len(at_s) == len(cores) <= limit
+        np.testing.assert_allclose(cores, 0.5)

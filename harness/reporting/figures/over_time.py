@@ -40,13 +40,15 @@ def cpu_line(series: ResourceSeries, limit: int) -> Line:
     # Of a trial in slices only those count: between them others were at work.
     begins, ends = (
         (series.readings[0::2], series.readings[1::2])
-        if series.sliced
+        if series.slice_ends_s is not None
         else (series.readings[:-1], series.readings[1:])
     )
     at = np.array([reading.at_s for reading in begins]), np.array([reading.at_s for reading in ends])
+    # The drain is short, and the gap after it is no time at work.
+    until_s = at[1] if series.slice_ends_s is None else series.slice_ends_s
     used = np.array([late.cpu_s - early.cpu_s for early, late in zip(begins, ends, strict=True)])
     starts = np.arange(0, len(begins), _stride(len(begins), limit))
-    lengths = np.add.reduceat(at[1] - at[0], starts)
+    lengths = np.add.reduceat(until_s - at[0], starts)
     middles = np.add.reduceat((at[0] + at[1]) / 2, starts) / np.diff([*starts, len(begins)])
     return middles - series.window_start_s, np.add.reduceat(used, starts) / lengths
 
