@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 from harness.analysis.bottleneck import RULES as BOTTLENECK_RULES
 from harness.deployment import ProcessSpec
 from harness.findings import ScenarioFinding
-from harness.model import OWN_COMMAND, CapacityLoad, ClosedLoad, OpenLoad, Scenario, Variant
+from harness.model import OWN_COMMAND, CapacityLoad, ClosedLoad, OpenLoad, Scenario, Validity, Variant
 from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS, deployed
 from harness.planning.example import EXAMPLE
 from harness.planning.placeholders import filled
@@ -183,10 +184,14 @@ def _in_slices(data: ReportData, scenario: Scenario) -> str:
     rounds = sum(record.rounds or 0 for record in blocks)
     causes = ", ".join(f"{count} for {cause}" for cause, count in left_out.most_common())
     without = f"{left_out.total()} of {rounds} rounds left out: {causes}; " if left_out else ""
-    idle = sum(record.metrics.idle_cpu_cores or 0.0 for record in sliced if record.metrics) / len(blocks)
+    idle: dict[str, list[float]] = defaultdict(list)
+    for record in sliced:
+        if record.validity is Validity.VALID and record.metrics and record.metrics.idle_cpu_cores is not None:
+            idle[record.variant_id].append(record.metrics.idle_cpu_cores)
+    together = percent(sum(map(median, idle.values())))
     turns = sorted({record.rounds or 0 for record in blocks})
     count = f"{turns[0]}" if len(turns) == 1 else f"{turns[0]} to {turns[-1]}"
-    return f", in {count} slices that took turns ({without}idle servers used {percent(idle)} of a core)"
+    return f", in {count} slices that took turns ({without}idle servers used {together} of a core)"
 
 
 def _offered(load: ClosedLoad | OpenLoad | CapacityLoad) -> str:
