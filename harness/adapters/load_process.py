@@ -168,18 +168,22 @@ class AgentGenerator:
 
         `progress` hears elapsed_s, requests and per_s, about once a second.
         """
+        driving = self.prepare(scenario)
         # One agent starts at its own word: its clock need not even be ours.
-        start_s = time.monotonic() + START_LEAD_S if len(self._agents) > 1 else None
+        start_s = time.monotonic() + START_LEAD_S if driving > 1 else None
         span_s = (0.0, scenario.warmup_s + scenario.measure_s)
-        self._begin(
-            scenario,
-            seed=seed,
-            spans_s=(span_s,),
-            ramp_s=scenario.warmup_s,
-            start_s=start_s,
-            rest_until_s=0.0,
-        )
+        self.begin(scenario, seed=seed, spans_s=(span_s,), ramp_s=scenario.warmup_s, start_s=start_s)
         return self.finish(progress=progress)
+
+    def prepare(self, scenario: Scenario) -> int:
+        """Have all agents know the workload, and every client take its steps; how many agents will drive."""
+        loads = self._shares(scenario)
+        driving = self._agents[: len(loads)]
+        self._tell(scenario, len(driving))
+        self._timeout_s = scenario.request_timeout_s
+        if scenario.before or is_locust_file(scenario):
+            self._take_steps(scenario, driving, loads)
+        return len(driving)
 
     def begin(
         self,
@@ -188,47 +192,13 @@ class AgentGenerator:
         seed: int,
         spans_s: tuple[tuple[float, float], ...],
         ramp_s: float,
-        start_s: float,
-        rest_until_s: float,
-    ) -> None:
-        """Share a load in slices among the agents; all keep to the same ones."""
-        self._begin(
-            scenario,
-            seed=seed,
-            spans_s=spans_s,
-            ramp_s=ramp_s,
-            start_s=start_s,
-            rest_until_s=rest_until_s,
-        )
-
-    def finish(self, *, progress: Progress) -> LoadRecord:
-        """Merge what the agents recorded, once they are through."""
-        assert self._driving is not None, "no load was begun"
-        (driving, within_s), self._driving = self._driving, None
-        results = self._collect(driving, within_s, progress)
-        for index, result in enumerate(results):
-            self._next_ids[index] += max(result.scheduled, result.exchanges_sent or 0)
-        self._so_far = merge(results, cpus=self._cpus[: len(driving)], earlier=self._so_far)
-        return self._so_far
-
-    def _begin(
-        self,
-        scenario: Scenario,
-        *,
-        seed: int,
-        spans_s: tuple[tuple[float, float], ...],
-        ramp_s: float,
         start_s: float | None,
-        rest_until_s: float,
+        rest_until_s: float = 0.0,
     ) -> None:
-        whole = scenario.load
-        assert not isinstance(whole, CapacityLoad), "a capacity search drives its rates one by one"
-        loads = share(whole, len(self._agents))
+        """Share a load among the agents; all keep to the same spans."""
+        whole, loads = scenario.load, self._shares(scenario)
+        assert not isinstance(whole, CapacityLoad)
         driving = self._agents[: len(loads)]
-        self._tell(scenario, len(driving))
-        self._timeout_s = scenario.request_timeout_s
-        if scenario.before or is_locust_file(scenario):
-            self._take_steps(scenario, driving, loads)
         for index, (agent, load) in enumerate(zip(driving, loads, strict=True)):
             agent.send(
                 {
@@ -240,6 +210,21 @@ class AgentGenerator:
                 }
             )
         self._driving = driving, max(spans_s[-1][1] + drain_s(scenario), rest_until_s)
+
+    def finish(self, *, progress: Progress) -> LoadRecord:
+        """Merge what the agents recorded, once they are through."""
+        assert self._driving is not None, "no load was begun"
+        (driving, within_s), self._driving = self._driving, None
+        results = self._collect(driving, within_s, progress)
+        for index, result in enumerate(results):
+            self._next_ids[index] += max(result.scheduled, result.exchanges_sent or 0)
+        self._so_far = merge(results, cpus=self._cpus[: len(driving)], earlier=self._so_far)
+        return self._so_far
+
+    def _shares(self, scenario: Scenario) -> tuple[ClosedLoad | OpenLoad, ...]:
+        whole = scenario.load
+        assert not isinstance(whole, CapacityLoad), "a capacity search drives its rates one by one"
+        return share(whole, len(self._agents))
 
     def _tell(self, scenario: Scenario, agents: int) -> int:
         """Have the first agents know the scenario's workload; how many kinds of requests it has.

@@ -123,6 +123,10 @@ class Generator(Protocol):
         """One load, from warm-up to drain."""
         ...
 
+    def prepare(self, scenario: Scenario) -> int:
+        """What comes before a load and takes its time, such as logins; how many processes will drive it."""
+        ...
+
     def begin(
         self,
         scenario: Scenario,
@@ -133,7 +137,7 @@ class Generator(Protocol):
         start_s: float,
         rest_until_s: float,
     ) -> None:
-        """A load in slices, with pauses between them; `finish` waits for its end.
+        """A load that was prepared, in slices, with pauses between them; `finish` waits for its end.
 
         Each begins and ends at these seconds after `start_s`, a CLOCK_MONOTONIC second of the generator's
         machine; `ramp_s` is left out at its beginning. Until `rest_until_s` after it others are at work, on

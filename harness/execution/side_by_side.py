@@ -135,6 +135,9 @@ def _in_turns(warm: Sequence[_Warm], bench: Bench, progress: Progress) -> None:
     stands = [one.stand for one in warm]
     trial = stands[0].trial
     scenario, seed = trial.cell.scenario, bench.seed + trial.block
+    for stand in stands:
+        with stand.guarded():
+            stand.generator.prepare(scenario)
     began_s = bench.clock.monotonic()
     _look(stands)
     look_s = bench.clock.monotonic() - began_s

@@ -15,6 +15,7 @@ from harness.errors import DeploymentDied, VariantError
 from harness.execution.bench import Bench, TrialOutcome
 from harness.execution.side_by_side import run_side_by_side
 from harness.model import Cell, OpenLoad, Scenario, Trial, Validity
+from harness.workload import RequestSpec
 from tests.fake_agent import GREETING, NOTHING, FakeAgent
 from tests.fakes import FakeClock, FakeDeployment, FakeEngine, Faults
 from tests.samples import ITEMS, PLAIN, STANDARD
@@ -186,3 +187,15 @@ def test_the_same_arrivals_meet_every_variant() -> None:
     # A load to warm up and one in slices, of each of the three.
     assert len(seeds) == 2 * 3
     assert len({seed for _, seed in seeds}) == 1
+
+
+def test_steps_before_the_load_are_taken_before_any_turn_is_fixed() -> None:
+    """A login may take longer than the time between telling the turns and the first of them."""
+    login = RequestSpec(method="POST", path="/login")
+    outcomes, _, agent = measure(scenario=replace(LONG, before=(login,), requests=(login,), locustfile=""))
+    sliced = [request["op"] == "drive" and len(request["spans_s"]) > 1 for _, request in agent.told]
+    prepared = [place for place, (_, request) in enumerate(agent.told) if request["op"] == "prepare"]
+    # Once to warm up, and once for the slices, each of the three.
+    assert len(prepared) == 2 * 3
+    assert prepared[-1] < sliced.index(True)
+    assert {outcome.record.validity for outcome in outcomes.values()} == {Validity.VALID}
