@@ -43,7 +43,7 @@ from harness.execution.trial import run_trial
 from harness.findings import Summary
 from harness.measurement.metrics import throughput_by_span
 from harness.model import Cell, ClosedLoad, Scenario, Trial, Variant
-from harness.planning.slices import Cut, turns
+from harness.planning.slices import Cut, spans_of, turns
 
 RUNS, BLOCKS, MEASURE_S = 5, 6, 3.0
 RUNS_OF_MANY, NEIGHBOURS, WINDOWS = 2, 7, 40
@@ -309,11 +309,10 @@ def _rounds(stands: Sequence[Stand], slice_s: float, bench: Bench) -> list[np.nd
     order = turns([cut] * len(stands), measure_s=CURVE_S, seed=1)
     start_s = bench.clock.monotonic() + 0.5
     for place, stand in enumerate(stands):
-        spans_s = tuple((turn.begin_s, turn.end_s) for turn in order if turn.place == place)
         stand.generator.begin(
             LOAD,
             seed=1,
-            spans_s=spans_s,
+            spans_s=spans_of(order, place),
             ramp_s=cut.ramp_s,
             start_s=start_s,
             rest_until_s=order[-1].end_s + cut.gap_s,

@@ -23,21 +23,20 @@ from harness.adapters.workload_files import read_files, read_secrets
 from harness.analysis.common_rate import common_rate_matrix, records_of
 from harness.analysis.stopping import last_blocks
 from harness.errors import AppImageFailed, ConfigurationError, EngineUnavailable, RunAborted, VariantError
-from harness.execution.bench import Bench, Progress, TrialOutcome
+from harness.execution.bench import Bench, TrialOutcome
 from harness.execution.calibration import calibrate
 from harness.execution.ports import Engine, LoadGenerator
 from harness.execution.resume import machine_changes, matrix_changes
 from harness.execution.run import RunEnd, Watcher, run_blocks
 from harness.execution.side_by_side import run_side_by_side
 from harness.execution.target_services import target_services
-from harness.execution.trial import run_trial
 from harness.execution.wrapper_cost import measure_wrapper_cost, why_not
 from harness.findings import WrapperCost
-from harness.model import Matrix, Trial, TrialRecord, Variant
+from harness.model import Matrix, TrialRecord, Variant
 from harness.planning.example import EXAMPLE
 from harness.planning.recipes import image_of
 from harness.planning.remaining import Block, remaining_blocks
-from harness.planning.slices import groups, why_not_sliced
+from harness.planning.slices import groups
 from harness.records import matrix_to_json, wrapper_cost_to_json
 from harness.reporting.evidence import wrapper_cost_line
 from harness.target import ServiceLife, Target, Version, at_version
@@ -280,15 +279,6 @@ def _remaining(
     return ()
 
 
-def _measured(
-    group: tuple[Trial, ...], matrix: Matrix, bench: Bench, progress: Progress
-) -> tuple[TrialOutcome, ...]:
-    """Trials that share their time, or a single one."""
-    if why_not_sliced(group[0].cell.scenario, matrix):
-        return tuple(run_trial(trial, bench, progress=progress) for trial in group)
-    return run_side_by_side(group, bench, progress=progress)
-
-
 def _walk(matrix: Matrix, bench: Bench, store: RunStore, failed: Collection[str], watcher: Watcher) -> RunEnd:
     def keep(outcome: TrialOutcome) -> None:
         store.save_trial(outcome.record.trial_id, outcome.load, outcome.readings, outcome.log)
@@ -298,7 +288,7 @@ def _walk(matrix: Matrix, bench: Bench, store: RunStore, failed: Collection[str]
         return run_blocks(
             lambda records: _remaining(records, matrix, left_out=failed),
             records=store.records(),
-            measure=lambda group, progress: _measured(group, matrix, bench, progress),
+            measure=lambda group, progress: run_side_by_side(group, bench, progress=progress),
             groups=lambda block: groups(block, matrix),
             keep=keep,
             around_block=lambda: _services(bench, matrix, "block", watcher),

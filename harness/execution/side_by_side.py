@@ -14,12 +14,12 @@ import numpy as np
 from harness.deployment import DeploymentSpec, ResourceReading
 from harness.execution.bench import Bench, Progress, TrialOutcome
 from harness.execution.stand import Measured, Stand
-from harness.execution.trial import in_one_piece
+from harness.execution.trial import in_one_piece, run_trial
 from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import latencies, throughput_per_s
 from harness.measurement.rounds import disturbances
 from harness.model import OpenLoad, Scenario, Trial
-from harness.planning.slices import Cut, Turn, cut_of, turns
+from harness.planning.slices import Cut, Turn, cut_of, spans_of, turns
 
 NO_SPECS: Mapping[str, DeploymentSpec] = MappingProxyType({})
 MIN_WARMUP_S = 0.3
@@ -51,12 +51,15 @@ def run_side_by_side(
 ) -> tuple[TrialOutcome, ...]:
     """Measure trials of one scenario and block in slices that take turns.
 
-    `specs` start, by trial id, servers that are no recipes of ours.
+    `specs` start, by trial id, servers that are no recipes of ours. A single trial is measured in one piece.
 
     A variant that fails ends its own trial only. One that gives no right answers, does not keep up with the
     rate, or is not idle without load would work on in its neighbours' slices: it is measured after them, in
     one piece.
     """
+    if len(trials) == 1:
+        (trial,) = trials
+        return (run_trial(trial, bench, progress=progress, spec=specs.get(trial.id)),)
     with ExitStack() as stack:
         stands = [stack.enter_context(Stand(trial, bench, specs.get(trial.id))) for trial in trials]
         _at_once(Stand.start, stands)
@@ -146,12 +149,11 @@ def _in_turns(warm: Sequence[_Warm], bench: Bench, progress: Progress) -> None:
     start_s = bench.clock.monotonic() + LEAD_S + len(stands) * LEAD_EACH_S
     end_s = order[-1].end_s + cuts[order[-1].place].gap_s
     for place, (stand, cut) in enumerate(zip(stands, cuts, strict=True)):
-        spans_s = tuple((turn.begin_s, turn.end_s) for turn in order if turn.place == place)
         with stand.guarded():
             stand.generator.begin(
                 scenario,
                 seed=seed,
-                spans_s=spans_s,
+                spans_s=spans_of(order, place),
                 ramp_s=cut.ramp_s,
                 start_s=start_s,
                 rest_until_s=end_s,

@@ -101,6 +101,11 @@ def cut_of(scenario: Scenario, *, median_s: float, longest_s: float, look_s: flo
     return Cut(slice_s=min(wanted_s, scenario.measure_s / MIN_TURNS), gap_s=GAP_S + longest_s + 2 * look_s)
 
 
+def spans_of(order: Sequence[Turn], place: int) -> tuple[tuple[float, float], ...]:
+    """Begin and end of each slice of one trial."""
+    return tuple((turn.begin_s, turn.end_s) for turn in order if turn.place == place)
+
+
 def turns(cuts: Sequence[Cut], *, measure_s: float, seed: int) -> tuple[Turn, ...]:
     """For each trial slices of its own length, `measure_s` in all, in the order of their begin.
 

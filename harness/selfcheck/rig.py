@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -150,11 +150,17 @@ class Rig:
 
     def attempted(self, measure: Callable[[], TrialOutcome]) -> TrialOutcome:
         """The first of ATTEMPTS trials that the machine did not spoil, or else the last; see `made_again`."""
+        (outcome,) = self._attempted(lambda: (measure(),))
+        return outcome
+
+    def _attempted(self, measure: Callable[[], Sequence[TrialOutcome]]) -> Sequence[TrialOutcome]:
+        """The same of trials that are measured together."""
         for _ in range(ATTEMPTS - 1):
-            outcome = measure()
-            if outcome.record.validity not in SPOILT:
-                return outcome
-            self.made_again.append(outcome.record)
+            outcomes = measure()
+            spoilt = [outcome.record for outcome in outcomes if outcome.record.validity in SPOILT]
+            if not spoilt:
+                return outcomes
+            self.made_again += spoilt
         return measure()
 
     def run(self, matrix: Matrix, servers: Sequence[Server]) -> list[TrialRecord]:
@@ -167,27 +173,17 @@ class Rig:
         A block that the machine spoilt is measured again as a whole, as `attempted` does with a trial.
         """
         plan = plan_blocks(cells_of(matrix), blocks=matrix.blocks, seed=matrix.seed)
+        by_recipe = {server.name: server for server in servers}
         found: list[TrialOutcome] = []
         for block in plan.blocks:
+            specs = {
+                trial.id: self._spec(trial.cell.variant, by_recipe[trial.cell.variant.recipe])
+                for trial in block
+            }
             for group in groups(block, matrix):
-                found += self._group(group, {server.name: server for server in servers})
+                together = partial(run_side_by_side, group, self.bench, progress=lambda _: None, specs=specs)
+                found += self._attempted(together)
         return found
-
-    def _group(self, group: Sequence[Trial], servers: Mapping[str, Server]) -> Sequence[TrialOutcome]:
-        if len(group) == 1:
-            (trial,) = group
-            return [self.attempted(partial(self._run, trial, servers[trial.cell.variant.recipe]))]
-        specs = {
-            trial.id: self._spec(trial.cell.variant, servers[trial.cell.variant.recipe]) for trial in group
-        }
-        outcomes: Sequence[TrialOutcome] = ()
-        for attempt in range(ATTEMPTS):
-            outcomes = run_side_by_side(group, self.bench, progress=lambda _: None, specs=specs)
-            spoilt = [outcome.record for outcome in outcomes if outcome.record.validity in SPOILT]
-            if not spoilt or attempt == ATTEMPTS - 1:
-                break
-            self.made_again += spoilt
-        return outcomes
 
     def memory(self, server: Server) -> MemorySnapshot:
         """What a server holds once all its workers are up. Raises TrialError."""
