@@ -124,6 +124,8 @@ class ScenarioFinding:
     """The ranked variant with the best centre on `metric`."""
     against_best: tuple[Comparison, ...] = ()
     """Every other ranked variant against `best` on `metric`, the twin left out."""
+    idle_cores: float = 0.0
+    """Used by all variants and the twin together without any load; 0 where none stood beside another."""
     warnings: tuple[str, ...] = ()
 
     @property

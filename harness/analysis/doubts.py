@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from statistics import median
 
 from harness.analysis.bottleneck import SATURATED
 from harness.analysis.comparisons import floor_of, rankable
@@ -65,7 +64,7 @@ def finding_warnings(
         *_of_the_twin(finding, twin),
         *_of_the_cells(finding, samples, twin_id),
         *_of_the_load(finding, matrix),
-        *_of_the_neighbours(finding, samples, matrix),
+        *_of_the_neighbours(finding, matrix),
         *_of_the_memory(finding, twin_id),
         *_of_the_recommendation(finding),
     )
@@ -152,14 +151,9 @@ def _of_the_cells(finding: ScenarioFinding, samples: Samples, twin_id: str) -> I
             yield f"{cell.variant_id}: {share} on {finding.scenario} ({words})"
 
 
-def _of_the_neighbours(finding: ScenarioFinding, samples: Samples, matrix: Matrix) -> Iterator[str]:
+def _of_the_neighbours(finding: ScenarioFinding, matrix: Matrix) -> Iterator[str]:
     """What stands side by side is not quite idle: every worker wakes up now and then."""
-    idle = [
-        median(cores)
-        for cell in finding.cells
-        if (cores := list(samples.values(cell.variant_id, finding.scenario, "idle_cpu_cores").values()))
-    ]
-    share = sum(idle) / len(matrix.server_cpus)
+    share = finding.idle_cores / len(matrix.server_cpus)
     if share > IDLE_SHARE:
         yield (
             f"while one was at work on {finding.scenario}, the others used {percent(share)} of the server's "

@@ -106,6 +106,7 @@ def _finding(
         recommended=group.members[0] if group.members and margin is not None else None,
         best=group.best,
         against_best=group.against_best,
+        idle_cores=samples.idle_cores(scenario.name),
     )
     finding = _yield_to_the_unranked(finding, twin_id)
     return replace(finding, warnings=finding_warnings(finding, samples, twin_id, matrix))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import median
 
 from harness.analysis.intervals import summarise
 from harness.analysis.metrics import ARITHMETIC_METRICS, LATENCY_P99, METRIC_NAMES, P99_MIN_REQUESTS
@@ -41,6 +42,12 @@ class Samples:
             for record in self.of(variant_id, scenario)
             if record.validity is Validity.VALID and (value := getattr(record.metrics, metric)) is not None
         }
+
+    def idle_cores(self, scenario: str) -> float:
+        """Cores that all of a scenario's variants together used without load, by the median of each."""
+        names = [variant_id for variant_id, name in self.cells if name == scenario]
+        idle = [list(self.values(name, scenario, "idle_cpu_cores").values()) for name in names]
+        return sum(median(values) for values in idle if values)
 
     def summary(self, variant_id: str, scenario: str) -> CellSummary:
         """What the run knows of one cell.

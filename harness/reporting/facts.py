@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 
 from harness.analysis.bottleneck import RULES as BOTTLENECK_RULES
 from harness.deployment import ProcessSpec
 from harness.findings import ScenarioFinding
-from harness.model import OWN_COMMAND, CapacityLoad, ClosedLoad, OpenLoad, Scenario, Validity, Variant
+from harness.model import OWN_COMMAND, CapacityLoad, ClosedLoad, OpenLoad, Variant
 from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS, deployed
 from harness.planning.example import EXAMPLE
 from harness.planning.placeholders import filled
@@ -159,18 +158,18 @@ def scenario_line(data: ReportData, finding: ScenarioFinding) -> str:
     scenario = data.scenario(finding.scenario)
     times = f"{scenario.measure_s:g} s measured after {scenario.warmup_s:g} s of warm-up"
     return (
-        f"{_offered(scenario.load)}; {times}{_in_slices(data, scenario)}; "
+        f"{_offered(scenario.load)}; {times}{_in_slices(data, finding)}; "
         f"objective {percent(1 - scenario.slo_share)} of requests within {scenario.slo_ms:g} ms; "
         f"ranked by {quantity(finding.metric).label}."
     )
 
 
-def _in_slices(data: ReportData, scenario: Scenario) -> str:
+def _in_slices(data: ReportData, finding: ScenarioFinding) -> str:
     """For example ", in 40 slices that took turns (3 of 120 rounds left out: 2 for steal, ...)"."""
     sliced = [
         record
         for record in data.outcomes
-        if record.scenario == scenario.name and record.rounds and record.metrics
+        if record.scenario == finding.scenario and record.rounds and record.metrics
     ]
     if not sliced:
         return ""
@@ -184,14 +183,10 @@ def _in_slices(data: ReportData, scenario: Scenario) -> str:
     rounds = sum(record.rounds or 0 for record in blocks)
     causes = ", ".join(f"{count} for {cause}" for cause, count in left_out.most_common())
     without = f"{left_out.total()} of {rounds} rounds left out: {causes}; " if left_out else ""
-    idle: dict[str, list[float]] = defaultdict(list)
-    for record in sliced:
-        if record.validity is Validity.VALID and record.metrics and record.metrics.idle_cpu_cores is not None:
-            idle[record.variant_id].append(record.metrics.idle_cpu_cores)
-    together = percent(sum(map(median, idle.values())))
     turns = sorted({record.rounds or 0 for record in blocks})
     count = f"{turns[0]}" if len(turns) == 1 else f"{turns[0]} to {turns[-1]}"
-    return f", in {count} slices that took turns ({without}idle servers used {together} of a core)"
+    idle = f"idle servers used {percent(finding.idle_cores)} of a core"
+    return f", in {count} slices that took turns ({without}{idle})"
 
 
 def _offered(load: ClosedLoad | OpenLoad | CapacityLoad) -> str:
