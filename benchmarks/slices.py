@@ -37,8 +37,8 @@ from harness.adapters.system_clock import SystemClock
 from harness.analysis.intervals import paired_ratio
 from harness.deployment import DeploymentSpec
 from harness.execution.bench import Bench, TrialOutcome
+from harness.execution.server import Row, Server, SpecOf, server_for
 from harness.execution.side_by_side import run_side_by_side
-from harness.execution.stand import Stand
 from harness.execution.trial import run_trial
 from harness.findings import Summary
 from harness.measurement.metrics import throughput_by_span
@@ -84,7 +84,7 @@ static_server.StaticServer.data_received = compute
 static_server.main()
 """
 
-Measure = Callable[[Sequence[Trial], Bench, Mapping[str, DeploymentSpec]], Sequence[TrialOutcome]]
+Measure = Callable[[Sequence[Trial], Bench, SpecOf], Sequence[TrialOutcome]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +120,13 @@ def holds(ratio: Summary, truth: float) -> bool:
     return ratio.lo is not None and ratio.hi is not None and ratio.lo <= truth <= ratio.hi
 
 
-def in_slices(
-    trials: Sequence[Trial], bench: Bench, specs: Mapping[str, DeploymentSpec]
-) -> Sequence[TrialOutcome]:
-    return run_side_by_side(trials, bench, progress=lambda _: None, specs=specs)
+def in_slices(trials: Sequence[Trial], bench: Bench, spec_of: SpecOf) -> Sequence[TrialOutcome]:
+    with Row(bench, spec_of) as row:
+        return run_side_by_side(trials, bench, row, progress=lambda _: None)
 
 
-def one_by_one(
-    trials: Sequence[Trial], bench: Bench, specs: Mapping[str, DeploymentSpec]
-) -> Sequence[TrialOutcome]:
-    return [run_trial(trial, bench, progress=lambda _: None, spec=specs[trial.id]) for trial in trials]
+def one_by_one(trials: Sequence[Trial], bench: Bench, spec_of: SpecOf) -> Sequence[TrialOutcome]:
+    return [run_trial(trial, bench, progress=lambda _: None, spec_of=spec_of) for trial in trials]
 
 
 def measured(
@@ -141,8 +138,7 @@ def measured(
     for block in range(1, BLOCKS + 1):
         names = order.permutation(list(servers)).tolist()
         trials = [Trial(cell=Cell(variant=variant_of(name), scenario=LOAD), block=block) for name in names]
-        specs = {trial.id: spec_of(trial, image, bench.server_cpus) for trial in trials}
-        for name, outcome in zip(names, measure(trials, bench, specs), strict=True):
+        for name, outcome in zip(names, measure(trials, bench, chains(bench, image)), strict=True):
             if metrics := outcome.record.metrics:
                 per_s[name][block] = metrics.throughput_per_s
                 cpu_ms[name].append(metrics.cpu_ms_per_request or math.nan)
@@ -162,10 +158,14 @@ def variant_of(name: str) -> Variant:
     return Variant(recipe=name, workers=1)
 
 
-def spec_of(trial: Trial, image: str, cpus: tuple[int, ...]) -> DeploymentSpec:
-    name = trial.cell.variant.recipe
-    argv = ("python", "-c", SERVER % LENGTHS[name], "--port", "{port}")
-    return DeploymentSpec(name=trial.id, image=image, argv=argv, env={}, cpus=cpus)
+def chains(bench: Bench, image: str) -> SpecOf:
+    """How the server of each name in LENGTHS is started."""
+
+    def spec_of(trial: Trial) -> DeploymentSpec:
+        argv = ("python", "-c", SERVER % LENGTHS[trial.cell.variant.recipe], "--port", "{port}")
+        return DeploymentSpec(name=trial.id, image=image, argv=argv, env={}, cpus=bench.server_cpus)
+
+    return spec_of
 
 
 @contextmanager
@@ -242,14 +242,10 @@ def idle() -> int:
     trial = Trial(cell=Cell(variant=variant, scenario=load), block=1)
     with ready_bench() as (bench, _), ExitStack() as stack:
         bench = replace(bench, images={variant.recipe: bench.engine.build(variant.recipe)})
-        stands = [stack.enter_context(Stand(trial, bench)) for _ in range(1 + NEIGHBOURS)]
-        for stand in stands:
-            stand.start()
-            stand.await_ready()
-        worker, *neighbours = stands
+        worker, *neighbours = started([trial] * (1 + NEIGHBOURS), bench, stack)
         worker.generator.drive(load, seed=1, progress=lambda _: None)
         client = docker.from_env()
-        containers = [client.containers.get(stand.deployment.container_id) for stand in neighbours]
+        containers = [client.containers.get(server.deployment.container_id) for server in neighbours]
         per_s: dict[bool, dict[int, float]] = {True: {}, False: {}}
         spent_s = idle_s = 0.0
         order = np.random.default_rng(1)
@@ -257,9 +253,9 @@ def idle() -> int:
             for frozen in order.permutation([True, False]).tolist():
                 for container in containers if frozen else ():
                     container.pause()
-                before = [stand.deployment.reading() for stand in neighbours]
+                before = [server.deployment.reading() for server in neighbours]
                 driven = worker.generator.drive(load, seed=number, progress=lambda _: None)
-                after = [stand.deployment.reading() for stand in neighbours]
+                after = [server.deployment.reading() for server in neighbours]
                 per_s[frozen][number] = throughput_by_span(driven)[0]
                 if not frozen:
                     spent_s += sum(b.cpu_s - a.cpu_s for a, b in zip(before, after, strict=True))
@@ -280,18 +276,12 @@ def curve() -> int:
     """Widths as if 60 s had been measured, from the spread of the rounds of one set of containers."""
     names = ("base", "alike", "slower")
     with ready_bench() as (bench, image), ExitStack() as stack:
-        stands = [
-            stack.enter_context(Stand(trial, bench, spec_of(trial, image, bench.server_cpus)))
-            for trial in (
-                Trial(cell=Cell(variant=variant_of(name), scenario=LOAD), block=1) for name in names
-            )
-        ]
-        for stand in stands:
-            stand.start()
-            stand.await_ready()
-            stand.generator.drive(LOAD, seed=1, progress=lambda _: None)
+        trials = [Trial(cell=Cell(variant=variant_of(name), scenario=LOAD), block=1) for name in names]
+        servers = started(trials, bench, stack, chains(bench, image))
+        for server in servers:
+            server.generator.drive(LOAD, seed=1, progress=lambda _: None)
         for slice_s in CURVE:
-            per_s = _rounds(stands, slice_s, bench)
+            per_s = _rounds(servers, slice_s, bench)
             spread = [np.log(per_s[place] / per_s[0]) for place in (1, 2)]
             widths = [1.96 * float(logs.std(ddof=1)) / math.sqrt(60.0 / slice_s) for logs in spread]
             ratios = [per_s[place].sum() / per_s[0].sum() for place in (1, 2)]
@@ -303,13 +293,28 @@ def curve() -> int:
     return 0
 
 
-def _rounds(stands: Sequence[Stand], slice_s: float, bench: Bench) -> list[np.ndarray]:
+def started(
+    trials: Sequence[Trial], bench: Bench, stack: ExitStack, spec_of: SpecOf | None = None
+) -> list[Server]:
+    """Servers that serve, until the stack is left."""
+    servers = [
+        server_for(trial, bench, name=f"{trial.id}.{place}", spec_of=spec_of)
+        for place, trial in enumerate(trials)
+    ]
+    for server, trial in zip(servers, trials, strict=True):
+        stack.callback(server.stop)
+        server.start()
+        server.await_ready(trial)
+    return servers
+
+
+def _rounds(servers: Sequence[Server], slice_s: float, bench: Bench) -> list[np.ndarray]:
     """Requests/s of each slice, for each of the servers."""
     cut = Cut(slice_s=slice_s, gap_s=0.015)
-    order = turns([cut] * len(stands), measure_s=CURVE_S, seed=1)
+    order = turns([cut] * len(servers), measure_s=CURVE_S, seed=1)
     start_s = bench.clock.monotonic() + 0.5
-    for place, stand in enumerate(stands):
-        stand.generator.begin(
+    for place, server in enumerate(servers):
+        server.generator.begin(
             LOAD,
             seed=1,
             spans_s=spans_of(order, place),
@@ -317,7 +322,7 @@ def _rounds(stands: Sequence[Stand], slice_s: float, bench: Bench) -> list[np.nd
             start_s=start_s,
             rest_until_s=order[-1].end_s + cut.gap_s,
         )
-    loads = [stand.generator.finish(progress=lambda _: None) for stand in stands]
+    loads = [server.generator.finish(progress=lambda _: None) for server in servers]
     return [throughput_by_span(load) for load in loads]
 
 

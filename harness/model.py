@@ -115,7 +115,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One fresh deployment of one variant under one scenario, once."""
+    """One variant under one scenario in one block, on a server that was started in this block."""
 
     cell: Cell
     block: int

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +27,8 @@ from harness.execution.bench import Bench, TrialOutcome
 from harness.execution.calibration import calibrate
 from harness.execution.ports import Engine, LoadGenerator
 from harness.execution.resume import machine_changes, matrix_changes
-from harness.execution.run import RunEnd, Watcher, run_blocks
+from harness.execution.run import Measure, RunEnd, Watcher, run_blocks
+from harness.execution.server import Row
 from harness.execution.side_by_side import run_side_by_side
 from harness.execution.target_services import target_services
 from harness.execution.wrapper_cost import measure_wrapper_cost, why_not
@@ -279,6 +280,13 @@ def _remaining(
     return ()
 
 
+@contextmanager
+def _block(bench: Bench, matrix: Matrix, watcher: Watcher) -> Iterator[Measure]:
+    """With its own services, and servers that stand until its end."""
+    with _services(bench, matrix, "block", watcher), Row(bench) as row:
+        yield lambda group, progress: run_side_by_side(group, bench, row, progress=progress)
+
+
 def _walk(matrix: Matrix, bench: Bench, store: RunStore, failed: Collection[str], watcher: Watcher) -> RunEnd:
     def keep(outcome: TrialOutcome) -> None:
         store.save_trial(outcome.record.trial_id, outcome.load, outcome.readings, outcome.log)
@@ -288,10 +296,9 @@ def _walk(matrix: Matrix, bench: Bench, store: RunStore, failed: Collection[str]
         return run_blocks(
             lambda records: _remaining(records, matrix, left_out=failed),
             records=store.records(),
-            measure=lambda group, progress: run_side_by_side(group, bench, progress=progress),
+            block=lambda: _block(bench, matrix, watcher),
             groups=lambda block: groups(block, matrix),
             keep=keep,
-            around_block=lambda: _services(bench, matrix, "block", watcher),
             clock=bench.clock,
             budget_s=matrix.budget_s,
             watcher=watcher,

@@ -137,7 +137,7 @@ class AgentGenerator:
     def wait_ready(
         self, *, workers: int, timeout_s: float, scenario: Scenario, ready: str | None, inside: bool
     ) -> ServerFacts | None:
-        """None of a black box (not `inside`), which tells nothing.
+        """None of a black box (not `inside`), which tells nothing. The totals of loads begin anew.
 
         Raises NotReady, CannotServe, or DeploymentDied as soon as there is nothing to wait for.
         """
@@ -149,6 +149,7 @@ class AgentGenerator:
             "ready": ready,
             "inside": inside,
         }
+        self._so_far = None
         self._tell(scenario, len(self._agents))
         facts, *_ = [self._ask_while_it_runs(agent, request, timeout_s) for agent in self._agents]
         return server_facts(facts) if inside else None

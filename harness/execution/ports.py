@@ -107,7 +107,8 @@ class Generator(Protocol):
     ) -> ServerFacts | None:
         """Until `ready` is answered with 2xx or, where it is None, the scenario's first request as expected.
 
-        Inside, every worker must be seen too; of a black box there are no facts. Raises NotReady,
+        Inside, every worker must be seen too; of a black box there are no facts. The totals of the loads that
+        follow begin at zero: each trial on this server starts here. Raises NotReady,
         CannotServe, or DeploymentDied once the server has ended.
         """
         ...

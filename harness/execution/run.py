@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import Protocol
 
@@ -15,6 +15,9 @@ from harness.planning.remaining import Block
 
 Group = tuple[Trial, ...]
 """Trials that are measured together: of one scenario side by side, or a single one."""
+
+Measure = Callable[[Group, Progress], Sequence[TrialOutcome]]
+"""Measures a group, as part of a block that was entered before."""
 
 Remaining = Callable[[Sequence[TrialRecord]], tuple[Block, ...]]
 """From all records so far to the blocks still to run, the next one first; it alone decides what is run."""
@@ -41,18 +44,17 @@ def run_blocks(
     remaining: Remaining,
     *,
     records: Sequence[TrialRecord],
-    measure: Callable[[Group, Progress], Sequence[TrialOutcome]],
+    block: Callable[[], AbstractContextManager[Measure]],
     keep: Callable[[TrialOutcome], None],
     groups: Callable[[Block], tuple[Group, ...]],
-    around_block: Callable[[], AbstractContextManager[None]] = nullcontext,
     clock: Clock,
     budget_s: float,
     watcher: Watcher,
 ) -> RunEnd:
     """Measure the next block until none remains. `records` are those of before a --resume.
 
-    `groups` says which trials of a block are measured together. `around_block` is entered for each block:
-    what the target needs fresh for it.
+    `groups` says which trials of a block are measured together. `block` is entered for each block: what the
+    target needs fresh for it, and its servers.
 
     No block starts that is not expected to end within the budget: half a block adds no pair. The first
     block always runs, so that there is something to report. The time left is at most what remains, and
@@ -67,7 +69,7 @@ def run_blocks(
             watcher.said(f"budget of {budget_s:g} s reached after {behind} of {last} blocks of {scenarios}")
             return RunEnd.BUDGET
         rest = [trial for block in blocks for trial in block]
-        with around_block():
+        with block() as measure:
             for group in groups(blocks[0]):
                 group_started_s = clock.monotonic()
                 left_s = min(pace.expected_s(rest), max(0.0, budget_s - (group_started_s - started_s)))

@@ -2,49 +2,56 @@
 
 from __future__ import annotations
 
-from harness.deployment import DeploymentSpec
+from contextlib import ExitStack
+
 from harness.execution.bench import Bench, Progress, TrialOutcome
 from harness.execution.capacity import Searched, search_capacity
 from harness.execution.observer import Observer
-from harness.execution.stand import Measured, Stand
+from harness.execution.server import SpecOf, server_for
+from harness.execution.visit import Measured, Visit
 from harness.measurement.load import LoadRecord
 from harness.model import CapacityLoad, Trial
 
 
 def run_trial(
-    trial: Trial, bench: Bench, *, progress: Progress, spec: DeploymentSpec | None = None
+    trial: Trial, bench: Bench, *, progress: Progress, spec_of: SpecOf | None = None
 ) -> TrialOutcome:
-    """Measure one trial. A failure of the variant is an outcome; only the machine's own faults are raised.
+    """Measure one trial on a server of its own.
 
-    `spec` starts a server that is no recipe of ours, such as an oracle.
+    A failure of the variant is an outcome; only the machine's own faults are raised.
     """
-    with Stand(trial, bench, spec) as stand, stand.guarded():
-        stand.start()
-        stand.await_ready()
-        stand.conclude(in_one_piece(stand, bench, progress=progress))
-    return stand.outcome()
+    server = server_for(trial, bench, name=trial.id, spec_of=spec_of)
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        visit = Visit(trial, server, bench, alone=True)
+        with visit.guarded():
+            visit.start()
+            visit.await_ready()
+            visit.conclude(in_one_piece(visit, bench, progress=progress))
+        visit.end()
+    return visit.outcome()
 
 
-def in_one_piece(stand: Stand, bench: Bench, *, progress: Progress) -> Measured:
+def in_one_piece(visit: Visit, bench: Bench, *, progress: Progress) -> Measured:
     """Put a server that is ready under the whole of its load. Raises TrialError."""
     searched: Searched | None = None
     load: LoadRecord | None = None
     busy_before_s = bench.busy_s(bench.server_cpus) if bench.busy_s else 0.0
-    scenario, seed = stand.trial.cell.scenario, bench.seed + stand.trial.block
-    with stand.lap("load"), Observer(stand.deployment, bench.clock) as observer:
+    scenario, seed = visit.trial.cell.scenario, bench.seed + visit.trial.block
+    with visit.lap("load"), Observer(visit.server.deployment, bench.clock) as observer:
         if isinstance(scenario.load, CapacityLoad):
             searched = search_capacity(
                 scenario,
-                generator=stand.generator,
-                deployment=stand.deployment,
+                generator=visit.server.generator,
+                deployment=visit.server.deployment,
                 seed=seed,
                 ceiling_per_s=bench.ceiling_per_s,
                 progress=progress,
-                inside=stand.trial.cell.variant.wrapped,
+                inside=visit.trial.cell.variant.wrapped,
             )
             load = searched.load
         else:
-            load = stand.generator.drive(scenario, seed=seed, progress=progress)
+            load = visit.server.generator.drive(scenario, seed=seed, progress=progress)
     return Measured(
         load=load,
         readings=tuple(observer.readings),

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from harness.analysis.wrapper_cost import wrapper_cost
 from harness.errors import TrialError, VariantError
-from harness.execution.bench import Bench, deployment_spec
+from harness.execution.bench import Bench
 from harness.execution.ports import Generator
+from harness.execution.server import server_for
 from harness.findings import WrapperCost
 from harness.measurement.metrics import throughput_per_s
 from harness.model import Cell, ClosedLoad, Matrix, Scenario, Trial, Variant
@@ -66,18 +67,12 @@ def _closed_scenario(matrix: Matrix) -> Scenario | None:
 def _started(variant: Variant, scenario: Scenario, bench: Bench, stack: ExitStack) -> Generator:
     """A server that serves, and is warm."""
     trial = Trial(cell=Cell(variant=variant, scenario=scenario), block=0)
-    spec = replace(deployment_spec(trial, bench), name=f"{variant.id}.wrapper-cost")
-    deployment = stack.enter_context(bench.engine.running(spec))
-    generator = stack.enter_context(bench.generators.attached(deployment))
-    generator.wait_ready(
-        workers=variant.workers,
-        timeout_s=bench.ready_timeout_s,
-        scenario=scenario,
-        ready=bench.target.ready,
-        inside=variant.wrapped,
-    )
-    generator.verify(scenario)
-    return generator
+    server = server_for(trial, bench, name=f"{variant.id}.wrapper-cost")
+    stack.callback(server.stop)
+    server.start()
+    server.await_ready(trial)
+    server.generator.verify(scenario)
+    return server.generator
 
 
 def _in_turns(

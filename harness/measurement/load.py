@@ -37,7 +37,7 @@ class LoadRecord:
     others between them. None in old records: all of it."""
     span_answered: NDArray[np.float64] | None = None
     """Answers in each span as a whole, its beginning and its drain included."""
-    # Totals of everything sent since the generator was attached, warm-up included.
+    # Totals of everything sent in this trial so far, warm-up included.
     scheduled: int
     ok: int
     failed: int

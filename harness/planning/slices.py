@@ -79,14 +79,15 @@ def side_by_side_mib(matrix: Matrix) -> int:
 def groups(block: Sequence[Trial], matrix: Matrix) -> tuple[tuple[Trial, ...], ...]:
     """A block's trials as they are measured: those of one scenario side by side, or each on its own.
 
-    In the order in which the block first names them.
+    In the order in which the block first names them, but those side by side before all others: between two of
+    them their servers stand, and must not disturb.
     """
     found: dict[str, list[Trial]] = {}
     for trial in block:
         scenario = trial.cell.scenario
         alone = why_not_sliced(scenario, matrix) is not None
         found.setdefault(trial.id if alone else scenario.name, []).append(trial)
-    return tuple(map(tuple, found.values()))
+    return tuple(sorted(map(tuple, found.values()), key=lambda group: len(group) == 1))
 
 
 def cut_of(scenario: Scenario, *, median_s: float, longest_s: float, look_s: float) -> Cut:

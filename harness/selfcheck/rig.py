@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from harness.errors import TrialError
 from harness.execution.bench import Bench, TrialOutcome
 from harness.execution.calibration import CEILING
 from harness.execution.ports import Deployment
+from harness.execution.server import Row
 from harness.execution.side_by_side import run_side_by_side
 from harness.execution.trial import run_trial
 from harness.model import (
@@ -176,14 +177,18 @@ class Rig:
         by_recipe = {server.name: server for server in servers}
         found: list[TrialOutcome] = []
         for block in plan.blocks:
-            specs = {
-                trial.id: self._spec(trial.cell.variant, by_recipe[trial.cell.variant.recipe])
-                for trial in block
-            }
             for group in groups(block, matrix):
-                together = partial(run_side_by_side, group, self.bench, progress=lambda _: None, specs=specs)
-                found += self._attempted(together)
+                found += self._attempted(partial(self._side_by_side, group, by_recipe))
         return found
+
+    def _side_by_side(self, group: Sequence[Trial], servers: Mapping[str, Server]) -> Sequence[TrialOutcome]:
+        """Each time on fresh servers; `servers` are by the recipe that stands for them."""
+
+        def spec_of(trial: Trial) -> DeploymentSpec:
+            return self._spec(trial.cell.variant, servers[trial.cell.variant.recipe])
+
+        with Row(self.bench, spec_of) as row:
+            return run_side_by_side(group, self.bench, row, progress=lambda _: None)
 
     def memory(self, server: Server) -> MemorySnapshot:
         """What a server holds once all its workers are up. Raises TrialError."""
@@ -206,8 +211,12 @@ class Rig:
         )
 
     def _run(self, trial: Trial, server: Server) -> TrialOutcome:
-        spec = self._spec(trial.cell.variant, server)
-        return run_trial(trial, self.bench, progress=lambda _: None, spec=spec)
+        return run_trial(
+            trial,
+            self.bench,
+            progress=lambda _: None,
+            spec_of=lambda trial: self._spec(trial.cell.variant, server),
+        )
 
     def _spec(self, variant: Variant, server: Server) -> DeploymentSpec:
         return DeploymentSpec(

@@ -11,11 +11,12 @@ import pytest
 from docker import DockerClient
 from docker.models.containers import Container
 
+from harness.execution.server import Row
 from harness.execution.side_by_side import run_side_by_side
 from harness.execution.trial import run_trial
-from harness.model import Validity, Variant
+from harness.model import Cell, Trial, Validity, Variant
 from tests.adapters.containers import all_by_role, by_role, of_run
-from tests.adapters.trials import bench_for, trial_of
+from tests.adapters.trials import ITEMS, bench_for, trial_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.alone]
 
@@ -53,21 +54,32 @@ def test_a_worker_killed_under_load_makes_the_trial_invalid(client: DockerClient
 def test_side_by_side_each_has_its_turns_and_one_that_loses_a_worker_ends_alone(
     client: DockerClient, run_id: str
 ) -> None:
-    """All stand at the same time; what befalls one is not put down to its neighbours."""
+    """All stand at the same time; what befalls one is not put down to its neighbours.
+
+    For the next scenario the others stand where they stood, and that one stands anew.
+    """
     killed: list[int] = []
+    stood: list[set[str]] = []
     one = replace(TWO_WORKERS, workers=1)
 
     def kill_one(progress: Mapping[str, float]) -> None:
         if not killed and progress["left_s"] < 3.0:
             standing = all_by_role(client, run_id, "server")
-            assert len(standing) == 3
+            stood.append({str(container.id) for container in standing})
             (workers,) = [found for container in standing if len(found := workers_in(container)) == 2]
             os.kill(workers[0], signal.SIGKILL)
             killed.append(workers[0])
 
-    with bench_for(run_id, one) as bench:
+    with bench_for(run_id, one) as bench, Row(bench) as row:
         trials = [trial_of(variant) for variant in (one, replace(one, twin=True), TWO_WORKERS)]
-        first, twin, broken = run_side_by_side(trials, bench, progress=kill_one)
+        first, twin, broken = run_side_by_side(trials, bench, row, progress=kill_one)
+        other = replace(ITEMS, name="other")
+        again = [Trial(cell=Cell(variant=trial.cell.variant, scenario=other), block=0) for trial in trials]
+        later = run_side_by_side(again, bench, row, progress=lambda _: None)
+        stood.append({str(container.id) for container in all_by_role(client, run_id, "server")})
+    assert [len(ids) for ids in (*stood, stood[0] & stood[1])] == [3, 3, 2]
+    for outcome in later:
+        assert outcome.record.validity in (Validity.VALID, Validity.NOISY), outcome.record.reasons
     assert broken.record.validity is Validity.INVALID
     assert any("I7: worker pids changed" in reason for reason in broken.record.reasons)
     for outcome in (first, twin):

@@ -1,4 +1,5 @@
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import nullcontext
 
 import pytest
 
@@ -59,7 +60,7 @@ def walk(
     end = run_blocks(
         lambda records: remaining_blocks(records, matrix),
         records=earlier,
-        measure=measure,
+        block=lambda: nullcontext(measure),
         groups=lambda block: groups(block, matrix),
         keep=lambda outcome: kept.append(outcome.record),
         clock=clock,

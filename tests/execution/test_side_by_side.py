@@ -13,6 +13,7 @@ import pytest
 from harness.adapters.load_process import ProcessLoadGenerator
 from harness.errors import DeploymentDied, VariantError
 from harness.execution.bench import Bench, TrialOutcome
+from harness.execution.server import Row
 from harness.execution.side_by_side import run_side_by_side
 from harness.model import Cell, OpenLoad, Scenario, Trial, Validity
 from harness.workload import RequestSpec
@@ -65,6 +66,20 @@ def measure(
     idle_cores: Mapping[str, float] = NOTHING,
     **answers: Any,
 ) -> tuple[dict[str, TrialOutcome], FakeEngine, Watched]:
+    (outcomes,), engine, agent = block(
+        scenario, faults=faults, rates=rates, idle_cores=idle_cores, answers=answers
+    )
+    return outcomes, engine, agent
+
+
+def block(
+    *scenarios: Scenario,
+    faults: Faults | None = None,
+    rates: Mapping[str, float] = RATES,
+    idle_cores: Mapping[str, float] = NOTHING,
+    answers: Mapping[str, Any] = NOTHING,
+) -> tuple[list[dict[str, TrialOutcome]], FakeEngine, Watched]:
+    """The outcomes of each scenario by variant; all of one block."""
     clock = FakeClock()
     by_name = {name.replace("_", "-"): answer for name, answer in answers.items()}
     agent = Watched(clock, rates, by_name, idle_cores)
@@ -78,13 +93,78 @@ def measure(
         ready_timeout_s=10,
         seed=1,
     )
-    trials = [
-        Trial(cell=Cell(variant=variant, scenario=scenario), block=1) for variant in (PLAIN, STANDARD, TWIN)
-    ]
-    outcomes = run_side_by_side(trials, bench, progress=lambda _: None)
-    assert [outcome.record.trial_id for outcome in outcomes] == [trial.id for trial in trials]
+    found = []
+    with Row(bench) as row:
+        for scenario in scenarios:
+            trials = [
+                Trial(cell=Cell(variant=variant, scenario=scenario), block=1)
+                for variant in (PLAIN, STANDARD, TWIN)
+            ]
+            outcomes = run_side_by_side(trials, bench, row, progress=lambda _: None)
+            assert [outcome.record.trial_id for outcome in outcomes] == [trial.id for trial in trials]
+            found.append({outcome.record.variant_id: outcome for outcome in outcomes})
     assert engine.standing == []
-    return {outcome.record.variant_id: outcome for outcome in outcomes}, engine, agent
+    return found, engine, agent
+
+
+OTHER = replace(LONG, name="other")
+
+
+def test_servers_stay_for_the_next_scenario_and_each_trial_counts_its_own_requests() -> None:
+    (first, second), engine, _ = block(LONG, OTHER)
+    starts = [line for line in engine.story if line.startswith("start")]
+    assert sorted(starts) == sorted(f"start {variant.id}.01" for variant in (PLAIN, STANDARD, TWIN))
+    for outcomes in (first, second):
+        for outcome in outcomes.values():
+            assert outcome.record.validity is Validity.VALID, outcome.record.reasons
+    before, after = first[PLAIN.id].load, second[PLAIN.id].load
+    assert before is not None
+    assert after is not None
+    assert after.scheduled == pytest.approx(before.scheduled, rel=0.1)
+    assert after.id_sum > before.id_sum
+    assert list(second[PLAIN.id].record.phases_s) == ["ready", "verify"]
+
+
+def test_the_log_of_a_trial_is_what_the_server_said_since_it_began() -> None:
+    (first, second), _, _ = block(LONG, OTHER)
+    assert "listens" in first[PLAIN.id].log
+    assert second[PLAIN.id].log == ""
+
+
+def test_a_server_whose_trial_failed_gives_way_to_a_new_one() -> None:
+    second_drive = Faults(reading=[None] * 31 + [DeploymentDied("the server ended")])
+    (first, second), engine, _ = block(LONG, OTHER, faults=second_drive)
+    (broken,) = [name for name, outcome in first.items() if outcome.record.validity is Validity.INVALID]
+    assert {outcome.record.validity for outcome in second.values()} == {Validity.VALID}
+    starts = [line for line in engine.story if line.startswith("start")]
+    assert len(starts) == 4
+    assert starts.count(f"start {broken}.01") == 2
+    # What it used and counted before it was replaced is not put down to the new one.
+    assert "start" in second[broken].record.phases_s
+
+
+def test_who_does_not_take_part_does_not_stand_beside_those_who_do() -> None:
+    clock = FakeClock()
+    agent = FakeAgent(clock, RATES)
+    engine = FakeEngine(clock=clock, answer=agent, greeting=GREETING)
+    bench = Bench(
+        engine=engine,
+        generators=ProcessLoadGenerator(engine, image="generator", cpus=(0,)),
+        clock=clock,
+        images={"uvicorn-plain": "image-1", "uvicorn-standard": "image-2"},
+        server_cpus=(1,),
+        ready_timeout_s=10,
+        seed=1,
+    )
+    trials = [Trial(cell=Cell(variant=variant, scenario=LONG), block=1) for variant in (PLAIN, STANDARD)]
+    with Row(bench) as row:
+        row.servers_of(trials)
+        for server in row.servers_of(trials):
+            server.start()
+        assert len(engine.standing) == 2
+        (left,) = row.servers_of(trials[1:])
+        assert [deployment.name for deployment in engine.standing] == [f"{STANDARD.id}.01"]
+        assert left.started
 
 
 def test_all_stand_before_any_works_and_each_has_its_time() -> None:
@@ -106,7 +186,7 @@ def test_all_stand_before_any_works_and_each_has_its_time() -> None:
         assert record.validity is Validity.VALID, record.reasons
         assert record.rounds == 20
         assert record.rounds_left_out == {}
-        assert list(record.phases_s) == ["start", "ready", "verify", "collect", "stop"]
+        assert list(record.phases_s) == ["start", "ready", "verify"]
         assert record.metrics is not None
         rate = RATES[record.variant_id.split(".")[0]]
         assert record.metrics.throughput_per_s == pytest.approx(rate, rel=0.02)

@@ -121,7 +121,7 @@ def test_a_trial_goes_through_the_protocols_steps_in_order() -> None:
     assert outcome.record.validity is Validity.VALID, outcome.record.reasons
     assert outcome.record.metrics is not None
     assert outcome.record.metrics.throughput_per_s == pytest.approx(100, rel=0.01)
-    assert list(outcome.record.phases_s) == ["start", "ready", "verify", "load", "collect", "stop"]
+    assert list(outcome.record.phases_s) == ["start", "ready", "verify", "load", "stop"]
     assert outcome.load is not None
     assert outcome.log
 

@@ -1,28 +1,27 @@
-"""One trial's server and load generator for as long as they stand: start, ready, verify, ..., stop."""
+"""One trial on a server that stands, or is started for it: start, ready, verify, ..., and what it came to."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from types import TracebackType
 
 import numpy as np
 
 from harness.deployment import (
-    DeploymentSpec,
     DeploymentState,
     MemorySnapshot,
     ResourceReading,
     ServerFacts,
 )
 from harness.errors import CannotServe, TrialError, VariantError
-from harness.execution.bench import Bench, TrialOutcome, deployment_spec
+from harness.execution.bench import Bench, TrialOutcome
 from harness.execution.capacity import Searched
 from harness.execution.failure import killed_for_memory, reasons_of
-from harness.execution.ports import Clock, Deployment, Generator
+from harness.execution.ports import Clock
+from harness.execution.server import Server
 from harness.measurement.accounting import new_workers, wrong_bodies
 from harness.measurement.capacity import capacity_of, search_findings
 from harness.measurement.evidence import Evidence
@@ -53,27 +52,22 @@ class Measured:
     """Rounds that do not count, and why."""
 
 
-class Stand:
+class Visit:
     """What befalls the server is noted; only the machine's own faults are raised.
 
-    A context manager: whatever happens, generator and server are removed on the way out. Then `outcome` has
-    what the trial came to.
+    Load visits a server for one trial. Others may have come before it, and others may come after it.
     """
 
-    generator: Generator
-    deployment: Deployment
-
-    def __init__(self, trial: Trial, bench: Bench, spec: DeploymentSpec | None = None) -> None:
-        """`spec` starts a server that is no recipe of ours, such as an oracle."""
-        self.trial = trial
-        self._bench, self._spec = bench, spec
+    def __init__(self, trial: Trial, server: Server, bench: Bench, *, alone: bool) -> None:
+        """`alone`: no other server stands beside it."""
+        self.trial, self.server = trial, server
+        self._bench, self._alone = bench, alone
         self._started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._phases_s: dict[str, float] = {}
-        self._serving, self._loading = ExitStack(), ExitStack()
-        self._stands = False
         self._error: TrialError | VariantError | None = None
         self._state: DeploymentState | None = None
         self._killed_for_memory = False
+        self._said_before = ""
         self._before: MemorySnapshot | None = None
         self._facts: ServerFacts | None = None
         self._measured: Measured | None = None
@@ -82,15 +76,6 @@ class Stand:
         self._worker_changes: int | None = None
         self._judgement = Judgement(Validity.INVALID, (), ())
         self._rounds_left_out: Mapping[str, int] = {}
-
-    def __enter__(self) -> Stand:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self.guarded():
-            self.stop()
 
     @property
     def works(self) -> bool:
@@ -110,45 +95,43 @@ class Stand:
         return _lap(self._phases_s, phase, self._bench.clock)
 
     def start(self) -> None:
-        """The server, and the load generator beside it."""
+        """The server, where it does not stand already, and the load generator beside it."""
+        if self.server.started:
+            self._said_before = self.server.deployment.log()
+            return
         with self.lap("start"):
-            spec = self._spec or deployment_spec(self.trial, self._bench)
-            self._serving.callback(self._lap_of_stop)
-            self.deployment = self._serving.enter_context(self._bench.engine.running(spec))
-            self._stands = True
-            self._serving.callback(self._note_state)
-            self.generator = self._loading.enter_context(self._bench.generators.attached(self.deployment))
+            self.server.start()
 
     def await_ready(self) -> None:
         """Until it serves; then every kind of request is answered as expected."""
-        variant, scenario = self.trial.cell.variant, self.trial.cell.scenario
         with self.lap("ready"):
-            self.generator.wait_ready(
-                workers=variant.workers,
-                timeout_s=self._bench.ready_timeout_s,
-                scenario=scenario,
-                ready=self._bench.target.ready,
-                inside=variant.wrapped,
-            )
+            self.server.await_ready(self.trial)
         with self.lap("verify"):
-            self.generator.verify(scenario)
-            self._before, self._facts = self.deployment.memory(), self._probe()
+            self.server.generator.verify(self.trial.cell.scenario)
+            self._before, self._facts = self._memory(), self._probe()
 
     def conclude(self, measured: Measured) -> None:
         """Look at the server once more after its load, and judge the trial."""
         self._measured = measured
-        after, facts_after = self.deployment.memory(), self._probe()
-        if measured.rounds:
-            # Its neighbours map the same files: PSS and USS would be those of all of them together.
-            self._before = after = None
-        self.generator.verify(self.trial.cell.scenario)
-        self._loading.close()
-        self._judge(measured, after, facts_after)
+        after, facts_after = self._memory(), self._probe()
+        self.server.generator.verify(self.trial.cell.scenario)
+        self._state = self.server.deployment.state()
+        self._judge(measured, after, facts_after, self._state)
 
-    def stop(self) -> None:
-        """Remove the generator and the server. May be called twice."""
-        with self._serving, self._loading:
-            pass
+    @property
+    def failed(self) -> bool:
+        """There are no figures, or none that count: what comes next needs another server."""
+        return self._error is not None or self._judgement.validity is Validity.INVALID
+
+    def end(self) -> None:
+        """Note how the server fares, and remove it with its generator. May be called twice."""
+        with self.guarded():
+            if self.server.started and "stop" not in self._phases_s:
+                self._state = self.server.deployment.state()
+                if self._measured is None:
+                    self._killed_for_memory = killed_for_memory(self.server.deployment)
+                with self.lap("stop"):
+                    self.server.stop()
 
     def outcome(self) -> TrialOutcome:
         """What the trial came to, once the server is gone."""
@@ -186,11 +169,15 @@ class Stand:
             load=load,
             steps=searched.loads if searched else (),
             readings=measured.readings if measured else (),
-            log=self.deployment.log() if self._stands else "",
+            log=self._log(),
         )
 
     def _judge(
-        self, measured: Measured, after: MemorySnapshot | None, facts_after: ServerFacts | None
+        self,
+        measured: Measured,
+        after: MemorySnapshot | None,
+        facts_after: ServerFacts | None,
+        state: DeploymentState,
     ) -> None:
         bench, variant, searched = self._bench, self.trial.cell.variant, measured.searched
         scenario = searched.scenario if searched else self.trial.cell.scenario
@@ -231,8 +218,8 @@ class Stand:
                 metrics=metrics,
                 facts_before=self._facts,
                 facts_after=facts_after,
-                state=self.deployment.state(),
-                log=self.deployment.log(),
+                state=state,
+                log=self._log(),
                 server_cpus=len(bench.server_cpus),
                 ceiling_per_s=bench.ceiling_of(self.trial.cell.scenario),
                 expected_stack=EXPECTED_STACK.get(variant.recipe),
@@ -246,13 +233,13 @@ class Stand:
     def _reasons(self, error: TrialError | VariantError) -> tuple[str, ...]:
         reasons = reasons_of(
             error,
-            deployment=self.deployment if self._stands else None,
+            deployment=self.server.deployment if self.server.started else None,
             state=self._state,
             phases_s=self._phases_s,
             oom_killed=self._oom_killed,
             target=self._bench.target,
         )
-        return tuple(reason.removeprefix(f"{self.trial.id}: ") for reason in reasons)
+        return tuple(reason.removeprefix(f"{self.server.name}: ") for reason in reasons)
 
     @property
     def _oom_killed(self) -> bool:
@@ -261,19 +248,17 @@ class Stand:
         first = self._state is not None and self._state.oom_killed
         return first or self._killed_for_memory or any(reading.oom_kills for reading in readings)
 
-    def _note_state(self) -> None:
-        """Just before the server is stopped."""
-        with self.lap("collect"):
-            self._state = self.deployment.state()
-            self._killed_for_memory = self._measured is None and killed_for_memory(self.deployment)
-        self._stop_began_s = self._bench.clock.monotonic()
+    def _log(self) -> str:
+        """What the server said since this trial began, as far as it is kept."""
+        said = self.server.deployment.log() if self.server.started else ""
+        return said.removeprefix(self._said_before)
 
-    def _lap_of_stop(self) -> None:
-        if self._stands:
-            self._phases_s["stop"] = round(self._bench.clock.monotonic() - self._stop_began_s, 4)
+    def _memory(self) -> MemorySnapshot | None:
+        """None beside others: of files that all of them map, each would be charged a part."""
+        return self.server.deployment.memory() if self._alone else None
 
     def _probe(self) -> ServerFacts | None:
-        return self.generator.probe() if self.trial.cell.variant.wrapped else None
+        return self.server.generator.probe() if self.trial.cell.variant.wrapped else None
 
 
 @contextmanager
