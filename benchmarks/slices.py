@@ -38,12 +38,12 @@ from harness.analysis.intervals import paired_ratio
 from harness.deployment import DeploymentSpec
 from harness.execution.bench import Bench, TrialOutcome
 from harness.execution.server import Row, Server, SpecOf, server_for
-from harness.execution.side_by_side import run_side_by_side
+from harness.execution.side_by_side import drive_in_turns, run_side_by_side
 from harness.execution.trial import run_trial
 from harness.findings import Summary
 from harness.measurement.metrics import throughput_by_span
 from harness.model import Cell, ClosedLoad, Scenario, Trial, Variant
-from harness.planning.slices import Cut, spans_of, turns
+from harness.planning.slices import Cut
 
 RUNS, BLOCKS, MEASURE_S = 5, 6, 3.0
 RUNS_OF_MANY, NEIGHBOURS, WINDOWS = 2, 7, 40
@@ -311,19 +311,12 @@ def started(
 def _rounds(servers: Sequence[Server], slice_s: float, bench: Bench) -> list[np.ndarray]:
     """Requests/s of each slice, for each of the servers."""
     cut = Cut(slice_s=slice_s, gap_s=0.015)
-    order = turns([cut] * len(servers), measure_s=CURVE_S, seed=1)
-    start_s = bench.clock.monotonic() + 0.5
-    for place, server in enumerate(servers):
-        server.generator.begin(
-            LOAD,
-            seed=1,
-            spans_s=spans_of(order, place),
-            ramp_s=cut.ramp_s,
-            start_s=start_s,
-            rest_until_s=order[-1].end_s + cut.gap_s,
-        )
-    loads = [server.generator.finish(progress=lambda _: None) for server in servers]
-    return [throughput_by_span(load) for load in loads]
+    generators = [server.generator for server in servers]
+    load = replace(LOAD, measure_s=CURVE_S)
+    return [
+        throughput_by_span(driven)
+        for driven in drive_in_turns(generators, load, cut, seed=1, clock=bench.clock)
+    ]
 
 
 if __name__ == "__main__":

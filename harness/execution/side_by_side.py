@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.deployment import ResourceReading
 from harness.execution.bench import Bench, Progress, TrialOutcome
+from harness.execution.ports import Clock, Generator
 from harness.execution.server import Row, at_once
 from harness.execution.trial import in_one_piece, run_trial
 from harness.execution.visit import Measured, Visit
@@ -135,9 +136,9 @@ def _in_turns(warm: Sequence[_Warm], bench: Bench, progress: Progress) -> None:
     began_s = bench.clock.monotonic()
     _look(visits)
     look_s = bench.clock.monotonic() - began_s
-    cuts = [_cut(one.load, scenario, look_s) for one in warm]
+    cuts = [cut_after(one.load, scenario, look_s=look_s) for one in warm]
     order = turns(cuts, measure_s=scenario.measure_s, seed=seed)
-    start_s = bench.clock.monotonic() + LEAD_S + len(visits) * LEAD_EACH_S
+    start_s = _start_s(len(visits), bench.clock)
     end_s = order[-1].end_s + cuts[order[-1].place].gap_s
     for place, (visit, cut) in enumerate(zip(visits, cuts, strict=True)):
         with visit.guarded():
@@ -177,7 +178,33 @@ def _in_turns(warm: Sequence[_Warm], bench: Bench, progress: Progress) -> None:
             )
 
 
-def _cut(load: LoadRecord, scenario: Scenario, look_s: float) -> Cut:
+def drive_in_turns(
+    generators: Sequence[Generator], scenario: Scenario, cut: Cut, *, seed: int, clock: Clock
+) -> list[LoadRecord]:
+    """Loads in slices of one length, each taking its turn in every round; nothing else is looked at."""
+    for generator in generators:
+        generator.prepare(scenario)
+    order = turns([cut] * len(generators), measure_s=scenario.measure_s, seed=seed)
+    start_s = _start_s(len(generators), clock)
+    for place, generator in enumerate(generators):
+        generator.begin(
+            scenario,
+            seed=seed,
+            spans_s=spans_of(order, place),
+            ramp_s=cut.ramp_s,
+            start_s=start_s,
+            rest_until_s=order[-1].end_s + cut.gap_s,
+        )
+    return [generator.finish(progress=lambda _: None) for generator in generators]
+
+
+def _start_s(count: int, clock: Clock) -> float:
+    """When the first turn begins: once so many generators have made their schedules."""
+    return clock.monotonic() + LEAD_S + count * LEAD_EACH_S
+
+
+def cut_after(load: LoadRecord, scenario: Scenario, *, look_s: float) -> Cut:
+    """For a scenario whose first load was this one, with right answers."""
     latencies_s = latencies(load)
     return cut_of(
         scenario,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -11,18 +11,18 @@ from harness.errors import TrialError, VariantError
 from harness.execution.bench import Bench
 from harness.execution.ports import Generator
 from harness.execution.server import server_for
+from harness.execution.side_by_side import cut_after, drive_in_turns
 from harness.findings import WrapperCost
-from harness.measurement.metrics import throughput_per_s
+from harness.measurement.metrics import latencies, throughput_by_span, throughput_per_s
 from harness.model import Cell, ClosedLoad, Matrix, Scenario, Trial, Variant
+from harness.planning.locust_files import is_locust_file
 from harness.planning.recipes import RECIPES
 
-ROUNDS = 12
-WARMUP_S, MEASURE_S = 0.1, 0.3
-ANSWERS, MAX_MEASURE_S = 100, 2.0
-"""A slow app's windows are longer, until each holds so many answers: fewer say little but their own edges."""
-MAX_S = 30.0
-"""No round starts later than this after the first."""
-FIRST_WARMUP_S = 0.5
+WARMUP_S = 0.5
+MIN_ROUNDS, MEASURE_S, MAX_MEASURE_S = 12, 3.0, 15.0
+"""Under load, each: at least so long and so many slices, and no longer."""
+ANSWERS, MAX_SLICE_S = 100, 2.0
+"""A slow app's slices are longer, until each holds so many answers: fewer say little but their own edges."""
 
 
 def why_not(matrix: Matrix) -> str | None:
@@ -37,12 +37,12 @@ def why_not(matrix: Matrix) -> str | None:
     if matrix.baseline.network == "host":
         return "the baseline's network is the host's"
     if _closed_scenario(matrix) is None:
-        return "no scenario is a closed loop"
+        return "no scenario is a closed loop of requests of its own"
     return None
 
 
 def measure_wrapper_cost(matrix: Matrix, bench: Bench) -> WrapperCost | str:
-    """The baseline against itself without the wrapper, side by side on the server's cores, one at work.
+    """The baseline against itself without the wrapper, in slices that take turns.
 
     What keeps it from being measured is an answer, not an error: why.
     """
@@ -53,15 +53,17 @@ def measure_wrapper_cost(matrix: Matrix, bench: Bench) -> WrapperCost | str:
     variants = (matrix.baseline, replace(matrix.baseline, bare=True))
     try:
         with ExitStack() as stack:
-            generators = tuple(_started(variant, scenario, bench, stack) for variant in variants)
-            wrapped_per_s, bare_per_s = _in_turns(generators, scenario, bench)
+            generators = [_started(variant, scenario, bench, stack) for variant in variants]
+            wrapped_per_s, bare_per_s = _per_s_by_round(generators, scenario, bench)
         return wrapper_cost(wrapped_per_s, bare_per_s, scenario=scenario.name)
     except (TrialError, VariantError, ValueError) as error:
         return str(error)
 
 
 def _closed_scenario(matrix: Matrix) -> Scenario | None:
-    return next((one for one in matrix.scenarios if isinstance(one.load, ClosedLoad)), None)
+    """The users of a Locust file do not pause between slices."""
+    closed = (one for one in matrix.scenarios if isinstance(one.load, ClosedLoad))
+    return next((one for one in closed if not is_locust_file(one)), None)
 
 
 def _started(variant: Variant, scenario: Scenario, bench: Bench, stack: ExitStack) -> Generator:
@@ -75,27 +77,17 @@ def _started(variant: Variant, scenario: Scenario, bench: Bench, stack: ExitStac
     return server.generator
 
 
-def _in_turns(
-    generators: tuple[Generator, ...], scenario: Scenario, bench: Bench
-) -> tuple[list[float], list[float]]:
-    """Requests/s of each round, first with the wrapper, then without; the order is drawn anew each round."""
-    order = random.Random(bench.seed)
-    per_s: tuple[list[float], list[float]] = ([], [])
-    first = replace(scenario, warmup_s=FIRST_WARMUP_S, measure_s=MEASURE_S)
-    slowest = min(
-        throughput_per_s(generator.drive(first, seed=bench.seed, progress=lambda _: None))
-        for generator in generators
+def _per_s_by_round(generators: Sequence[Generator], scenario: Scenario, bench: Bench) -> list[list[float]]:
+    """Requests/s of each round, for each of the generators."""
+    first = replace(scenario, warmup_s=0.0, measure_s=max(scenario.warmup_s, WARMUP_S))
+    warm = [generator.drive(first, seed=bench.seed, progress=lambda _: None) for generator in generators]
+    if not all(latencies(load).size for load in warm):
+        raise TrialError(f"there were no right answers to {scenario.name}")
+    longest = max((cut_after(load, scenario, look_s=0.0) for load in warm), key=lambda cut: cut.slice_s)
+    answers_s = max(ANSWERS / throughput_per_s(load) for load in warm)
+    cut = replace(longest, slice_s=min(max(longest.slice_s, answers_s), MAX_SLICE_S))
+    measure_s = min(max(MEASURE_S, MIN_ROUNDS * cut.slice_s), MAX_MEASURE_S)
+    loads = drive_in_turns(
+        generators, replace(scenario, measure_s=measure_s), cut, seed=bench.seed, clock=bench.clock
     )
-    window = replace(scenario, warmup_s=WARMUP_S, measure_s=_window_s(slowest))
-    started_s = bench.clock.monotonic()
-    for turn in range(ROUNDS):
-        if bench.clock.monotonic() - started_s > MAX_S:
-            break
-        for place in order.sample((0, 1), k=2):
-            load = generators[place].drive(window, seed=bench.seed + turn, progress=lambda _: None)
-            per_s[place].append(throughput_per_s(load))
-    return per_s
-
-
-def _window_s(per_s: float) -> float:
-    return min(max(MEASURE_S, ANSWERS / per_s), MAX_MEASURE_S) if per_s > 0 else MAX_MEASURE_S
+    return [throughput_by_span(load).tolist() for load in loads]

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from scenarios.loadkit import arrivals
 from scenarios.loadkit.beside import neighbour
 from scenarios.loadkit.closed import closed_loop
-from scenarios.loadkit.errors import TooLate
 from scenarios.loadkit.open import MAX_IN_FLIGHT, open_loop
 from scenarios.loadkit.prepare import Outgoing
 from scenarios.loadkit.recorder import Recorder
@@ -24,10 +23,7 @@ from scenarios.loadkit.result import LoadResult, Progress
 from scenarios.loadkit.session import Session
 from scenarios.loadkit.spec import ClosedLoad, DriveSpec, OpenLoad
 from scenarios.loadkit.user import LeanUser
-from scenarios.loadkit.window import Span, Timetable
-
-LEAD_S = 0.1
-"""From now to the first request: time to make the schedule and the users, so that no arrival starts late."""
+from scenarios.loadkit.window import Span, Timetable, timetable_of
 
 REPORT_S = 0.9
 
@@ -53,7 +49,7 @@ def drive(
             cpu_share = watch(timetable, session.recorder, progress)
             runner.user_greenlets.join(timeout=max(0.0, timetable.deadline_s - monotonic()))
             beside.get()
-            gevent.sleep(max(0.0, timetable.start_s + spec.rest_until_s - monotonic()))
+            gevent.sleep(max(0.0, timetable.rest_until_s - monotonic()))
         finally:
             runner.quit()
     if session.fault:
@@ -64,22 +60,6 @@ def drive(
         totals=session.recorder.totals(session.first_id),
         arrays={**arrays, "generator_cpu_share": cpu_share},
     )
-
-
-def timetable_of(spec: DriveSpec, *, now_s: float) -> Timetable:
-    """Raises TooLate where its turns have begun already: later ones would be those of others."""
-    start_s = max(now_s + LEAD_S, spec.start_at_s or 0.0)
-    if len(spec.spans_s) > 1 and spec.start_at_s is not None and start_s > spec.start_at_s:
-        lead_s = spec.start_at_s - now_s
-        raise TooLate(
-            f"told of its turns {lead_s:.2f} s before the first one ({LEAD_S:g} s are needed): "
-            f"the generator's cores were too busy"
-        )
-    spans = tuple(
-        Span(start_s=start_s + begin_s, measure_s=start_s + begin_s + spec.ramp_s, end_s=start_s + end_s)
-        for begin_s, end_s in spec.spans_s
-    )
-    return Timetable(spans=spans, deadline_s=spans[-1].end_s + spec.drain_s)
 
 
 def _recorder(spec: DriveSpec, timetable: Timetable) -> Recorder:

@@ -13,7 +13,7 @@ import locust
 
 from scenarios.loadkit.busy import broken_off
 from scenarios.loadkit.client import SendOnceClient
-from scenarios.loadkit.drive import timetable_of, watch
+from scenarios.loadkit.drive import watch
 from scenarios.loadkit.errors import BadRequest, WrongResponse
 from scenarios.loadkit.exchanges import Exchanges, counted
 from scenarios.loadkit.locust_environment import crowded, one_of_each, started
@@ -23,7 +23,7 @@ from scenarios.loadkit.locust_users import Crowd
 from scenarios.loadkit.locust_verify import verify_users
 from scenarios.loadkit.result import LoadResult, Progress
 from scenarios.loadkit.spec import ClosedLoad, DriveSpec
-from scenarios.loadkit.window import Timetable
+from scenarios.loadkit.window import Timetable, timetable_of
 
 INTERNAL_ERROR = 500
 ON_START_TIMEOUTS = 3

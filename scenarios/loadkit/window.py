@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scenarios.loadkit.errors import TooLate
+from scenarios.loadkit.spec import DriveSpec
+
+LEAD_S = 0.1
+"""From now to the first request: time to make the schedule and the users, so that no arrival starts late."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
@@ -20,6 +26,8 @@ class Timetable:
 
     spans: tuple[Span, ...]
     deadline_s: float
+    rest_until_s: float
+    """Until then others are at work."""
 
     @property
     def start_s(self) -> float:
@@ -28,3 +36,23 @@ class Timetable:
     @property
     def end_s(self) -> float:
         return self.spans[-1].end_s
+
+
+def timetable_of(spec: DriveSpec, *, now_s: float) -> Timetable:
+    """Raises TooLate where its turns have begun already: later ones would be those of others."""
+    start_s = max(now_s + LEAD_S, spec.start_at_s or 0.0)
+    if len(spec.spans_s) > 1 and spec.start_at_s is not None and start_s > spec.start_at_s:
+        lead_s = spec.start_at_s - now_s
+        raise TooLate(
+            f"told of its turns {lead_s:.2f} s before the first one ({LEAD_S:g} s are needed): "
+            f"the generator's cores were too busy"
+        )
+    spans = tuple(
+        Span(start_s=start_s + begin_s, measure_s=start_s + begin_s + spec.ramp_s, end_s=start_s + end_s)
+        for begin_s, end_s in spec.spans_s
+    )
+    return Timetable(
+        spans=spans,
+        deadline_s=spans[-1].end_s + spec.drain_s,
+        rest_until_s=start_s + spec.rest_until_s,
+    )

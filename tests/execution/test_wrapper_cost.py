@@ -1,14 +1,16 @@
 """The wrapper's cost on fakes: wrapped and bare in turns, and every reason why not is an answer."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from harness.errors import NotReady
 from harness.execution.bench import Bench
-from harness.execution.wrapper_cost import ROUNDS, measure_wrapper_cost
+from harness.execution.wrapper_cost import measure_wrapper_cost
 from harness.findings import WrapperCost
 from harness.measurement.load import LoadRecord
 from harness.model import OWN_COMMAND, Matrix, OpenLoad, Scenario, Variant
@@ -23,8 +25,8 @@ class Turns:
 
     def __init__(self, clock: FakeClock, faults: Faults, per_s: float = 10_000) -> None:
         self.clock, self.faults, self.per_s = clock, faults, per_s
-        self.order: list[bool] = []
-        self.windows_s: list[float] = []
+        self.spans: list[tuple[float, float, bool]] = []
+        """Begin and end of each slice, and whether it was the bare server's."""
 
     @contextmanager
     def attached(self, deployment: FakeDeployment) -> Iterator["Turn"]:
@@ -34,6 +36,7 @@ class Turns:
 class Turn:
     def __init__(self, turns: Turns, *, bare: bool) -> None:
         self.turns, self.bare = turns, bare
+        self.begun: list[tuple[float, float]] = []
 
     def wait_ready(self, *, inside: bool, **_: object) -> None:
         assert inside is not self.bare
@@ -43,12 +46,41 @@ class Turn:
         pass
 
     def drive(self, scenario: Scenario, **_: object) -> LoadRecord:
-        self.turns.order.append(self.bare)
-        drift = 1 + 0.3 * ((len(self.turns.order) - 1) // 2 % 5)
-        rate = self.turns.per_s * drift * (1 if self.bare else 1 - TRUE_COST)
-        self.turns.windows_s.append(scenario.measure_s)
-        self.turns.clock.sleep(scenario.warmup_s + scenario.measure_s)
-        return a_load(round(rate * scenario.measure_s), measure_s=scenario.measure_s)
+        return self._load([(0.0, scenario.measure_s)])
+
+    def prepare(self, scenario: Scenario) -> int:
+        return 1
+
+    def begin(
+        self, scenario: Scenario, *, spans_s: tuple[tuple[float, float], ...], start_s: float, **_: object
+    ) -> None:
+        self.begun = [(start_s + begin_s, start_s + end_s) for begin_s, end_s in spans_s]
+        self.turns.spans += [(*span, self.bare) for span in self.begun]
+
+    def finish(self, **_: object) -> LoadRecord:
+        return self._load(self.begun)
+
+    def _load(self, spans_s: list[tuple[float, float]]) -> LoadRecord:
+        """The machine is up to 30 % faster and slower, back and forth in some six seconds."""
+        per_s = self.turns.per_s * (1 if self.bare else 1 - TRUE_COST)
+        sent = [
+            np.linspace(
+                begin_s, end_s, round(per_s * (1 + 0.3 * math.sin(begin_s)) * (end_s - begin_s)), False
+            )
+            for begin_s, end_s in spans_s
+        ]
+        load = a_load(sum(part.size for part in sent))
+        intended_s = np.concatenate(sent)
+        return replace(
+            load,
+            window_start_s=spans_s[0][0],
+            window_end_s=spans_s[-1][1],
+            intended_s=intended_s,
+            sent_s=intended_s,
+            finished_s=intended_s + min(1e-4, 0.1 / per_s),
+            span_start_s=np.array([begin_s for begin_s, _ in spans_s]),
+            span_end_s=np.array([end_s for _, end_s in spans_s]),
+        )
 
 
 def measure(
@@ -74,18 +106,22 @@ def measure(
 def test_the_cost_is_that_of_pairs_and_drift_cancels() -> None:
     cost, turns, engine = measure(a_matrix())
     assert isinstance(cost, WrapperCost)
-    assert (cost.rounds, cost.scenario) == (ROUNDS, "items")
+    assert (cost.rounds, cost.scenario) == (30, "items")
     assert 1 - cost.ratio == pytest.approx(TRUE_COST, abs=0.01)
-    pairs = [tuple(turns.order[n : n + 2]) for n in range(0, 2 * ROUNDS + 2, 2)]
+    assert cost.hi - cost.lo < 0.02
+    order = [bare for *_, bare in sorted(turns.spans)]
+    pairs = [tuple(order[n : n + 2]) for n in range(0, 60, 2)]
     assert {frozenset(pair) for pair in pairs} == {frozenset((True, False))}
     assert len(set(pairs)) == 2, "the order is drawn anew each round"
     assert engine.standing == []
 
 
-@pytest.mark.parametrize(("per_s", "window_s"), [(10_000, 0.3), (100, 1.0), (2, 2.0)])
-def test_a_slow_app_gets_windows_that_hold_enough_answers(per_s: float, window_s: float) -> None:
+@pytest.mark.parametrize(("per_s", "slice_s"), [(10_000, 0.1), (200, 0.5), (20, 2.0)])
+def test_a_slow_app_gets_slices_that_hold_enough_answers(per_s: float, slice_s: float) -> None:
     cost, turns, _ = measure(a_matrix(), per_s=per_s)
-    assert turns.windows_s[-1] == pytest.approx(window_s, rel=0.1)
+    lengths_s = {round(end_s - begin_s, 6) for begin_s, end_s, _ in turns.spans}
+    assert len(lengths_s) == 1
+    assert lengths_s.pop() == pytest.approx(slice_s, rel=0.1)
     assert isinstance(cost, WrapperCost)
     assert cost.rounds >= 7
 

@@ -11,6 +11,8 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
+from scenarios.loadkit.spec import drive_spec
+from scenarios.loadkit.window import timetable_of
 from tests.scenarios.agent_process import DRIVE, AgentProcess, assert_conserved
 from tests.scenarios.scripted_server import ScriptedServer
 
@@ -104,6 +106,14 @@ def test_results_wait_until_all_others_are_through_too() -> None:
         start_s = time.monotonic() + 0.5
         agent.drive(spans_s=[[0.0, 0.2], [0.3, 0.5]], ramp_s=0.05, start_at_s=start_s, rest_until_s=1.5)
         assert time.monotonic() >= start_s + 1.5
+
+
+def test_the_others_are_through_by_the_common_start_whoever_has_the_first_turn() -> None:
+    """An agent whose own first turn came late rested for so much longer."""
+    message = {**DRIVE, "spans_s": [[2.0, 2.2], [3.0, 3.2]], "ramp_s": 0.05, "start_at_s": 100.0}
+    timetable = timetable_of(drive_spec({**message, "rest_until_s": 5.0}), now_s=99.0)
+    assert timetable.start_s == 102.0
+    assert timetable.rest_until_s == 105.0
 
 
 def test_turns_that_have_begun_already_are_refused_rather_than_shifted_into_those_of_others() -> None:
