@@ -3,12 +3,15 @@
 Both, and wrk as referee, take turns on core 0 against the static server on core 1, each with the same
 number of connections; the ratio is taken within a round, so drift of the machine cancels. The lean user
 runs as the harness runs it (in the agent), FastHttpUser as its documentation shows it; a Locust file of the
-same requests runs through the agent too, which shows what our records cost it. Exits 1 when the
-median ratio is below 2. About 65 s.
+same requests runs through the agent too, which shows what our records cost it. Then the lean user's open loop
+at several rates: how late requests left, and what it used of its core. Exits 1 when the median ratio is
+below 2. About 90 s.
 """
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import platform
@@ -24,9 +27,13 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 GENERATOR_CPU, SERVER_CPU = 0, 1
 CLIENTS, ROUNDS, WARMUP_S, MEASURE_S = 16, 3, 0.5, 3.0
+OPEN_PER_S = (2_000.0, 5_000.0, 10_000.0, 15_000.0, 20_000.0, 25_000.0)
 TARGET_RATIO = 2.0
 STOCK = "--stock-user"
 LOCUST_FILE = """
@@ -60,7 +67,25 @@ def main() -> int:
             measured = {name: generators[name](base_url) for name in order}
             rounds.append({name: measured[name] for name in generators})
             print(f"round {number + 1}: " + ", ".join(f"{name} {n:,.0f}/s" for name, n in rounds[-1].items()))
+        for per_s in OPEN_PER_S:
+            print(open_loop(base_url, per_s))
     return report(rounds)
+
+
+def open_loop(base_url: str, per_s: float) -> str:
+    """A line on Poisson arrivals at a rate."""
+    load = {"kind": "open", "rate_per_s": per_s, "arrivals": "poisson"}
+    result = driven(base_url, {"kind": "bundled", "locustfile": "root"}, load)[-2]["result"]
+    with np.load(io.BytesIO(base64.b64decode(result["arrays_npz_b64"]))) as arrays:
+        sent_s, intended_s, finished_s = (arrays[name] for name in ("sent_s", "intended_s", "finished_s"))
+        busiest = arrays["generator_cpu_share"].max()
+    late_ms = np.quantile(sent_s - intended_s, [0.5, 0.99]) * 1e3
+    took_ms = np.quantile(finished_s - intended_s, [0.5, 0.99]) * 1e3
+    return (
+        f"open loop at {per_s:,.0f}/s: {result['ok']:,} of {result['scheduled']:,} answered; sent "
+        f"{late_ms[0]:.2f} ms late in the median, {late_ms[1]:.2f} ms at the 99th percentile; answered after "
+        f"{took_ms[0]:.2f} and {took_ms[1]:.2f} ms; {busiest:.0%} of the core in the busiest second"
+    )
 
 
 def report(rounds: list[Mapping[str, float]]) -> int:
@@ -112,12 +137,20 @@ def locust_file_per_s(user: str, base_url: str) -> float:
 
 
 def agent_per_s(base_url: str, workload: Mapping[str, object]) -> float:
+    answers = driven(base_url, workload, {"kind": "closed", "clients": CLIENTS})
+    # With less than a second of warm-up, the first progress is told at the start of the window.
+    first, *_, last = [answer["progress"] for answer in answers if "progress" in answer]
+    return float((last["requests"] - first["requests"]) / (last["elapsed_s"] - first["elapsed_s"]))
+
+
+def driven(base_url: str, workload: Mapping[str, object], load: Mapping[str, object]) -> list[dict[str, Any]]:
+    """All that the agent says; its last two answers are to the load, and its farewell."""
     messages = [
         {"op": "workload", "workload": workload},
         {"op": "ready", "base_url": base_url, "workers": 1, "timeout_s": 10, "ready": "/", "inside": True},
         {
             "op": "drive",
-            "load": {"kind": "closed", "clients": CLIENTS},
+            "load": load,
             "spans_s": [[0.0, WARMUP_S + MEASURE_S]],
             "ramp_s": WARMUP_S,
             "rest_until_s": 0.0,
@@ -135,10 +168,7 @@ def agent_per_s(base_url: str, workload: Mapping[str, object]) -> float:
         agent.stdin.write("".join(json.dumps(message) + "\n" for message in messages))
         agent.stdin.flush()
         # All output first: the end of stdin would end the load.
-        answers = [json.loads(line) for line in agent.stdout]
-    # With less than a second of warm-up, the first progress is told at the start of the window.
-    first, *_, last = [answer["progress"] for answer in answers if "progress" in answer]
-    return float((last["requests"] - first["requests"]) / (last["elapsed_s"] - first["elapsed_s"]))
+        return [json.loads(line) for line in agent.stdout]
 
 
 def stock_per_s(base_url: str) -> float:

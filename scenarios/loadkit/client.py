@@ -99,23 +99,15 @@ class SendOnceClient(HTTPClient):
 
         Its status is TIMED_OUT or DISCONNECTED where none came. Raises Untrusted.
         """
-        pool, response = self._connection_pool, HeadParser() if bodyless else Parser()
+        pool, response = self._connection_pool, parser(bodyless=bodyless)
         try:
-            sock = pool.get_socket()
-        except TimeoutError:
-            response.status = TIMED_OUT
-            return response
-        except SSLCertVerificationError as error:
-            raise Untrusted(
-                f"{self.host}:{self.port} has a certificate that is not trusted ({error.verify_message}): "
-                f"set SSL_CERT_FILE to the file of one that is"
-            ) from error
-        except OSError:
-            response.status = DISCONNECTED
+            sock = self.connection()
+        except NoConnection as none:
+            response.status = none.status
             return response
         reusable = False
         try:
-            written = _write(sock, request)
+            written = write(sock, request)
             reusable = _read(sock, response) and written and response.should_keep_alive()
         except TimeoutError:
             response.complete, response.status = False, TIMED_OUT
@@ -128,8 +120,39 @@ class SendOnceClient(HTTPClient):
                 pool.release_socket(sock)
         return response
 
+    def connection(self) -> Any:
+        """A socket with nothing under way, to `release` at its end. Raises NoConnection, Untrusted."""
+        try:
+            return self._connection_pool.get_socket()
+        except TimeoutError:
+            raise NoConnection(TIMED_OUT) from None
+        except SSLCertVerificationError as error:
+            raise Untrusted(
+                f"{self.host}:{self.port} has a certificate that is not trusted ({error.verify_message}): "
+                f"set SSL_CERT_FILE to the file of one that is"
+            ) from error
+        except OSError:
+            raise NoConnection(DISCONNECTED) from None
 
-def _write(sock: Any, request: bytes) -> bool:
+    def release(self, sock: Any) -> None:
+        """Close a connection."""
+        self._connection_pool.release_socket(sock)
+
+
+class NoConnection(Exception):
+    """`status` says why: TIMED_OUT or DISCONNECTED."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def parser(*, bodyless: bool) -> Parser:
+    """Of the answer to one request; `bodyless` for HEAD."""
+    return HeadParser() if bodyless else Parser()
+
+
+def write(sock: Any, request: bytes) -> bool:
     """False where the server would not have all of it: it may have answered all the same, as with 413."""
     try:
         sock.sendall(request)
@@ -142,23 +165,30 @@ def _read(sock: Any, response: Parser) -> bool:
     """Until the end of the answer. False where more came than that, or the connection's end ended it."""
     timeout_s = sock.gettimeout()
     deadline_s = monotonic() + timeout_s
-    while True:
-        data = sock.recv(READ_BYTES)
-        response.received.append(data)
-        try:
-            response.feed(data)
-        except HTTPParseError:
-            if response.complete:
-                return False
-            raise
-        if response.complete:
-            break
-        if not data:
-            raise HTTPParseError("the server closed the connection before the end of its answer")
+    while (reusable := taken(response, sock.recv(READ_BYTES))) is None:
         # A socket's time-out starts anew with every byte: a trickling server would never meet it.
         remaining_s = deadline_s - monotonic()
         if remaining_s <= 0:
             raise TimeoutError
         sock.settimeout(remaining_s)
     sock.settimeout(timeout_s)
-    return bool(data)
+    return reusable
+
+
+def taken(response: Parser, data: bytes) -> bool | None:
+    """What was read from a connection, empty at its end. None: there is more to come.
+
+    True when the answer is whole, and nothing but that came. Raises HTTPParseError.
+    """
+    response.received.append(data)
+    try:
+        response.feed(data)
+    except HTTPParseError:
+        if response.complete:
+            return False
+        raise
+    if response.complete:
+        return bool(data)
+    if not data:
+        raise HTTPParseError("the server closed the connection before the end of its answer")
+    return None

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from time import monotonic
 
+from scenarios.loadkit.accepted import Checker
 from scenarios.loadkit.recorder import Recorder
+from scenarios.loadkit.template import Values
 from scenarios.loadkit.user import LeanUser
 from scenarios.loadkit.window import Timetable
 
@@ -25,6 +27,17 @@ class Session:
         try:
             status = user.attempt(self.first_id + slot)
         except Exception as fault:
-            self.fault = fault
+            self.failed(fault)
             raise
         self.recorder.finish(slot, monotonic(), status)
+
+    def due(self, user: LeanUser, slot: int) -> tuple[bytes, Values, Checker]:
+        """The request of a slot."""
+        try:
+            return user.due(self.first_id + slot)
+        except Exception as fault:
+            self.failed(fault)
+            raise
+
+    def failed(self, fault: Exception) -> None:
+        self.fault = fault

@@ -10,10 +10,12 @@ from typing import ClassVar
 
 from locust import User, task
 
+from scenarios.loadkit.accepted import Checker
 from scenarios.loadkit.before import kept_by_one
 from scenarios.loadkit.client import SendOnceClient
 from scenarios.loadkit.prepare import Budget, Outgoing, Prepared
 from scenarios.loadkit.request import Request
+from scenarios.loadkit.template import Values
 
 MIX_LENGTH = 4093
 """A prime, so that clients that take turns wander over the whole mix instead of meeting the same ones."""
@@ -70,11 +72,14 @@ class LeanUser(User):
         budget = Budget()
         return mix([each.outgoing(kept, budget) for each in prepared(self, self.client, budget)], seed=1)
 
+    def due(self, request_id: int) -> tuple[bytes, Values, Checker]:
+        """What is to be sent under this id, the values in it, and who looks at the answer."""
+        outgoing = self._mix[request_id % MIX_LENGTH]
+        return *outgoing.next(request_id), outgoing.checker
+
     def attempt(self, request_id: int) -> int:
         """Send the request that is due under this id. RIGHT, HTTP status, or an outcome without an answer."""
-        outgoing = self._mix[request_id % MIX_LENGTH]
-        data, values = outgoing.next(request_id)
-        checker = outgoing.checker
+        data, values, checker = self.due(request_id)
         return checker.outcome(self.client.exchange(data, bodyless=checker.bodyless), values)
 
     @task
