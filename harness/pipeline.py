@@ -289,7 +289,9 @@ def _block(bench: Bench, matrix: Matrix, watcher: Watcher) -> Iterator[Measure]:
 
 def _walk(matrix: Matrix, bench: Bench, store: RunStore, failed: Collection[str], watcher: Watcher) -> RunEnd:
     def keep(outcome: TrialOutcome) -> None:
-        store.save_trial(outcome.record.trial_id, outcome.load, outcome.readings, outcome.log)
+        store.save_trial(
+            outcome.record.trial_id, outcome.load, outcome.readings, outcome.log, outcome.evidence
+        )
         store.append(outcome.record)
 
     try:

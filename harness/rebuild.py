@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.adapters.result_store import RunStore, StoredTrial
 from harness.analysis.best_set import simplest_first
 from harness.analysis.common_rate import with_common_rates
 from harness.analysis.run import analyse
 from harness.findings import RunAnalysis
+from harness.judging import Gathered, judged
 from harness.measurement.metrics import latencies
-from harness.model import Matrix, TrialRecord, Validity
+from harness.model import Cell, Matrix, TrialRecord, Validity
+from harness.planning.plan import cells_of
 from harness.planning.recipes import RECIPES
 from harness.records import wrapper_cost_from_json
 from harness.reporting.data import ReportData, ResourceSeries, RuleRow, TailCurve
 from harness.reporting.documents import documents
 from harness.reporting.figures.tail import tail_curve
 
+Floats = NDArray[np.float64]
+
 
 def report_data(store: RunStore) -> ReportData:
     """A stored run, analysed. Raises ConfigurationError when it is damaged."""
-    records, manifest = store.records(), store.manifest()
-    matrix = with_common_rates(store.matrix(), records)
+    manifest, kept = store.manifest(), store.records()
+    matrix = with_common_rates(store.matrix(), kept)
+    records, tails, series = _raw(store, kept, matrix)
     analysis = analyse(records, matrix, simplicity=simplest_first(sorted(RECIPES, key=_simplicity)))
-    tails, series = _raw(store, records)
     return ReportData(
         run_id=store.path.name,
         matrix=matrix,
@@ -50,25 +55,57 @@ def write_report(store: RunStore) -> list[Path]:
 
 
 def _raw(
-    store: RunStore, records: tuple[TrialRecord, ...]
-) -> tuple[dict[str, TailCurve], dict[str, ResourceSeries]]:
-    """Latency tails by cell and readings by trial, of the valid trials only."""
-    trial_ids = defaultdict(list)
-    for record in records:
-        if record.validity is Validity.VALID:
-            trial_ids[f"{record.variant_id}.{record.scenario}"].append(record.trial_id)
-    tails: dict[str, TailCurve] = {}
+    store: RunStore, kept: tuple[TrialRecord, ...], matrix: Matrix
+) -> tuple[tuple[TrialRecord, ...], dict[str, TailCurve], dict[str, ResourceSeries]]:
+    """The records, judged by the rules of today; of the valid trials, latency tails by cell and readings by
+    trial.
+
+    What cannot be judged again stays as it was when it was measured: a trial that failed, that an earlier
+    version measured, or whose raw material is gone.
+    """
+    cells = {cell.id: cell for cell in cells_of(matrix)}
+    groups: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for place in {record.trial_id: place for place, record in enumerate(kept)}.values():
+        groups[kept[place].block, kept[place].scenario].append(place)
+    records = list(kept)
+    latencies_s: dict[str, list[Floats]] = defaultdict(list)
     series: dict[str, ResourceSeries] = {}
-    # Cell by cell: the requests of a whole run need not fit into memory.
-    for cell_id, ids in trial_ids.items():
-        pooled = [np.empty(0)]
-        for trial_id in ids:
-            trial = store.trial(trial_id)
-            if trial is not None:
-                pooled.append(latencies(trial.load))
-                series[trial_id] = _series(trial)
-        tails[cell_id] = tail_curve(np.concatenate(pooled))
-    return tails, series
+    # Group by group: the requests of a whole run need not fit into memory, but for their latencies.
+    for places in groups.values():
+        trials = {place: trial for place in places if (trial := store.trial(kept[place].trial_id))}
+        for place, record in _judged_again(trials, kept, cells):
+            records[place] = record
+        for place, trial in trials.items():
+            record = records[place]
+            if record.validity is Validity.VALID:
+                latencies_s[f"{record.variant_id}.{record.scenario}"].append(latencies(trial.load))
+                series[record.trial_id] = _series(trial)
+    valid = {f"{r.variant_id}.{r.scenario}" for r in records if r.validity is Validity.VALID}
+    tails = {
+        cell_id: tail_curve(np.concatenate([np.empty(0), *latencies_s[cell_id]])) for cell_id in sorted(valid)
+    }
+    return tuple(records), tails, series
+
+
+def _judged_again(
+    trials: Mapping[int, StoredTrial], kept: Sequence[TrialRecord], cells: Mapping[str, Cell]
+) -> Iterator[tuple[int, TrialRecord]]:
+    """Trials of one scenario and block, by their places in the journal."""
+    gathered = {
+        place: Gathered(
+            cell=cell,
+            record=kept[place],
+            evidence=trial.evidence,
+            load=trial.load,
+            readings=trial.readings,
+            log=trial.log,
+        )
+        for place, trial in trials.items()
+        if (cell := cells.get(f"{kept[place].variant_id}.{kept[place].scenario}"))
+        and trial.evidence is not None
+        and trial.evidence.started_at == kept[place].started_at
+    }
+    yield from zip(gathered, judged(list(gathered.values())), strict=True)
 
 
 def _series(trial: StoredTrial) -> ResourceSeries:

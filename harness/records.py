@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.deployment import ResourceReading
 from harness.errors import ConfigurationError
+from harness.evidence import TrialEvidence
 from harness.experiments import Observation
 from harness.findings import WrapperCost
 from harness.model import Matrix, TrialRecord
@@ -17,6 +18,7 @@ SCHEMA_VERSION = 1
 _TRIAL = TypeAdapter(TrialRecord)
 _MATRIX = TypeAdapter(Matrix)
 _READINGS = TypeAdapter(tuple[ResourceReading, ...])
+_EVIDENCE = TypeAdapter(TrialEvidence)
 _OBSERVATION = TypeAdapter(Observation)
 _WRAPPER_COST = TypeAdapter(WrapperCost)
 
@@ -53,6 +55,15 @@ def readings_to_json(readings: tuple[ResourceReading, ...]) -> bytes:
 
 def readings_from_json(text: bytes) -> tuple[ResourceReading, ...]:
     return _READINGS.validate_json(text)
+
+
+def evidence_to_json(evidence: TrialEvidence) -> bytes:
+    return _EVIDENCE.dump_json(evidence)
+
+
+def evidence_from_json(text: bytes) -> TrialEvidence:
+    """Raises pydantic.ValidationError where it is not what this version writes."""
+    return _EVIDENCE.validate_json(text)
 
 
 def wrapper_cost_to_json(cost: WrapperCost | str) -> dict[str, object]:

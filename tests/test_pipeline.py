@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from harness import pipeline, rebuild
 from harness.adapters.assets import assets
-from harness.adapters.result_store import JOURNAL
+from harness.adapters.result_store import EVIDENCE, JOURNAL
 from harness.errors import (
     AppImageFailed,
     BuildFailed,
@@ -23,6 +24,7 @@ from harness.execution.run import RunEnd
 from harness.findings import Verdict
 from harness.model import Validity
 from harness.planning.plan import STOP_AND_START_S
+from harness.records import trial_to_json
 from harness.reporting import markdown
 from harness.target import Target
 from tests.execution.test_run import Listener
@@ -103,13 +105,50 @@ def test_a_run_ends_in_the_true_verdict(machine: Machine) -> None:
     assert machine.engines[0].story[-1] == "close"
 
 
+def test_a_stored_run_is_judged_when_it_is_read(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the rules of today, whatever they were when it was measured; by the same ones to the same end."""
+    machine.matrix.write_text(MATRIX.replace("blocks = 4", "blocks = 2"))
+    store = machine.run().store
+    measured = [trial_to_json(record) for record in store.records()]
+    assert [trial_to_json(record) for record in rebuild.report_data(store).records] == measured
+    monkeypatch.setattr("harness.measurement.validity.NEAR_CEILING", 0.01)
+    stricter = rebuild.report_data(store).records
+    assert {record.validity for record in stricter} == {Validity.GENERATOR_BOUND}
+
+
+def test_a_metric_that_is_new_is_filled_in_for_runs_from_before_it(machine: Machine) -> None:
+    machine.matrix.write_text(MATRIX.replace("blocks = 4", "blocks = 2"))
+    store = machine.run().store
+    journal = store.path / JOURNAL
+    whole = journal.read_text()
+    metric = re.compile(r',"idle_cpu_cores":[^,}]+')
+    assert len(metric.findall(whole)) == 2 * 3
+    journal.write_text(metric.sub("", whole))
+    filled = {
+        record.metrics.idle_cpu_cores for record in rebuild.report_data(store).records if record.metrics
+    }
+    assert None not in filled
+
+
+def test_what_cannot_be_judged_again_stays_as_it_was_judged(machine: Machine) -> None:
+    machine.matrix.write_text(MATRIX.replace("blocks = 4", "blocks = 2"))
+    store = machine.run().store
+    before = store.records()
+    first, second, *_ = before
+    (store.path / "trials" / first.trial_id / EVIDENCE).unlink()
+    # As if the run had been killed between the raw material of a second attempt and its record.
+    path = store.path / "trials" / second.trial_id / EVIDENCE
+    path.write_text(path.read_text().replace(second.started_at, "2026-01-01T00:00:00.000+00:00"))
+    assert rebuild.report_data(store).records == before
+
+
 def test_the_wrappers_cost_is_measured_once_kept_and_reported(machine: Machine) -> None:
     machine.matrix.write_text(MATRIX.replace("wrapper_cost = false\n", ""))
     machine.faults = Faults(start=[None] * (1 + 2 + 5) + [KeyboardInterrupt()])
     broken = machine.run()
     cost = broken.store.manifest()["wrapper_cost"]
     assert cost["ratio"] == pytest.approx(1.0, abs=0.02)
-    assert (cost["rounds"], cost["scenario"]) == (12, "items")
+    assert (cost["rounds"], cost["scenario"]) == (30, "items")
     assert any("the wrapper costs" in message for message in machine.listener.heard)
     machine.faults = Faults()
     whole = machine.run(resume=broken.store.path.name)

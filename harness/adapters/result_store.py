@@ -19,10 +19,13 @@ import numpy as np
 from harness.adapters.durable import Journal, disk_errors, write_whole
 from harness.deployment import ResourceReading
 from harness.errors import ConfigurationError
+from harness.evidence import TrialEvidence
 from harness.measurement.load import LoadRecord
 from harness.model import Matrix, TrialRecord
 from harness.records import (
     SCHEMA_VERSION,
+    evidence_from_json,
+    evidence_to_json,
     matrix_from_json,
     matrix_to_json,
     readings_from_json,
@@ -31,7 +34,7 @@ from harness.records import (
     trial_to_json,
 )
 
-MANIFEST, JOURNAL = "manifest.json", "journal.jsonl"
+MANIFEST, JOURNAL, EVIDENCE = "manifest.json", "journal.jsonl", "evidence.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,9 @@ class StoredTrial:
 
     load: LoadRecord
     readings: tuple[ResourceReading, ...]
+    evidence: TrialEvidence | None
+    """None of a trial that failed after its load, and of one that an earlier version measured."""
+    log: str
 
 
 class RunStore:
@@ -106,11 +112,18 @@ class RunStore:
         return self.journal.torn_tail()
 
     def save_trial(
-        self, trial_id: str, load: LoadRecord | None, readings: tuple[ResourceReading, ...], log: str
+        self,
+        trial_id: str,
+        load: LoadRecord | None,
+        readings: tuple[ResourceReading, ...],
+        log: str,
+        evidence: TrialEvidence | None = None,
     ) -> None:
-        """The raw arrays, readings and server log of a trial, before its record goes into the journal."""
+        """All that a trial left, before its record goes into the journal."""
         directory = f"trials/{trial_id}"
         self.write_file(f"{directory}/server.log", log.encode())
+        if evidence is not None:
+            self.write_file(f"{directory}/{EVIDENCE}", evidence_to_json(evidence))
         self.write_file(f"{directory}/resources.json", readings_to_json(readings))
         if load is not None:
             told = {field.name: getattr(load, field.name) for field in fields(load)}
@@ -127,7 +140,13 @@ class RunStore:
         with np.load(directory / "requests.npz", allow_pickle=False) as arrays:
             load = LoadRecord(**{name: a if a.ndim else a.item() for name, a in arrays.items()})
         readings = readings_from_json((directory / "resources.json").read_bytes())
-        return StoredTrial(load=load, readings=readings)
+        evidence = directory / EVIDENCE
+        return StoredTrial(
+            load=load,
+            readings=readings,
+            evidence=evidence_from_json(evidence.read_bytes()) if evidence.exists() else None,
+            log=(directory / "server.log").read_bytes().decode(errors="replace"),
+        )
 
     def write_file(self, name: str, content: bytes) -> Path:
         """Write a file whole or not at all, and return its path."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from harness.deployment import DeploymentSpec, ResourceReading
+from harness.evidence import TrialEvidence
 from harness.execution.ports import Clock, Engine, LoadGenerator
 from harness.measurement.load import LoadRecord
 from harness.model import OWN_COMMAND, Scenario, Trial, TrialRecord
@@ -49,6 +50,8 @@ class TrialOutcome:
     """The record for the journal and the raw material beside it."""
 
     record: TrialRecord
+    evidence: TrialEvidence | None = None
+    """None of a trial that did not go through all of its load."""
     load: LoadRecord | None
     readings: tuple[ResourceReading, ...]
     log: str

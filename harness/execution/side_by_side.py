@@ -12,12 +12,11 @@ from harness.deployment import ResourceReading
 from harness.execution.bench import Bench, Progress, TrialOutcome
 from harness.execution.ports import Clock, Generator
 from harness.execution.server import Row, at_once
-from harness.execution.trial import in_one_piece, run_trial
+from harness.execution.trial import in_one_piece, outcomes_of, run_trial
 from harness.execution.visit import Measured, Visit
 from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import latencies, throughput_per_s
-from harness.measurement.rounds import disturbances
-from harness.model import OpenLoad, Scenario, Trial
+from harness.model import OpenLoad, Scenario, Trial, Validity
 from harness.planning.slices import Cut, Turn, cut_of, spans_of, turns
 
 MIN_WARMUP_S = 0.3
@@ -68,11 +67,18 @@ def run_side_by_side(
     for visit in _working(apart):
         with visit.guarded():
             visit.conclude(in_one_piece(visit, bench, progress=progress))
-    failed = [visit for visit in visits if visit.failed]
-    at_once(Visit.end, failed)
-    for visit in failed:
+    _end([visit for visit in visits if not visit.works], row)
+    outcomes = outcomes_of(visits)
+    invalid = [outcome.record.validity is Validity.INVALID for outcome in outcomes]
+    _end([visit for visit, bad in zip(visits, invalid, strict=True) if bad and visit.works], row)
+    return tuple(outcomes)
+
+
+def _end(visits: Sequence[Visit], row: Row) -> None:
+    """What comes next needs other servers."""
+    at_once(Visit.end, visits)
+    for visit in visits:
         row.forget(visit.trial)
-    return tuple(visit.outcome() for visit in visits)
 
 
 def _started(visit: Visit) -> None:
@@ -126,7 +132,7 @@ def _takes_part(load: LoadRecord, scenario: Scenario) -> bool:
 
 
 def _in_turns(warm: Sequence[_Warm], bench: Bench, progress: Progress) -> None:
-    """Drive all of them through their slices, and judge each."""
+    """Drive all of them through their slices, and look at each once more."""
     visits = [one.visit for one in warm]
     trial = visits[0].trial
     scenario, seed = trial.cell.scenario, bench.seed + trial.block
@@ -161,9 +167,6 @@ def _in_turns(warm: Sequence[_Warm], bench: Bench, progress: Progress) -> None:
             if visit.works:
                 loads[place] = visit.server.generator.finish(progress=lambda _: None)
     own = {place: _own(looks, order, place) for place in loads if visits[place].works}
-    disturbed = disturbances(
-        [(slices.rounds, slices.readings) for slices in own.values()], server_cpus=len(bench.server_cpus)
-    )
     for place, slices in own.items():
         with visits[place].guarded():
             visits[place].conclude(
@@ -173,7 +176,6 @@ def _in_turns(warm: Sequence[_Warm], bench: Bench, progress: Progress) -> None:
                     busy_s=slices.busy_s,
                     under_load_s=warm[place].load.measured_s + len(slices.rounds) * cuts[place].slice_s,
                     rounds=slices.rounds,
-                    disturbed=disturbed,
                 )
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from harness.execution.bench import Bench, Progress, TrialOutcome
@@ -9,6 +10,7 @@ from harness.execution.capacity import Searched, search_capacity
 from harness.execution.observer import Observer
 from harness.execution.server import SpecOf, server_for
 from harness.execution.visit import Measured, Visit
+from harness.judging import judged
 from harness.measurement.load import LoadRecord
 from harness.model import CapacityLoad, Trial
 
@@ -29,7 +31,17 @@ def run_trial(
             visit.await_ready()
             visit.conclude(in_one_piece(visit, bench, progress=progress))
         visit.end()
-    return visit.outcome()
+    (outcome,) = outcomes_of([visit])
+    return outcome
+
+
+def outcomes_of(visits: Sequence[Visit]) -> list[TrialOutcome]:
+    """Of a trial, or of those that took turns: judged together."""
+    gathered = [visit.gathered() for visit in visits]
+    return [
+        visit.outcome(record, left)
+        for visit, record, left in zip(visits, judged(gathered), gathered, strict=True)
+    ]
 
 
 def in_one_piece(visit: Visit, bench: Bench, *, progress: Progress) -> Measured:

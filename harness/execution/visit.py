@@ -1,38 +1,23 @@
-"""One trial on a server that stands, or is started for it: start, ready, verify, ..., and what it came to."""
+"""One trial on a server that stands, or is started for it: start, ready, verify, ..., and what it left."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isnan
 
-import numpy as np
-
-from harness.deployment import (
-    DeploymentState,
-    MemorySnapshot,
-    ResourceReading,
-    ServerFacts,
-)
+from harness.deployment import DeploymentState, MemorySnapshot, ResourceReading, ServerFacts
 from harness.errors import CannotServe, TrialError, VariantError
+from harness.evidence import SearchEvidence, TrialEvidence
 from harness.execution.bench import Bench, TrialOutcome
 from harness.execution.capacity import Searched
 from harness.execution.failure import killed_for_memory, reasons_of
-from harness.execution.ports import Clock
 from harness.execution.server import Server
-from harness.measurement.accounting import new_workers, wrong_bodies
-from harness.measurement.capacity import capacity_of, search_findings
-from harness.measurement.evidence import Evidence
+from harness.judging import Gathered
 from harness.measurement.load import LoadRecord
-from harness.measurement.metrics import trial_metrics
-from harness.measurement.rounds import without
-from harness.measurement.signals import trial_signals
-from harness.measurement.validity import Judgement, judge
-from harness.model import Trial, TrialMetrics, TrialRecord, Validity
-from harness.planning.recipes import EXPECTED_STACK
-from harness.signals import TrialSignals
+from harness.model import Trial, TrialRecord, Validity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +33,6 @@ class Measured:
     searched: Searched | None = None
     rounds: tuple[int, ...] = ()
     """Of a load in slices, the number of the round that each belonged to."""
-    disturbed: Mapping[int, str] = field(default_factory=dict)
-    """Rounds that do not count, and why."""
 
 
 class Visit:
@@ -71,11 +54,7 @@ class Visit:
         self._before: MemorySnapshot | None = None
         self._facts: ServerFacts | None = None
         self._measured: Measured | None = None
-        self._metrics: TrialMetrics | None = None
-        self._signals: TrialSignals | None = None
-        self._worker_changes: int | None = None
-        self._judgement = Judgement(Validity.INVALID, (), ())
-        self._rounds_left_out: Mapping[str, int] = {}
+        self._evidence: TrialEvidence | None = None
 
     @property
     def works(self) -> bool:
@@ -90,9 +69,12 @@ class Visit:
         except (TrialError, VariantError) as error:
             self._error = self._error or error
 
-    def lap(self, phase: str) -> AbstractContextManager[None]:
+    @contextmanager
+    def lap(self, phase: str) -> Iterator[None]:
         """Note how long a phase took, once it has ended well."""
-        return _lap(self._phases_s, phase, self._bench.clock)
+        began_s = self._bench.clock.monotonic()
+        yield
+        self._phases_s[phase] = round(self._bench.clock.monotonic() - began_s, 4)
 
     def start(self) -> None:
         """The server, where it does not stand already, and the load generator beside it."""
@@ -111,123 +93,73 @@ class Visit:
             self._before, self._facts = self._memory(), self._probe()
 
     def conclude(self, measured: Measured) -> None:
-        """Look at the server once more after its load, and judge the trial."""
+        """Look at the server once more after its load."""
         self._measured = measured
-        after, facts_after = self._memory(), self._probe()
+        memory, facts = self._memory(), self._probe()
         self.server.generator.verify(self.trial.cell.scenario)
         self._state = self.server.deployment.state()
-        self._judge(measured, after, facts_after, self._state)
-
-    @property
-    def failed(self) -> bool:
-        """There are no figures, or none that count: what comes next needs another server."""
-        return self._error is not None or self._judgement.validity is Validity.INVALID
+        self._evidence = TrialEvidence(
+            started_at=self._started_at,
+            facts_before=self._facts,
+            facts_after=facts,
+            memory_before=self._before,
+            memory_after=memory,
+            state=self._state,
+            busy_s=measured.busy_s,
+            under_load_s=measured.under_load_s,
+            rounds=measured.rounds,
+            server_cpus=len(self._bench.server_cpus),
+            ceiling_per_s=self._bench.ceiling_of(self.trial.cell.scenario),
+            search=_search_evidence(measured.searched) if measured.searched else None,
+        )
 
     def end(self) -> None:
-        """Note how the server fares, and remove it with its generator. May be called twice."""
+        """Note how the server fares, and remove it with its generator."""
         with self.guarded():
-            if self.server.started and "stop" not in self._phases_s:
+            if self.server.started:
                 self._state = self.server.deployment.state()
                 if self._measured is None:
                     self._killed_for_memory = killed_for_memory(self.server.deployment)
                 with self.lap("stop"):
                     self.server.stop()
 
-    def outcome(self) -> TrialOutcome:
-        """What the trial came to, once the server is gone."""
-        measured, error = self._measured, self._error
-        judgement, metrics = self._judgement, self._metrics
-        if error is not None:
-            judgement, metrics = Judgement(Validity.INVALID, self._reasons(error), ()), None
-        load = measured.load if measured else None
-        searched = measured.searched if measured else None
-        cell = self.trial.cell
+    def gathered(self) -> Gathered:
+        """All that the trial left; nothing of it is judged."""
+        measured, error, cell = self._measured, self._error, self.trial.cell
         record = TrialRecord(
             trial_id=self.trial.id,
             variant_id=cell.variant.id,
             scenario=cell.scenario.name,
             block=self.trial.block,
-            validity=judgement.validity,
-            reasons=judgement.reasons,
-            metrics=metrics,
+            validity=Validity.INVALID,
+            reasons=self._reasons(error) if error else (),
+            metrics=None,
             facts=self._facts,
             phases_s=self._phases_s,
             started_at=self._started_at,
             oom_killed=self._oom_killed,
-            signals=self._signals,
-            search=searched.search if searched else None,
             cannot_serve=isinstance(error, CannotServe),
             before_load=error is not None and "verify" not in self._phases_s,
-            not_checked=judgement.not_checked,
-            worker_changes=self._worker_changes,
-            wrong_bodies=wrong_bodies(load) if load else 0,
-            rounds=len(measured.rounds) if measured and measured.rounds else None,
-            rounds_left_out=self._rounds_left_out,
         )
-        return TrialOutcome(
+        return Gathered(
+            cell=cell,
             record=record,
-            load=load,
-            steps=searched.loads if searched else (),
+            evidence=None if error else self._evidence,
+            load=measured.load if measured else None,
             readings=measured.readings if measured else (),
             log=self._log(),
         )
 
-    def _judge(
-        self,
-        measured: Measured,
-        after: MemorySnapshot | None,
-        facts_after: ServerFacts | None,
-        state: DeploymentState,
-    ) -> None:
-        bench, variant, searched = self._bench, self.trial.cell.variant, measured.searched
-        scenario = searched.scenario if searched else self.trial.cell.scenario
-        load, readings = measured.load, measured.readings
-        if measured.rounds:
-            quiet = np.array([number not in measured.disturbed for number in measured.rounds])
-            load, readings = without(load, readings, quiet)
-        self._rounds_left_out = Counter(
-            measured.disturbed[number] for number in measured.rounds if number in measured.disturbed
-        )
-        metrics = trial_metrics(
-            load,
-            readings,
-            scenario=scenario,
-            before=self._before,
-            after=after,
-            may_refuse=variant.limit_concurrency is not None,
-        )
-        before, later, own_load = self._facts, facts_after, measured.load
-        if searched:
-            metrics = replace(metrics, capacity_per_s=capacity_of(searched.search))
-            before, later, own_load = searched.before, searched.after, searched.own_load
-        self._metrics = metrics
-        self._signals = trial_signals(
-            before, later, own_load, cpu_cores=metrics.cpu_cores, under_load_s=measured.under_load_s
-        )
-        if variant.planned_worker_changes and self._facts and facts_after:
-            self._worker_changes = new_workers(self._facts, facts_after)
-        found = search_findings(searched.search, self.trial.cell.scenario) if searched else ()
-        self._judgement = judge(
-            Evidence(
-                variant=variant,
-                scenario=scenario,
-                load=load,
-                readings=readings,
-                busy_s=measured.busy_s,
-                busy_over=(measured.readings[0], measured.readings[-1]) if measured.readings else None,
-                metrics=metrics,
-                facts_before=self._facts,
-                facts_after=facts_after,
-                state=state,
-                log=self._log(),
-                server_cpus=len(bench.server_cpus),
-                ceiling_per_s=bench.ceiling_of(self.trial.cell.scenario),
-                expected_stack=EXPECTED_STACK.get(variant.recipe),
-                signals=self._signals,
-                rounds=len(measured.rounds),
-                rounds_left_out=self._rounds_left_out,
-                of_search=tuple(found),
-            )
+    def outcome(self, record: TrialRecord, gathered: Gathered) -> TrialOutcome:
+        """With the record that was made of what the trial left."""
+        searched = self._measured.searched if self._measured else None
+        return TrialOutcome(
+            record=record,
+            evidence=gathered.evidence,
+            load=gathered.load,
+            steps=searched.loads if searched else (),
+            readings=gathered.readings,
+            log=gathered.log,
         )
 
     def _reasons(self, error: TrialError | VariantError) -> tuple[str, ...]:
@@ -261,8 +193,11 @@ class Visit:
         return self.server.generator.probe() if self.trial.cell.variant.wrapped else None
 
 
-@contextmanager
-def _lap(phases_s: dict[str, float], phase: str, clock: Clock) -> Iterator[None]:
-    began_s = clock.monotonic()
-    yield
-    phases_s[phase] = round(clock.monotonic() - began_s, 4)
+def _search_evidence(searched: Searched) -> SearchEvidence:
+    return SearchEvidence(
+        search=searched.search,
+        scenario=searched.scenario,
+        facts_before=searched.before,
+        facts_after=searched.after,
+        in_flight_s=None if isnan(searched.own_load.in_flight_s) else searched.own_load.in_flight_s,
+    )

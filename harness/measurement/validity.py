@@ -18,7 +18,9 @@ from harness.model import OWN_COMMAND, OpenLoad, Scenario, Validity
 
 MAX_ERROR_SHARE = 0.001
 MAX_LATENESS_S, MAX_LATENESS_OF_SLO = 0.002, 0.05
-MAX_OPEN_GENERATOR_SHARE = 0.6
+MAX_OPEN_GENERATOR_SHARE = 0.97
+"""Below that, how late requests leave tells how long the generator's own queue is (I3): arrivals at random
+moments see what answers see. A core that is used up has no queue to speak of: it grows without end."""
 BUSY_SHARE = 0.9
 """A core, or all the server can use, counts as used up from here."""
 NEAR_CEILING = 0.95
@@ -126,7 +128,7 @@ def generator_has_room(evidence: Evidence) -> Iterator[Finding]:
             yield (
                 Validity.GENERATOR_BOUND,
                 f"I4: a generator process used {busiest:.0%} of its core within a second "
-                f"({MAX_OPEN_GENERATOR_SHARE:.0%} allowed): its own queue may be in the latencies",
+                f"({MAX_OPEN_GENERATOR_SHARE:.0%} allowed): its own queue is in the latencies",
             )
         return
     metrics, usable_cores = evidence.metrics, _usable_cores(evidence)

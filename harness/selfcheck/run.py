@@ -20,7 +20,7 @@ from harness.adapters.system_clock import SystemClock
 from harness.errors import TrialError
 from harness.execution.bench import Bench
 from harness.pipeline import GENERATOR
-from harness.selfcheck import capacity, liar, loss, memory, power, queue, sabotage, stall, twins
+from harness.selfcheck import capacity, liar, loss, memory, neighbours, power, queue, sabotage, stall, twins
 from harness.selfcheck.result import Line, Outcome, SelfCheck, unmeasured
 from harness.selfcheck.rig import Rig
 
@@ -30,6 +30,7 @@ ORACLES: Mapping[str, Callable[[Rig], Outcome]] = {
     "capacity": capacity.check,
     "loss": loss.check,
     "liar": liar.check,
+    "neighbours": neighbours.check,
     "memory": memory.check,
     "A/A": twins.check,
     "power and relabelling": power.check,

@@ -19,7 +19,7 @@ from harness.findings import Bottleneck
 from harness.measurement.pass_rule import judge_step
 from harness.model import Validity
 from harness.search import CapacitySearch, StepOutcome
-from harness.selfcheck import capacity, document, memory, power, queue, sabotage, stall, twins
+from harness.selfcheck import capacity, document, memory, neighbours, power, queue, sabotage, stall, twins
 from harness.selfcheck import run as selfcheck_run
 from harness.selfcheck.result import Injected, Line, Outcome, SelfCheck
 from harness.selfcheck.rig import Rig, Server, matrix_of
@@ -37,6 +37,17 @@ def test_the_stall_gate_is_5_percent_of_the_stall(measured_s, met):
 @pytest.mark.parametrize(("mib", "met"), [(300, True), (305, True), (307, False), (600, False)])
 def test_the_memory_gate_is_2_percent(mib, met):
     assert memory._line("PSS", 300, mib * 2**20).met is met
+
+
+@pytest.mark.parametrize(
+    ("effect", "spread", "met"), [(1.0, 0.01, True), (1.04, 0.01, False), (1.0, 0.2, False)]
+)
+def test_idle_neighbours_may_change_no_ratio_and_it_must_be_known_well(effect, spread, met):
+    alone = dict.fromkeys(range(1, 6), 0.8)
+    wobble = (0.0, spread, -spread, spread / 2, -spread / 2)
+    among = {block: 0.8 * effect * (1 + wobble[block - 1]) for block in alone}
+    assert neighbours._company(among, alone).met is met
+    assert not neighbours._company({}, alone).met
 
 
 @pytest.mark.parametrize(("held", "met"), [(24, True), (20, True), (18, False)])

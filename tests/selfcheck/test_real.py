@@ -10,7 +10,7 @@ from harness.analysis.bottleneck import limit_of
 from harness.execution.trial import run_trial
 from harness.findings import Bottleneck
 from harness.model import Cell, OpenLoad, Scenario, Trial, Validity, Variant
-from harness.selfcheck import capacity, liar, loss, memory, quota, sabotage
+from harness.selfcheck import capacity, liar, loss, memory, neighbours, quota, sabotage
 from harness.selfcheck.rig import Server
 from harness.selfcheck.run import open_rig
 
@@ -32,6 +32,11 @@ def test_a_liar_is_counted_exactly_and_never_ranked_however_rarely_it_lies(rig):
     lines = liar.check(rig).lines
     assert len(lines) == len(liar.EVERY)
     assert all(line.met for line in lines), lines
+
+
+def test_a_server_that_works_without_load_is_measured_apart(rig):
+    (line,) = neighbours.check(rig).lines
+    assert line.met, line
 
 
 def test_memory_held_by_several_workers_is_counted_once(rig):
