@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.model import CapacityLoad, Cell, Matrix, Plan, Scenario, Trial
+from harness.planning.slices import why_not_sliced
 
-STOP_AND_START_S = 2.0
-"""Expected time of a trial outside its load, until measured ones are known."""
+STOP_AND_START_S, SIDE_BY_SIDE_S = 3.0, 1.2
+"""Expected time of a trial outside its load, until measured ones are known: on a server of its own, and on
+one that stands for a whole block."""
 BYTES_PER_REQUEST = 15
 """Four arrays of 26 bytes per request in all, compressed."""
 ASSUMED_RATE_PER_S = 5000
@@ -46,7 +48,7 @@ class Estimate:
 
 def estimate(plan: Plan, matrix: Matrix) -> Estimate:
     """Time from the scenarios' own durations, disk from an assumed rate; both before anything is measured."""
-    per_block = sum(_seconds(trial.cell.scenario) for trial in plan.blocks[0])
+    per_block = sum(_seconds(trial.cell.scenario, matrix) for trial in plan.blocks[0])
     measured_s = sum(trial.cell.scenario.measure_s for trial in plan.trials)
     return Estimate(
         seconds=per_block * len(plan.blocks),
@@ -56,9 +58,10 @@ def estimate(plan: Plan, matrix: Matrix) -> Estimate:
     )
 
 
-def _seconds(scenario: Scenario) -> float:
+def _seconds(scenario: Scenario, matrix: Matrix) -> float:
     """Of one trial, and of the one at a common rate that follows a capacity."""
-    seconds = scenario.under_load_s + STOP_AND_START_S
+    alone = why_not_sliced(scenario, matrix) is not None
+    seconds = scenario.under_load_s + (STOP_AND_START_S if alone else SIDE_BY_SIDE_S)
     if isinstance(scenario.load, CapacityLoad):
-        seconds += scenario.warmup_s + scenario.measure_s + STOP_AND_START_S
+        seconds += scenario.warmup_s + scenario.measure_s + SIDE_BY_SIDE_S
     return seconds

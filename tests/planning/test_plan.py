@@ -11,7 +11,7 @@ from harness.model import (
     Scenario,
     Variant,
 )
-from harness.planning.plan import STOP_AND_START_S, cells_of, estimate, plan_blocks
+from harness.planning.plan import SIDE_BY_SIDE_S, cells_of, estimate, plan_blocks
 
 SCENARIO = Scenario(
     name="items", locustfile="items", load=ClosedLoad(clients=4), warmup_s=1.0, measure_s=3.0, slo_ms=50
@@ -76,10 +76,10 @@ def test_more_blocks_only_add_to_the_order() -> None:
 
 
 def test_the_estimate_counts_whole_blocks() -> None:
-    small = matrix(budget_s=50.0)
+    small = matrix(budget_s=40.0)
     plan = plan_blocks(cells_of(small), blocks=3, seed=1)
     cost = estimate(plan, small)
-    assert cost.seconds == 3 * 3 * (1.0 + 3.0 + STOP_AND_START_S)
+    assert cost.seconds == 3 * 3 * (1.0 + 3.0 + SIDE_BY_SIDE_S)
     assert cost.blocks_within_budget == 2
     assert estimate(plan, matrix(budget_s=1.0)).blocks_within_budget == 1
 
