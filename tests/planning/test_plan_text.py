@@ -91,7 +91,7 @@ def test_loads_order_and_cost_are_shown() -> None:
         "400 requests/s, poisson, warm-up 1 s",
         "order of trials (seed 7):",
         "block 3: ",
-        "about 1.4 min for 3 blocks; budget 1.1 min",
+        "about 1.2 min for 3 blocks; budget 1.1 min",
         "end the run after block 2",
     ):
         assert expected in shown
@@ -105,7 +105,7 @@ def test_a_plan_that_may_stop_sooner_says_when_and_promises_no_more_than_the_mos
         "a scenario stops 2 blocks after the 95 % interval of every ratio to the baseline is first within ±5",
         "at block 6 at the earliest",
         "at most 2 more, within the budget, of scenarios in which trials were NOISY or INVALID",
-        "at most about 1.4 min for 3 blocks",
+        "at most about 1.2 min for 3 blocks",
     ):
         assert expected in shown
     assert "a scenario stops" not in text(one)
