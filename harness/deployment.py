@@ -99,6 +99,8 @@ class ServerFacts:
     versions: Mapping[str, str]
     cpus: CpuCounts
     uid: int
+    memory_limit_bytes: int | None = None
+    """As the container's own cgroup has it; None without a limit, and where it is not told."""
     features: tuple[str, ...] = ()
     front: str | None = None
     """Name and version of the proxy that passed the probe on, as that proxy says."""

@@ -35,6 +35,8 @@ class TrialEvidence:
     """Probed right after the load, before any other request; None of a black box."""
     memory_before: MemorySnapshot | None
     memory_after: MemorySnapshot | None
+    listen_overflows: int | None
+    """Connections that found the listen queue full, between the two probes; None where that is not known."""
     state: DeploymentState
     """After the load."""
     busy_s: float | None

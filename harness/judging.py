@@ -91,6 +91,7 @@ def _with_figures(
         after=evidence.memory_after,
         may_refuse=variant.limit_concurrency is not None,
     )
+    metrics = replace(metrics, listen_overflows=evidence.listen_overflows)
     before, after, own_load = evidence.facts_before, evidence.facts_after, whole
     if searched:
         metrics = replace(metrics, capacity_per_s=capacity_of(searched.search))

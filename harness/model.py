@@ -234,6 +234,9 @@ class TrialMetrics:
     """Of the quota's periods in which the server had something to run, those in which the quota ran out. Idle
     periods do not count, so it tells how much of the work was held up, however little there was of it. None
     without a quota."""
+    listen_overflows: int | None = None
+    """Connections that found the server's listen queue full, from the warm-up on: each tries again after a
+    second. None where that cannot be told."""
     idle_cpu_cores: float | None = None
     """Cores used while neighbours were at work; None of a trial that had none."""
 

@@ -112,6 +112,7 @@ class FakeDeployment:
         self._spans: list[tuple[float, float, float]] = []
         self._state = DeploymentState(running=True)
         self.oom_kills = 0
+        self.overflows: int | None = 0
         self._log = [f"{spec.name} listens on {port}"]
 
     def reading(self) -> ResourceReading:
@@ -131,6 +132,9 @@ class FakeDeployment:
         self._faults.strike("memory")
         self._must_run()
         return MemorySnapshot(processes=1, rss_bytes=60 * MIB, pss_bytes=50 * MIB, uss_bytes=45 * MIB)
+
+    def listen_overflows(self) -> int | None:
+        return self.overflows
 
     def state(self) -> DeploymentState:
         self._faults.strike("state")

@@ -76,6 +76,13 @@ class DockerDeployment:
         self._must_run()
         return None if self._cgroup is None else proc.memory(self._cgroup.pids())
 
+    def listen_overflows(self) -> int | None:
+        """None where the engine's processes cannot be seen from here, and where the network is the host's."""
+        self._must_run()
+        if self._cgroup is None or self._container.attrs["HostConfig"]["NetworkMode"] == "host":
+            return None
+        return proc.listen_overflows(self._cgroup.pids()[0])
+
     def state(self) -> DeploymentState:
         return self._end[0] if self._end else self._state_now()
 

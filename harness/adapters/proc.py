@@ -88,6 +88,12 @@ def memory(pids: Sequence[int]) -> MemorySnapshot | None:
         return None
 
 
+def listen_overflows(pid: int) -> int | None:
+    """Connections that found a listen queue full, in the network that a process is in; None once it has ended."""
+    text = _text(Path(f"/proc/{pid}/net/netstat"))
+    return proc_stat.listen_overflows(text) if text else None
+
+
 def steal_s(cpus: Sequence[int]) -> float:
     """Cumulative steal of `cpus`, in seconds per core."""
     return proc_stat.steal_s(Path("/proc/stat").read_text(), cpus, ticks_per_s=_TICKS_PER_S)

@@ -61,6 +61,10 @@ class ProcessDeployment:
         """Raises DeploymentDied when the server has ended."""
         return proc.memory(proc.descendants(self._group.pid))
 
+    def listen_overflows(self) -> int | None:
+        """Not known: the kernel counts them for the whole machine."""
+        return None
+
     def state(self) -> DeploymentState:
         """Whether the kernel killed for want of memory is not told to a parent: `oom_killed` stays false."""
         code = self._group.exit_code()

@@ -65,8 +65,9 @@ RULES = (
     # A throttled server shows loop lag and queues of every kind, and by its quota may look saturated too.
     Rule(
         Bottleneck.CPU_QUOTA,
-        lambda signs: signs.throttled >= THROTTLED,
-        f"Throttled in {percent(THROTTLED)} or more of the quota's periods in which it had something to run.",
+        lambda signs: signs.throttled >= THROTTLED or signs.held_up_by_quota,
+        f"Throttled in {percent(THROTTLED)} or more of the quota's periods in which it had something to run, "
+        f"or for {percent(MOSTLY)} or more of the time in which its event loop stood still.",
     ),
     # With all cores used up, lag and full pools are queues for the CPU, and no other split of the requests
     # would help.
@@ -156,6 +157,8 @@ class Signs:
     shared_cpus: int
     throttled: float = 0.0
     """Share of the quota's periods in which it ran out while the server ran."""
+    throttled_s: float = 0.0
+    """Seconds of throttling per second, summed over the cores."""
     generator_cpu_share: float = 0.0
     memory_bytes: float = 0.0
     memory_limit_bytes: float | None
@@ -207,6 +210,12 @@ class Signs:
         return low_s <= self.latency_p50_s * (1 - self.inside_share) <= high_s
 
     @property
+    def held_up_by_quota(self) -> bool:
+        """A loop that stands still while the server is throttled is not blocked by anything in it."""
+        stalled = max((worker.stalled_share or 0.0 for worker in self.workers), default=0.0)
+        return stalled > 0 and self.throttled_s >= MOSTLY * stalled
+
+    @property
     def waits(self) -> bool:
         """Inside the app, that is: what waits before it waits for the app, the network or the generator."""
         mostly_inside = (self.inside_share or 0.0) >= MOSTLY
@@ -256,6 +265,7 @@ def _measured(unmeasured: Signs, records: Sequence[TrialRecord]) -> Signs:
         unmeasured,
         cpu_cores=median(one.cpu_cores for one in metrics),
         throttled=median(map(_throttled, metrics)),
+        throttled_s=median(one.throttled_share for one in metrics),
         generator_cpu_share=median(one.generator_cpu_share for one in metrics),
         memory_bytes=median(one.working_set_peak_bytes for one in metrics),
         in_flight=_median([one.in_flight_server for one in signals]),

@@ -66,6 +66,7 @@ def finding_warnings(
         *_of_the_load(finding, matrix),
         *_of_the_neighbours(finding, matrix),
         *_of_the_memory(finding, twin_id),
+        *_of_the_connections(finding, twin_id),
         *_of_the_recommendation(finding),
     )
 
@@ -195,6 +196,18 @@ def _of_the_memory(finding: ScenarioFinding, twin_id: str) -> Iterator[str]:
             f"{cell.variant_id} on {finding.scenario}: memory grows by {growth.center:.2g} MiB per 1,000 "
             f"requests (95 %: {growth.lo:.2g} to {growth.hi:.2g}): a leak, or caches that still fill. "
             f"A longer measure_s tells which, max_requests bounds it"
+        )
+
+
+def _of_the_connections(finding: ScenarioFinding, twin_id: str) -> Iterator[str]:
+    """Who finds no place in the listen queue comes again after a second, and then after two."""
+    for cell in finding.cells:
+        overflows = cell.metrics.get("listen_overflows")
+        if overflows is None or not overflows.center or cell.variant_id == twin_id:
+            continue
+        yield (
+            f"{cell.variant_id} on {finding.scenario}: {overflows.center:,.0f} connections a trial found its "
+            f"listen queue full, and tried again after a second. Raise backlog, or ask with fewer clients"
         )
 
 

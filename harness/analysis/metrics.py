@@ -31,7 +31,7 @@ DIRECTIONS: Mapping[str, Direction] = {
 
 ARITHMETIC_METRICS = frozenset(
     {"requests", "errors", "slow_share", "throttled_share", "generator_cpu_share", "steal_share", "cpu_cores"}
-    | {"throttled_periods_share", "send_lateness_p99_s", "refused", MEMORY_GROWTH}
+    | {"throttled_periods_share", "send_lateness_p99_s", "refused", "listen_overflows", MEMORY_GROWTH}
 )
 """Where zero or less is an ordinary value: averaged as they are, not on the log scale."""
 

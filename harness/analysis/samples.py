@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from harness.analysis.intervals import summarise
-from harness.analysis.metrics import ARITHMETIC_METRICS, LATENCY_P99, METRIC_NAMES, P99_MIN_REQUESTS
+from harness.analysis.metrics import (
+    ARITHMETIC_METRICS,
+    DIRECTIONS,
+    LATENCY_P99,
+    METRIC_NAMES,
+    P99_MIN_REQUESTS,
+)
 from harness.errors import ConfigurationError
 from harness.findings import CellSummary, Summary
 from harness.model import Matrix, TrialRecord, Validity, Variant
@@ -119,7 +125,9 @@ def _summaries(records: Sequence[TrialRecord], doubt: tuple[str, ...]) -> dict[s
         if not values or (name == LATENCY_P99 and total < P99_MIN_REQUESTS):
             continue
         missing = len(measured) - len(values)
-        gaps = (f"{missing} of {len(measured)} trials gave no value",) if missing else ()
+        # What is not compared need not be there: memory growth takes more readings than a slow trial has.
+        lacking = missing and name in DIRECTIONS
+        gaps = (f"{missing} of {len(measured)} trials gave no value",) if lacking else ()
         summaries[name] = summarise(
             values, log_scale=name not in ARITHMETIC_METRICS, warnings=(*doubt, *gaps)
         )

@@ -53,6 +53,7 @@ class Visit:
         self._said_before = ""
         self._before: MemorySnapshot | None = None
         self._facts: ServerFacts | None = None
+        self._overflows: int | None = None
         self._measured: Measured | None = None
         self._evidence: TrialEvidence | None = None
 
@@ -91,11 +92,13 @@ class Visit:
         with self.lap("verify"):
             self.server.generator.verify(self.trial.cell.scenario)
             self._before, self._facts = self._memory(), self._probe()
+            self._overflows = self.server.deployment.listen_overflows()
 
     def conclude(self, measured: Measured) -> None:
         """Look at the server once more after its load."""
         self._measured = measured
         memory, facts = self._memory(), self._probe()
+        overflows = self.server.deployment.listen_overflows()
         self.server.generator.verify(self.trial.cell.scenario)
         self._state = self.server.deployment.state()
         self._evidence = TrialEvidence(
@@ -104,6 +107,7 @@ class Visit:
             facts_after=facts,
             memory_before=self._before,
             memory_after=memory,
+            listen_overflows=_grown(self._overflows, overflows),
             state=self._state,
             busy_s=measured.busy_s,
             under_load_s=measured.under_load_s,
@@ -191,6 +195,10 @@ class Visit:
 
     def _probe(self) -> ServerFacts | None:
         return self.server.generator.probe() if self.trial.cell.variant.wrapped else None
+
+
+def _grown(before: int | None, after: int | None) -> int | None:
+    return None if before is None or after is None else after - before
 
 
 def _search_evidence(searched: Searched) -> SearchEvidence:

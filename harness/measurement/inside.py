@@ -84,6 +84,12 @@ def as_configured(evidence: Evidence) -> Iterator[Finding]:
         ("worker count", len(facts.workers), variant.workers),
         ("access log", facts.access_log, variant.access_log),
     ]
+    told.append(("number of CPUs allowed", facts.cpus.affinity, evidence.server_cpus))
+    if variant.cpu_quota is not None:
+        quota = min(variant.cpu_quota, evidence.server_cpus)
+        told.append(("CPU quota", round(facts.cpus.quota, 3), round(quota, 3)))
+    if variant.memory_mib is not None and facts.memory_limit_bytes is not None:
+        told.append(("memory limit in MiB", facts.memory_limit_bytes / 2**20, variant.memory_mib))
     if facts.keep_alive_s is not None:
         told.append(("keep-alive in seconds", facts.keep_alive_s, variant.keep_alive_s))
     for name, inside, wanted in told:

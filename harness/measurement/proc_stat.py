@@ -57,6 +57,15 @@ def process_cpu_s(stat: str, *, ticks_per_s: int) -> float:
     return sum(map(int, _after_command(stat)[_UTIME : _CSTIME + 1])) / ticks_per_s
 
 
+def listen_overflows(netstat: str) -> int:
+    """Connections that found a listen queue full, since the network was made: of /proc/PID/net/netstat.
+
+    Source: the kernel's Documentation/networking/snmp_counter.rst, TcpExtListenOverflows.
+    """
+    names, values = (line.split() for line in netstat.splitlines() if line.startswith("TcpExt:"))
+    return int(dict(zip(names, values, strict=True))["ListenOverflows"])
+
+
 def is_zombie(stat: str) -> bool:
     """Whether the process has ended and only waits for its parent to notice."""
     return _after_command(stat)[_STATE] == "Z"

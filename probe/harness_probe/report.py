@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from .counters import live_workers
-from .cpus import cpu_counts
+from .limits import CGROUP_ROOT, cpu_counts, memory_limit_bytes, own_cgroup
 from .settings import Settings
 from .stack import class_path, serving_stack, versions
 
@@ -41,6 +41,7 @@ def report(settings: Settings, scope: Any) -> dict[str, Any]:
         "features": list(stack.features),
         "versions": versions(),
         "cpus": cpu_counts()._asdict(),
+        "memory_limit_bytes": memory_limit_bytes(own_cgroup(), CGROUP_ROOT),
         "front": next(fronts, None),
         "scheme": scope.get("scheme", "http"),
     }

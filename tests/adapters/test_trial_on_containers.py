@@ -14,7 +14,7 @@ from docker.models.containers import Container
 from harness.execution.server import Row
 from harness.execution.side_by_side import run_side_by_side
 from harness.execution.trial import run_trial
-from harness.model import Cell, Trial, Validity, Variant
+from harness.model import Cell, ClosedLoad, Trial, Validity, Variant
 from tests.adapters.containers import all_by_role, by_role, of_run
 from tests.adapters.trials import ITEMS, bench_for, trial_of
 
@@ -49,6 +49,19 @@ def test_a_worker_killed_under_load_makes_the_trial_invalid(client: DockerClient
     assert record.validity is Validity.INVALID
     assert any(reason.startswith("I7: worker pids changed") for reason in record.reasons), record.reasons
     assert of_run(client, run_id) == []
+
+
+@pytest.mark.parametrize(("backlog", "full"), [(1, True), (2048, False)])
+def test_a_listen_queue_that_was_full_is_counted(run_id: str, backlog: int, full: bool) -> None:
+    """As the kernel counts in the container's own network: each of these answers took a new connection."""
+    variant = Variant(recipe="uvicorn-standard", workers=1, backlog=backlog)
+    load = replace(ITEMS, name="reconnect", locustfile="reconnect", load=ClosedLoad(clients=64))
+    with bench_for(run_id, variant) as bench:
+        trial = Trial(cell=Cell(variant=variant, scenario=load), block=0)
+        record = run_trial(trial, bench, progress=lambda _: None).record
+    assert record.metrics is not None, record.reasons
+    assert record.metrics.listen_overflows is not None
+    assert (record.metrics.listen_overflows > 0) is full
 
 
 def test_side_by_side_each_has_its_turns_and_one_that_loses_a_worker_ends_alone(

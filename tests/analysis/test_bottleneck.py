@@ -72,6 +72,26 @@ def limit(
         (trial(use(cores=0.6), inside=0.7, under_way=1.0), {}, Bottleneck.NONE),
         (trial(use(cores=0.3), inside=0.8), {}, Bottleneck.NONE),
         (trial(use(cores=0.5), throttled_share=0.4), {"variant": QUOTA}, Bottleneck.CPU_QUOTA),
+        # A request in five seconds that takes 30 ms of CPU: two periods of the fifty run out, and the loop
+        # stands still for as long as they do.
+        (
+            trial(
+                use(cores=0.01, stalled_share=0.05),
+                throttled_periods_share=0.04,
+                throttled_share=0.04,
+            ),
+            {"variant": QUOTA, "scenario": OPEN},
+            Bottleneck.CPU_QUOTA,
+        ),
+        (
+            trial(
+                use(cores=0.01, stalled_share=0.05),
+                throttled_periods_share=0.01,
+                throttled_share=0.01,
+            ),
+            {"variant": QUOTA, "scenario": OPEN},
+            Bottleneck.EVENT_LOOP,
+        ),
         (trial(use(cores=0.5), throttled_share=0.01), {"variant": QUOTA}, Bottleneck.SERVER_CPU),
         # A lone request of two periods, in a window that hardly knows it.
         (

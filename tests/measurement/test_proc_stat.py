@@ -1,7 +1,14 @@
 import pytest
 
 from harness.errors import EnvironmentProblem
-from harness.measurement.proc_stat import busy_s, is_zombie, parent, process_cpu_s, steal_s
+from harness.measurement.proc_stat import (
+    busy_s,
+    is_zombie,
+    listen_overflows,
+    parent,
+    process_cpu_s,
+    steal_s,
+)
 
 STAT = """\
 cpu  7212 0 2900 179165 509 0 102 160 0 0
@@ -37,3 +44,11 @@ def test_a_command_name_may_hold_blanks_and_brackets() -> None:
     assert parent(PROCESS.format(state="S")) == 7
     assert is_zombie(PROCESS.format(state="Z"))
     assert not is_zombie(PROCESS.format(state="S"))
+
+
+def test_overflows_stand_under_their_name_whatever_stands_before_them() -> None:
+    netstat = (
+        "TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 3 17 19\n"
+        "IpExt: InNoRoutes InOctets\nIpExt: 0 99\n"
+    )
+    assert listen_overflows(netstat) == 17

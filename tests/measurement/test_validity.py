@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.deployment import DeploymentState, ResourceReading, ServerFacts, WorkerFacts
+from harness.deployment import CpuCounts, DeploymentState, ResourceReading, ServerFacts, WorkerFacts
 from harness.measurement.evidence import Evidence
 from harness.measurement.load import DISCONNECTED, DROPPED, TIMED_OUT, UNDRAINED, WRONG_BODY, LoadRecord
 from harness.measurement.metrics import trial_metrics
@@ -397,6 +397,32 @@ def test_i7_a_server_that_ended() -> None:
 )
 def test_i9_a_server_that_is_not_the_variant(changes: dict[str, Any], reason: str) -> None:
     check(Validity.INVALID, reason, evidence(facts_before=facts(worker(), **changes)))
+
+
+LIMITED = replace(PLAIN, cpu_quota=0.5, memory_mib=256)
+
+
+@pytest.mark.parametrize(
+    ("inside", "reason"),
+    [
+        ({}, None),
+        ({"cpus": CpuCounts(host=4, affinity=4, quota=0.5)}, "I9: number of CPUs allowed is 4 inside"),
+        ({"cpus": CpuCounts(host=4, affinity=1, quota=1.0)}, "I9: CPU quota is 1.0 inside the server, 0.5 in"),
+        ({"memory_limit_bytes": 512 * 2**20}, "I9: memory limit in MiB is 512.0 inside the server, 256 in"),
+        ({"memory_limit_bytes": None}, None),
+    ],
+)
+def test_i9_a_limit_that_does_not_hold_inside(inside: dict[str, Any], reason: str | None) -> None:
+    limits = {"cpus": CpuCounts(host=4, affinity=1, quota=0.5), "memory_limit_bytes": 256 * 2**20}
+    before, after = (
+        replace(told, variant_id=LIMITED.id, **{**limits, **inside})
+        for told in (facts(worker()), counted(a_load()))
+    )
+    case = evidence(variant=LIMITED, facts_before=before, facts_after=after)
+    if reason is None:
+        assert judge(case)[:2] == (Validity.VALID, ())
+    else:
+        check(Validity.INVALID, reason, case)
 
 
 def test_i9_the_number_of_workers() -> None:

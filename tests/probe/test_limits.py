@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness_probe import cpus
-from harness_probe.cpus import cpu_counts, quota_cpus
+from harness_probe import limits
+from harness_probe.limits import cpu_counts, memory_limit_bytes, quota_cpus
 
 V1 = "4:memory:/docker/abc\n3:cpu,cpuacct:/docker/abc\n"
 V2 = "0::/user.slice/app.scope\n"
@@ -41,11 +41,26 @@ def test_quota(tmp_path: Path, proc_cgroup: str, files: dict[str, str], quota: f
     assert quota_cpus(proc_cgroup, tree(tmp_path, files)) == quota
 
 
+@pytest.mark.parametrize(
+    ("proc_cgroup", "files", "limit"),
+    [
+        (V1, {"memory/memory.limit_in_bytes": "268435456\n"}, 256 * 2**20),
+        (V1, {"memory/memory.limit_in_bytes": "9223372036854771712\n"}, None),
+        ("0::/\n", {"memory.max": "268435456\n"}, 256 * 2**20),
+        ("0::/\n", {"memory.max": "max\n"}, None),
+        (V2, {"user.slice/memory.max": "1000\n", "user.slice/app.scope/memory.max": "2000\n"}, 1000),
+        ("", {}, None),
+    ],
+)
+def test_memory(tmp_path: Path, proc_cgroup: str, files: dict[str, str], limit: int | None) -> None:
+    assert memory_limit_bytes(proc_cgroup, tree(tmp_path, files)) == limit
+
+
 @pytest.mark.parametrize(("limit", "quota"), [(None, 1.0), (0.25, 0.25), (64.0, 1.0)])
 def test_the_quota_is_what_can_be_used(
     monkeypatch: pytest.MonkeyPatch, limit: float | None, quota: float
 ) -> None:
-    monkeypatch.setattr(cpus, "quota_cpus", lambda *_: limit)
+    monkeypatch.setattr(limits, "quota_cpus", lambda *_: limit)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     assert cpu_counts()._asdict() == {"host": 8, "affinity": 1, "quota": quota}
