@@ -16,10 +16,10 @@ bench: ## Set up everything, then measure matrices/quick.toml
 
 claims: ## Set up everything, measure the whole catalogue, keep what the claims are judged by, write docs/claims.md
 	@scripts/setup.sh
-	$(BIN)/harness catalogue
+	$(BIN)/harness study catalogue
 	rm -rf results/claims && mkdir results/claims
 	tar -C results/catalogue --exclude=trials --exclude=report -cf - . | tar -C results/claims -xf -
-	$(BIN)/harness claims --markdown docs/claims.md
+	$(BIN)/harness study claims --markdown docs/claims.md
 
 test: ## Set up everything, then run every test, real containers included
 	@REQUIRE_ENGINE=$(REQUIRE_ENGINE) scripts/setup.sh

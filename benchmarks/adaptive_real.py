@@ -29,8 +29,8 @@ from harness.analysis.run import analyse
 from harness.findings import Comparison
 from harness.live import LiveWatcher
 from harness.model import Matrix, TrialRecord
-from harness.selfcheck.rig import Server, matrix_of, open_load, scenario
-from harness.selfcheck.run import open_rig
+from studies.selfcheck.rig import Server, matrix_of, open_load, scenario
+from studies.selfcheck.run import open_rig
 
 BLOCKS, PRECISION, MOST = 20, 0.05, 1 / 3
 SERVICE_S = 0.02

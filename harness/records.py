@@ -9,7 +9,6 @@ from pydantic import TypeAdapter, ValidationError
 from harness.deployment import ResourceReading
 from harness.errors import ConfigurationError
 from harness.evidence import TrialEvidence
-from harness.experiments import Observation
 from harness.findings import WrapperCost
 from harness.model import Matrix, TrialRecord
 
@@ -19,7 +18,6 @@ _TRIAL = TypeAdapter(TrialRecord)
 _MATRIX = TypeAdapter(Matrix)
 _READINGS = TypeAdapter(tuple[ResourceReading, ...])
 _EVIDENCE = TypeAdapter(TrialEvidence)
-_OBSERVATION = TypeAdapter(Observation)
 _WRAPPER_COST = TypeAdapter(WrapperCost)
 
 NOT_MEASURED = "not_measured"
@@ -83,13 +81,3 @@ def wrapper_cost_from_json(value: object, *, where: str) -> WrapperCost | str | 
         return _WRAPPER_COST.validate_python(value)
     except ValidationError as error:
         raise ConfigurationError(where, [f"wrapper_cost: {error.errors()[0]['msg']}"]) from error
-
-
-def observation_to_json(observation: Observation) -> bytes:
-    """One line, without a line break."""
-    return _OBSERVATION.dump_json(observation)
-
-
-def observation_from_json(line: bytes) -> Observation:
-    """Raises pydantic.ValidationError when the line is not a whole observation."""
-    return _OBSERVATION.validate_json(line)

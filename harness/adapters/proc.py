@@ -89,7 +89,7 @@ def memory(pids: Sequence[int]) -> MemorySnapshot | None:
 
 
 def listen_overflows(pid: int) -> int | None:
-    """Connections that found a listen queue full, in the network that a process is in; None once it has ended."""
+    """Connections that found a listen queue full, in the network of a process; None once it has ended."""
     text = _text(Path(f"/proc/{pid}/net/netstat"))
     return proc_stat.listen_overflows(text) if text else None
 

@@ -1,19 +1,26 @@
-"""Arguments and exit codes. Heavy libraries are imported where they are used, so that --help is quick."""
+"""Arguments and exit codes. Heavy libraries are imported where they are used, so that --help is quick.
+
+Packages beside this one add groups of commands under the entry point `harness.commands`.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+from importlib.metadata import entry_points
 from typing import Any
 
 import typer
 
-from harness.cli import init, runs, studies
+from harness.cli import init, runs
 from harness.cli.console import app
 from harness.errors import ExitCode, HarnessError
 
-__all__ = ["app", "init", "main", "runs", "studies"]
+__all__ = ["app", "init", "main", "runs"]
+
+for _commands in entry_points(group="harness.commands"):
+    app.add_typer(_commands.load(), name=_commands.name)
 
 
 def main() -> None:

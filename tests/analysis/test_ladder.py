@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.analysis.ladder import knee, ladders
-from tests.claims.worlds import a_run, scenario, variant
+from tests.studies.claims.worlds import a_run, scenario, variant
 
 ONE = variant("uvicorn-standard.w1")
 RUNGS = tuple(scenario(f"sync_{n}", "sync_wait", n) for n in (10, 40, 120))

@@ -14,7 +14,7 @@ from harness.measurement.load import DISCONNECTED, DROPPED, UNDRAINED, LoadRecor
 from harness.measurement.pass_rule import binomial_upper_bound, in_flight_growth, judge_step
 from harness.model import CapacityLoad
 from harness.search import CapacityStep, StepOutcome
-from harness.selfcheck.theory import fifo_latencies_s
+from studies.selfcheck.theory import fifo_latencies_s
 from tests.samples import ITEMS, a_load
 
 SCENARIO = replace(ITEMS, load=CapacityLoad(clients=4), slo_ms=50.0)

@@ -407,7 +407,10 @@ LIMITED = replace(PLAIN, cpu_quota=0.5, memory_mib=256)
     [
         ({}, None),
         ({"cpus": CpuCounts(host=4, affinity=4, quota=0.5)}, "I9: number of CPUs allowed is 4 inside"),
-        ({"cpus": CpuCounts(host=4, affinity=1, quota=1.0)}, "I9: CPU quota is 1.0 inside the server, 0.5 in"),
+        (
+            {"cpus": CpuCounts(host=4, affinity=1, quota=1.0)},
+            "I9: CPU quota is 1.0 inside the server, 0.5 in",
+        ),
         ({"memory_limit_bytes": 512 * 2**20}, "I9: memory limit in MiB is 512.0 inside the server, 256 in"),
         ({"memory_limit_bytes": None}, None),
     ],

@@ -8,7 +8,7 @@ from harness.analysis.ladder import BLOCKING, ladders
 from harness.reporting import facts, html
 from harness.reporting.data import ReportData
 from harness.reporting.figures import all_figures, clients
-from tests.claims.worlds import a_run, scenario, variant
+from tests.studies.claims.worlds import a_run, scenario, variant
 
 COUNTS = (10, 40, 80, 120)
 TWO = variant("uvicorn-standard.w2")

@@ -1,0 +1,63 @@
+"""L10: a setting that the app must have is missing. Whether the container ends, how, and with what words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.planning.example import REQUIRED_SETTING
+from studies.experiments import Observation
+from studies.lifecycle.probe import Probe, observation
+from studies.lifecycle.rig import Rig, variant
+
+NAME = "missing-setting"
+SETTING = REQUIRED_SETTING
+ENDED_WITHIN_S = 45.0
+"""More than the 30 s health check of the variants: uvicorn's parent may wait so long for the answer of a
+worker that has just ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    exit_code: int | None
+    """None when it still ran after ENDED_WITHIN_S."""
+    after_s: float | None
+    names_setting: bool
+
+
+def _without_it(rig: Rig, subject: str) -> Ending:
+    started_s = time.monotonic()
+    with rig.started(variant(subject), env={SETTING: ""}) as server:
+        exit_code = server.container.wait_ended(ENDED_WITHIN_S)
+        return Ending(
+            exit_code=exit_code,
+            after_s=None if exit_code is None else time.monotonic() - started_s,
+            names_setting=SETTING in server.container.log(),
+        )
+
+
+def _observe(rig: Rig, subject: str) -> Iterator[Observation]:
+    rig.image(variant(subject).recipe)
+    endings = rig.repeated(lambda: _without_it(rig, subject), times=rig.few)
+    note = f"{SETTING} empty; within {ENDED_WITHIN_S:g} s"
+    codes, times_s = [ending.exit_code for ending in endings], [ending.after_s for ending in endings]
+    yield observation(NAME, subject, "exit_code", "id", codes, note=note)
+    yield observation(NAME, subject, "exit_s", "s", times_s, note=note)
+    named = [float(ending.names_setting) for ending in endings]
+    yield observation(NAME, subject, "names_setting", "yes", named, note="in the container's log")
+
+
+PROBES = (
+    Probe(
+        name=NAME,
+        claim="L10",
+        subjects=(
+            *("uvicorn-standard.w1", "uvicorn-standard.w2", "gunicorn-asgi.w2"),
+            *("gunicorn-uvicorn.w2", "fastapi-run.w1", "fastapi-run.w2"),
+        ),
+        quantities=("exit_code", "names_setting", "exit_s"),
+        expected_s=20,
+        observe=_observe,
+    ),
+)

@@ -1,0 +1,49 @@
+"""What a probe is: one thing done to servers, and what is to be seen of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from studies.experiments import Observation, Unit
+from studies.lifecycle.rig import Rig
+
+EXPERIMENT = "lifecycle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One claim put to some subjects, each on its own."""
+
+    name: str
+    claim: str
+    """Its line among the claims, for example "L2"."""
+    subjects: tuple[str, ...]
+    quantities: tuple[str, ...]
+    """Every one is observed once for each subject; those that are missing are what a resume measures."""
+    expected_s: float
+    """How long one subject takes on two cores, with the default number of repeats."""
+    observe: Callable[[Rig, str], Iterable[Observation]]
+    """Raises TrialError when the subject could not be put to the test."""
+
+
+def observation(
+    probe: str,
+    subject: str,
+    quantity: str,
+    unit: Unit,
+    values: Sequence[float | None],
+    *,
+    of: int | None = None,
+    note: str = "",
+) -> Observation:
+    return Observation(
+        experiment=EXPERIMENT,
+        probe=probe,
+        subject=subject,
+        quantity=quantity,
+        unit=unit,
+        values=tuple(values),
+        of=of,
+        note=note,
+    )

@@ -1,0 +1,81 @@
+"""L8: how soon a fresh container serves, and how often a step that must precede the app is run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from harness.planning.commands import server_argv
+from harness.planning.example import EXAMPLE
+from studies.experiments import Observation
+from studies.lifecycle.probe import Probe, observation
+from studies.lifecycle.rig import Rig, variant
+
+START_UP, PREVIOUS_STEP = "start-up", "previous-step"
+SUBJECTS = (
+    *("uvicorn-standard.w1", "uvicorn-standard.w2", "uvicorn-standard.w4"),
+    *("gunicorn-asgi.w2", "gunicorn-uvicorn.w2", "fastapi-run.w2"),
+)
+ENTRYPOINT, LIFESPAN = "entrypoint", "lifespan"
+MIGRATE_THEN_SERVE = ("sh", "-c", 'python -m target_app.migrate && exec "$0" "$@"')
+
+
+def _cold_start(rig: Rig, subject: str) -> tuple[float, float]:
+    """Seconds from asking the engine for a container to the first 200, and to all workers serving."""
+    started_s = time.monotonic()
+    with rig.started(variant(subject)) as server:
+        server.wait_first_answer()
+        first_200_s = time.monotonic() - started_s
+        server.wait_ready()
+        return first_200_s, time.monotonic() - started_s
+
+
+def _start_up(rig: Rig, subject: str) -> Iterator[Observation]:
+    rig.image(variant(subject).recipe)
+    # One after another: side by side they would share the cores, and be slow together.
+    first_200_s, all_workers_s = zip(*(_cold_start(rig, subject) for _ in range(rig.few)), strict=True)
+    note = "from asking the engine for the container, its image at hand"
+    yield observation(START_UP, subject, "first_200_s", "s", first_200_s, note=note)
+    yield observation(START_UP, subject, "all_workers_s", "s", all_workers_s, note=note)
+
+
+def _previous_step(rig: Rig, subject: str) -> Iterator[Observation]:
+    place, _, server_id = subject.partition("/")
+    seen = rig.repeated(lambda: _steps_and_workers(rig, place, server_id), times=rig.few)
+    runs, workers = zip(*seen, strict=True)
+    yield observation(PREVIOUS_STEP, subject, "runs", "count", runs, note="per container")
+    yield observation(PREVIOUS_STEP, subject, "workers", "count", workers, note="per container")
+
+
+def _steps_and_workers(rig: Rig, place: str, server_id: str) -> tuple[int, int]:
+    """How often the step ran in one container, and how many workers that container has."""
+    tested = variant(server_id)
+    in_lifespan = place == LIFESPAN
+    argv = server_argv(tested, EXAMPLE)
+    if not in_lifespan:
+        argv = (*MIGRATE_THEN_SERVE, *argv)
+    env = {"TARGET_MIGRATE_IN_LIFESPAN": str(in_lifespan).lower()}
+    with rig.server(tested, argv=argv, env=env) as server:
+        return len(server.migrations()), len(server.workers())
+
+
+PROBES = (
+    Probe(
+        name=START_UP,
+        claim="L8",
+        subjects=SUBJECTS,
+        quantities=("first_200_s", "all_workers_s"),
+        expected_s=15,
+        observe=_start_up,
+    ),
+    Probe(
+        name=PREVIOUS_STEP,
+        claim="L8",
+        subjects=tuple(
+            f"{place}/{server_id}" for place in (ENTRYPOINT, LIFESPAN) for server_id in SUBJECTS[1:]
+        ),
+        quantities=("runs", "workers"),
+        expected_s=8,
+        observe=_previous_step,
+    ),
+)

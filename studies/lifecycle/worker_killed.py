@@ -1,0 +1,51 @@
+"""L3: one of two workers is killed under light load. Is it replaced, how soon, and what is lost meanwhile?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from signal import SIGKILL
+
+from harness.adapters.raw_client import Reply
+from studies.experiments import Observation
+from studies.lifecycle.probe import Probe, observation
+from studies.lifecycle.rig import Rig, seconds_until, variant
+from studies.lifecycle.traffic import FAULTS, counted, replies_of, visitors, wait_path
+
+NAME = "worker-killed"
+WITHIN_S = 15.0
+EVERY_S, REQUEST_S = 0.05, 0.2
+"""About four requests are in flight at any time, shared by two workers."""
+ANSWER_S = 5.0
+TIMEOUT_S = 5
+"""The supervisor's patience, as `fastapi run` has it. uvicorn's waits so long for the pong of a worker that
+dies with a ping in hand, and sees others die at its next look, every half second."""
+
+
+def observe(rig: Rig, subject: str) -> Iterator[Observation]:
+    levels = {} if subject.startswith("fastapi-run") else {"worker_timeout_s": TIMEOUT_S}
+
+    def story() -> tuple[float | None, list[Reply]]:
+        with rig.server(variant(subject, **levels), env=FAULTS) as server:
+            before = server.workers()
+            with visitors(server.client, wait_path(REQUEST_S), every_s=EVERY_S) as under_way:
+                server.wait_in_flight(2)
+                server.container.signal_process(min(before), SIGKILL)
+                replaced_s = seconds_until(lambda: server.replaced({min(before)}), WITHIN_S)
+            return replaced_s, replies_of(under_way, ANSWER_S)
+
+    times_s, replies = zip(*rig.repeated(story, times=rig.repeats), strict=True)
+    note = f"until two workers serve again; the supervisor's timeout is {TIMEOUT_S} s; bound {WITHIN_S:g} s"
+    yield observation(NAME, subject, "replaced_s", "s", times_s, note=note)
+    yield counted(NAME, subject, "failed", replies)
+
+
+PROBES = (
+    Probe(
+        name=NAME,
+        claim="L3",
+        subjects=("uvicorn-standard.w2", "gunicorn-asgi.w2", "gunicorn-uvicorn.w2", "fastapi-run.w2"),
+        quantities=("replaced_s", "failed"),
+        expected_s=20,
+        observe=observe,
+    ),
+)

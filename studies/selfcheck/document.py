@@ -1,0 +1,76 @@
+"""The check in plain lines and as a Markdown page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.model import Validity
+from studies.selfcheck.result import Injected, Line, SelfCheck
+
+WORDS = tuple(Validity)
+
+
+def text(line: Line) -> str:
+    """One line for a terminal."""
+    word = "met " if line.met else "MISS"
+    if not line.quantity:
+        return f"{word}  {line.oracle}: {line.measured}"
+    truth = f"(theory: {line.theory}; gate: {line.gate})"
+    return f"{word}  {line.oracle}: {line.quantity}: {line.measured} {truth}"
+
+
+def summary(check: SelfCheck) -> str:
+    met = sum(line.met for line in check.lines)
+    again = f", {len(check.made_again)} trials made again" if check.made_again else ""
+    return f"{met} of {len(check.lines)} gates met in {check.facts['took']}{again}"
+
+
+def confusion(rows: Sequence[Injected]) -> str:
+    """What was injected, against what the harness said: counts of trials. Aligned Markdown."""
+    rules = sorted({rule for row in rows for rule in row.rules})
+    limits = sorted({limit for row in rows for limit in row.limits})
+    names = [*map(str, WORDS), *(f"names {rule}" for rule in rules), *(f"says {limit}" for limit in limits)]
+    table = [["injected", "trials", *names, "p95, ms"]]
+    for row in rows:
+        counts = [row.words.get(word, 0) for word in WORDS]
+        counts += [row.rules.get(rule, 0) for rule in rules]
+        counts += [row.limits.get(limit, 0) for limit in limits]
+        figures = [*(str(count) if count else "" for count in counts), row.p95_ms]
+        table.append([row.fault, str(row.trials), *figures])
+    return _table(table)
+
+
+def markdown(check: SelfCheck) -> str:
+    """A page that states what was measured, against which truth, where and with what."""
+    return "\n".join(_page(check)) + "\n"
+
+
+def _page(check: SelfCheck) -> Iterator[str]:
+    yield "# The harness measured against known truths\n"
+    yield f"Written by `{check.facts['command']} --markdown FILE`: {summary(check)}."
+    yield "What each oracle is, and why these gates: `docs/decisions/2026-11-21-selfcheck.md`.\n"
+    header = ["oracle", "what", "theory", "measured", "gate", "met"]
+    cells = [[li.oracle, li.quantity, li.theory, li.measured, li.gate, _met(li)] for li in check.lines]
+    yield _table([header, *cells])
+    yield "\n## Faults injected, and what the harness said of the trials\n"
+    yield confusion(check.injected)
+    if check.made_again:
+        yield "\n## Trials that the machine spoilt, made again\n"
+        yield from (f"- {item}" for item in check.made_again)
+    if check.not_yet:
+        yield "\n## Not there yet\n"
+        yield from (f"- {item}" for item in check.not_yet)
+    yield "\n## Machine and versions\n"
+    yield _table([["", ""], *([name, value] for name, value in check.facts.items())])
+
+
+def _met(line: Line) -> str:
+    return "yes" if line.met else "**no**"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    safe = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in safe) for column in range(len(safe[0]))]
+    lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in safe]
+    rule = " | ".join("-" * max(3, width) for width in widths)
+    return "\n".join(f"| {line} |" for line in (lines[0], rule, *lines[1:]))

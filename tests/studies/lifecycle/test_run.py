@@ -1,0 +1,125 @@
+"""Which probes run, what a resume leaves out, and how observations are put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from harness.adapters.docker_engine import DockerEngine
+from harness.errors import ConfigurationError, TrialError
+from studies.experiment_store import ExperimentStore
+from studies.experiments import Observation
+from studies.lifecycle import document
+from studies.lifecycle.probe import Probe, observation
+from studies.lifecycle.rig import Rig
+from studies.lifecycle.run import PROBES, Task, _walk, chosen, lifecycle, remaining, told_beforehand
+
+ONE, OTHER = (
+    Probe(
+        name=name,
+        claim=claim,
+        subjects=("a.w1", "b.w2"),
+        quantities=("stop_s", "exit_code"),
+        expected_s=30,
+        observe=lambda rig, subject: (),
+    )
+    for name, claim in (("stop", "L1"), ("kill", "L3"))
+)
+STOP_S = observation("stop", "a.w1", "stop_s", "s", [1.0])
+EXIT_CODE = observation("stop", "a.w1", "exit_code", "id", [0])
+
+
+def test_every_claim_has_a_probe_and_no_two_share_a_name() -> None:
+    assert {probe.claim for probe in PROBES} == {f"L{number}" for number in range(1, 12)}
+    assert len({probe.name for probe in PROBES}) == len(PROBES)
+
+
+def test_probes_are_chosen_by_name_or_claim() -> None:
+    assert chosen((ONE, OTHER), ()) == [ONE, OTHER]
+    assert chosen((ONE, OTHER), ["kill"]) == chosen((ONE, OTHER), ["L3"]) == [OTHER]
+
+
+def test_an_unknown_probe_is_a_mistake_that_names_those_there_are() -> None:
+    with pytest.raises(ConfigurationError, match=r"no probe 'kil'; there are stop \(L1\), kill \(L3\)"):
+        chosen((ONE, OTHER), ["kil"])
+
+
+def test_a_subject_is_probed_again_until_all_of_it_was_observed() -> None:
+    def subjects(*seen: Observation) -> list[str]:
+        return [task.subject for task in remaining((ONE,), seen)]
+
+    assert subjects() == ["a.w1", "b.w2"]
+    assert subjects(STOP_S) == ["a.w1", "b.w2"]
+    assert subjects(STOP_S, EXIT_CODE) == ["b.w2"]
+
+
+def test_it_tells_beforehand_how_long_it_takes() -> None:
+    assert told_beforehand(remaining((ONE, OTHER), ())) == "4 to probe, about 2.0 minutes"
+    assert told_beforehand([]) == "nothing left to probe"
+
+
+def test_attempts_that_failed_are_observed_too(tmp_path: Path) -> None:
+    tries = iter([TrialError("too busy"), TrialError("too busy"), None, None])
+
+    def story() -> float:
+        if error := next(tries):
+            raise error
+        return 1.0
+
+    def observe(rig: Rig, subject: str) -> Iterator[Observation]:
+        yield observation("stop", subject, "stop_s", "s", rig.repeated(story, times=2, side_by_side=1))
+
+    rig = Rig(cast(DockerEngine, None), repeats=2, cpus=(), say=lambda _: None)
+    store = ExperimentStore.open(tmp_path / "some", {})
+    tasks = [Task(probe=replace(ONE, observe=observe), subject="a.w1")]
+    assert list(_walk(tasks, rig, store, say=lambda _: None, show=lambda _: None)) == []
+    stop_s, failed = store.observations()
+    assert stop_s.values == (1.0, 1.0)
+    assert (failed.quantity, failed.values, failed.note) == ("failed_attempts", (2.0,), "2 x too busy")
+    assert rig.failed_attempts() == []
+
+
+def test_a_finished_experiment_is_left_alone(tmp_path: Path) -> None:
+    """No lock is taken, no engine asked."""
+    store = ExperimentStore.open(tmp_path / "done", {})
+    for probe in chosen(PROBES, ["L5"]):
+        for subject in probe.subjects:
+            for quantity in probe.quantities:
+                store.append(observation(probe.name, subject, quantity, "s", [1.0]))
+    before = store.observations()
+    said: list[str] = []
+    ended = lifecycle(
+        into=store.path, only=["L5"], repeats=1, wait=False, say=said.append, show=lambda _: None
+    )
+    assert said == ["nothing left to probe"]
+    assert (ended.store.observations(), ended.unmeasured) == (before, ())
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        (
+            observation("p", "s", "lost_new", "count", [2, 0, 0, 0], of=20),
+            "2 of 20, in 1 of 4 repeats (1% to 81%)",
+        ),
+        (observation("p", "s", "lost_new", "count", [None, None], of=0), "not exercised in 2 repeats"),
+        (observation("p", "s", "stop_s", "s", [1.0, 3.0, 2.0]), "2 s (1 to 3, n 3)"),
+        (observation("p", "s", "back_s", "s", [None, 2.0]), "never in 1 of 2; 2 s (2 to 2, n 1)"),
+        (observation("p", "s", "back_s", "s", [None]), "never in 1 of 1"),
+        (observation("p", "s", "exit_code", "id", [0, 0, 137]), "0, 0, 137"),
+        (observation("p", "s", "served", "yes", [1.0] * 20), "20 of 20 (83% to 100%)"),
+        (observation("p", "s", "pss_bytes", "bytes", [2**20]), "1 MiB (1 to 1, n 1)"),
+    ],
+)
+def test_observations_in_words(seen: Observation, words: str) -> None:
+    assert document.figures(seen) == words
+
+
+def test_where_something_was_observed_again_the_later_one_is_shown() -> None:
+    table = document.table([STOP_S, EXIT_CODE, replace(STOP_S, values=(9.0,))])
+    assert "9 s" in table
+    assert "1 s" not in table
