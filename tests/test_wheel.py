@@ -145,6 +145,7 @@ def test_a_source_distribution_makes_the_same_wheel(wheel: Path, tmp_path: Path)
 
 def test_it_knows_what_it_brought(installed: Installed) -> None:
     assert installed.harness("--version").stdout.strip() == __version__
+    assert "selfcheck" in installed.harness("study", "--help").stdout
     listed = installed.harness("list")
     assert listed.returncode == 0, listed.stderr
     assert "  quick\n" in listed.stdout

@@ -22,7 +22,7 @@ import pytest
 
 from oracles import lossy_server, queue_server, stall_server
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 
 
 class VirtualLoop:
