@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from harness.deployment import MemorySnapshot, ResourceReading
 from harness.errors import DeploymentDied, EnvironmentProblem
 from harness.measurement import proc_stat
-from harness.measurement.smaps import memory_snapshot
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -26,24 +28,12 @@ def descendants(pid: int) -> tuple[int, ...]:
 
     Raises DeploymentDied when `pid` has ended, reaped or not.
     """
-    children: dict[int, list[int]] = {}
-    living = set()
-    for process, stat in _stats():
-        if not proc_stat.is_zombie(stat):
-            living.add(process)
-            children.setdefault(proc_stat.parent(stat), []).append(process)
-    if pid not in living:
-        raise DeploymentDied(f"process {pid} ended. Read server.log in the trial's directory.")
-    tree = [pid]
-    for parent in tree:
-        tree += children.get(parent, [])
-    return tuple(tree)
+    return tuple(process.pid for process in _tree(pid))
 
 
 def running_under(pid: int, word: str) -> tuple[int, ...]:
     """The descendants of `pid` whose command line holds `word` as an argument."""
-    arguments = {one: _text(Path(f"/proc/{one}/cmdline")).split("\0") for one in descendants(pid)}
-    return tuple(one for one, words in arguments.items() if word in words)
+    return tuple(process.pid for process in _tree(pid) if word in (_asked(process, "cmdline") or ()))
 
 
 def innermost_pid(pid: int) -> int | None:
@@ -62,17 +52,18 @@ def tree_reading(pid: int, *, cpus: Sequence[int]) -> ResourceReading:
     /proc knows neither throttling nor OOM kills of a tree: both stay 0. Raises DeploymentDied when
     the root process has ended, EnvironmentProblem when its memory may not be read.
     """
-    pids = descendants(pid)
-    snapshot = memory(pids)
+    tree = _tree(pid)
+    snapshot = memory([process.pid for process in tree])
     if snapshot is None:
         raise EnvironmentProblem(
             f"/proc/{pid}/smaps_rollup may not be read: the server runs as another user. "
             f"Run the harness as that user or as root."
         )
-    stats = filter(None, (_text(Path(f"/proc/{member}/stat")) for member in pids))
+    # With the reaped children counted, the sum never falls when a worker dies.
+    times = filter(None, (_asked(process, "cpu_times") for process in tree))
     return ResourceReading(
         at_s=time.monotonic(),
-        cpu_s=sum(proc_stat.process_cpu_s(stat, ticks_per_s=_TICKS_PER_S) for stat in stats),
+        cpu_s=sum(sum((one.user, one.system, one.children_user, one.children_system)) for one in times),
         throttled_s=0.0,
         working_set_bytes=snapshot.pss_bytes,
         oom_kills=0,
@@ -81,11 +72,21 @@ def tree_reading(pid: int, *, cpus: Sequence[int]) -> ResourceReading:
 
 
 def memory(pids: Sequence[int]) -> MemorySnapshot | None:
-    """Memory of the living among `pids`; None where the kernel lets us read none of another user's."""
+    """Memory of the living among `pids`; None where the kernel lets us read none of another user's.
+
+    RSS counts a page shared by n processes n times, PSS once in all (1/n each), USS not at all.
+    """
     try:
-        return memory_snapshot([_text(Path(f"/proc/{pid}/smaps_rollup")) for pid in pids])
-    except PermissionError:
+        told = [_asked(process, "memory_full_info") for process in filter(None, map(_process, pids))]
+    except psutil.AccessDenied:
         return None
+    known = [one for one in told if one is not None]
+    return MemorySnapshot(
+        processes=len(known),
+        rss_bytes=sum(one.rss for one in known),
+        pss_bytes=sum(one.pss for one in known),
+        uss_bytes=sum(one.uss for one in known),
+    )
 
 
 def listen_overflows(pid: int) -> int | None:
@@ -104,11 +105,32 @@ def busy_s(cpus: Sequence[int]) -> float:
     return proc_stat.busy_s(Path("/proc/stat").read_text(), cpus, ticks_per_s=_TICKS_PER_S)
 
 
-def _stats() -> Iterator[tuple[int, str]]:
-    """Every process and its stat text: all of them, because /proc/PID/task/TID/children may skip some."""
-    for directory in Path("/proc").iterdir():
-        if directory.name.isdigit() and (stat := _text(directory / "stat")):
-            yield int(directory.name), stat
+def _tree(pid: int) -> list[psutil.Process]:
+    """Raises DeploymentDied."""
+    try:
+        root = psutil.Process(pid)
+        if root.status() == psutil.STATUS_ZOMBIE:
+            raise psutil.NoSuchProcess(pid)
+        members = [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        raise DeploymentDied(f"process {pid} ended. Read server.log in the trial's directory.") from None
+    return [one for one in members if _asked(one, "status") not in (None, psutil.STATUS_ZOMBIE)]
+
+
+def _process(pid: int) -> psutil.Process | None:
+    """None where there is none any more."""
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _asked(process: psutil.Process, question: str) -> Any:
+    """None of a process that has ended meanwhile, reaped or not."""
+    try:
+        return getattr(process, question)()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return None
 
 
 def _text(path: Path) -> str:

@@ -1,4 +1,7 @@
-"""Texts of /proc/stat and /proc/PID/stat to seconds (proc(5)). Both count in clock ticks."""
+"""Texts of /proc/stat to seconds (proc(5)), and of /proc/PID/net/netstat to counts.
+
+Cores by their numbers: psutil counts them by their places, which are others once one is off line.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,6 @@ _IDLE, _STEAL = (3, 4), 7
 
 Waiting for a disk leaves a core idle; guest time is counted under user already.
 """
-_STATE, _PPID, _UTIME, _CSTIME = 0, 1, 11, 14
-"""Columns after the command; utime, stime, cutime and cstime are 11 to 14."""
 
 
 def steal_s(stat: str, cpus: Collection[int], *, ticks_per_s: int) -> float:
@@ -49,14 +50,6 @@ def _of_cpus(stat: str, cpus: Collection[int]) -> list[list[int]]:
     return [ticks[f"cpu{cpu}"] for cpu in set(cpus)]
 
 
-def process_cpu_s(stat: str, *, ticks_per_s: int) -> float:
-    """User and system seconds of a process and of the children it has waited for.
-
-    With the reaped children counted, the sum over a process tree never falls when a worker dies.
-    """
-    return sum(map(int, _after_command(stat)[_UTIME : _CSTIME + 1])) / ticks_per_s
-
-
 def listen_overflows(netstat: str) -> int:
     """Connections that found a listen queue full, since the network was made: of /proc/PID/net/netstat.
 
@@ -64,18 +57,3 @@ def listen_overflows(netstat: str) -> int:
     """
     names, values = (line.split() for line in netstat.splitlines() if line.startswith("TcpExt:"))
     return int(dict(zip(names, values, strict=True))["ListenOverflows"])
-
-
-def is_zombie(stat: str) -> bool:
-    """Whether the process has ended and only waits for its parent to notice."""
-    return _after_command(stat)[_STATE] == "Z"
-
-
-def parent(stat: str) -> int:
-    """The parent's process id."""
-    return int(_after_command(stat)[_PPID])
-
-
-def _after_command(stat: str) -> list[str]:
-    """The columns after the command name, which may itself hold blanks and brackets."""
-    return stat.rpartition(")")[2].split()

@@ -3,8 +3,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.adapters import proc
@@ -81,14 +81,10 @@ def test_ended_processes_hold_no_memory() -> None:
 
 
 def test_memory_that_may_not_be_read_is_none_and_no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = Path.read_text
+    def denied(process: psutil.Process) -> None:
+        raise psutil.AccessDenied(process.pid)
 
-    def denied(path: Path) -> str:
-        if path.name == "smaps_rollup":
-            raise PermissionError(13, "Permission denied", str(path))
-        return read(path)
-
-    monkeypatch.setattr(Path, "read_text", denied)
+    monkeypatch.setattr(psutil.Process, "memory_full_info", denied)
     assert proc.memory([os.getpid()]) is None
     with pytest.raises(EnvironmentProblem, match="another user"):
         proc.tree_reading(os.getpid(), cpus=(0,))

@@ -1,14 +1,7 @@
 import pytest
 
 from harness.errors import EnvironmentProblem
-from harness.measurement.proc_stat import (
-    busy_s,
-    is_zombie,
-    listen_overflows,
-    parent,
-    process_cpu_s,
-    steal_s,
-)
+from harness.measurement.proc_stat import busy_s, listen_overflows, steal_s
 
 STAT = """\
 cpu  7212 0 2900 179165 509 0 102 160 0 0
@@ -17,7 +10,6 @@ cpu1 4431 0 1611 88397 410 0 80 120 5 6
 cpu10 1 0 1 1 1 0 1 7 0 0
 intr 484085 0
 """
-PROCESS = "42 (a (nasty) name 1) {state} 7 42 42 0 -1 4194304 1 2 3 4 100 50 30 20 20 0 1 0 99 0 0"
 
 
 def test_steal_is_the_mean_over_the_cores_in_use() -> None:
@@ -34,16 +26,6 @@ def test_busy_is_the_sum_over_cores_of_all_but_idle_and_stolen_time() -> None:
 def test_a_core_that_is_off_line_is_named() -> None:
     with pytest.raises(EnvironmentProblem, match="CPU 5"):
         steal_s(STAT, (1, 5), ticks_per_s=100)
-
-
-def test_a_process_is_charged_with_the_children_it_reaped() -> None:
-    assert process_cpu_s(PROCESS.format(state="S"), ticks_per_s=100) == 2.0
-
-
-def test_a_command_name_may_hold_blanks_and_brackets() -> None:
-    assert parent(PROCESS.format(state="S")) == 7
-    assert is_zombie(PROCESS.format(state="Z"))
-    assert not is_zombie(PROCESS.format(state="S"))
 
 
 def test_overflows_stand_under_their_name_whatever_stands_before_them() -> None:
