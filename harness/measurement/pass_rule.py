@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv, stdtrit
 
 from harness.measurement.accounting import RIGHT
 from harness.measurement.load import DROPPED, UNDRAINED, LoadRecord
@@ -18,8 +19,8 @@ CONFIDENCE = 0.95
 MAX_ERROR_SHARE = 0.001
 MIN_COMPLETED_SHARE = 0.99
 BATCHES = 10
-GROWTH_T = 2.896
-"""Student's t with BATCHES - 2 degrees of freedom at 99 %, one-sided."""
+GROWTH_T = float(stdtrit(BATCHES - 2, 0.99))
+"""Student's t, one-sided."""
 GROWTH_NOISE = 3.0
 """Smaller growth than so many standard deviations of a Poisson count is chance, whatever the trend."""
 
@@ -82,20 +83,9 @@ def binomial_upper_bound(successes: int, n: int, *, confidence: float = CONFIDEN
     """The largest probability that `successes` or fewer of `n` do not refute, one-sided.
 
     C. J. Clopper and E. S. Pearson (1934, "The use of confidence or fiducial limits illustrated in the
-    case of the binomial"). Found by halving, to the last digit of a float.
+    case of the binomial").
     """
-    if successes >= n:
-        return 1.0
-    counts = np.arange(successes + 1)
-    log_ways = np.concatenate(([0.0], np.cumsum(np.log((n - counts[1:] + 1) / counts[1:]))))
-    low, high = successes / n, 1.0
-    while low < (middle := (low + high) / 2) < high:
-        log_chances = log_ways + counts * math.log(middle) + (n - counts) * math.log1p(-middle)
-        if float(np.exp(log_chances).sum()) > 1 - confidence:
-            low = middle
-        else:
-            high = middle
-    return high
+    return 1.0 if successes >= n else float(betaincinv(successes + 1, n - successes, confidence))
 
 
 def in_flight_growth(load: LoadRecord) -> tuple[float, bool]:
