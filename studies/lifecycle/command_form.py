@@ -7,11 +7,11 @@ from types import MappingProxyType
 from typing import Any
 
 from harness.adapters.docker_subject import RUNTIME_DIR
-from harness.adapters.raw_client import Fate, Reply
 from harness.planning.commands import server_argv
 from harness.planning.example import EXAMPLE
 from studies.experiments import Observation
 from studies.lifecycle.probe import Probe, observation
+from studies.lifecycle.raw_client import Fate, Reply
 from studies.lifecycle.rig import Rig, variant
 from studies.lifecycle.traffic import FAULTS, counted, replies_of, visitors, wait_path
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from harness.adapters.raw_client import Connection, Fate, Reply
 from harness.errors import TrialError
 from harness.model import Variant
 from studies.experiments import Observation
 from studies.lifecycle.probe import Probe, observation
+from studies.lifecycle.raw_client import Connection, Fate, Reply
 from studies.lifecycle.rig import Rig, Server, variant
 from studies.lifecycle.traffic import FAULTS, counted, fates, lost, replies_of, wait_path
 

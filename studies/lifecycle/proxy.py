@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.adapters.raw_client import LOOPBACK, RawClient
 from harness.errors import TrialError
 from harness.planning.commands import server_argv
 from harness.planning.example import EXAMPLE
 from studies.experiments import Observation
 from studies.lifecycle.probe import Probe, observation
+from studies.lifecycle.raw_client import LOOPBACK, RawClient
 from studies.lifecycle.rig import Rig, variant
 
 NAME = "proxy-headers"

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from signal import SIGHUP
 
-from harness.adapters.raw_client import Reply
 from harness.model import Variant
 from studies.experiments import Observation
 from studies.lifecycle.probe import Probe, observation
+from studies.lifecycle.raw_client import Reply
 from studies.lifecycle.rig import Rig, Server, seconds_until, variant
 from studies.lifecycle.traffic import (
     FAULTS,

@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 
 from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.docker_subject import RUNTIME_DIR, DockerSubject, RestartPolicy
-from harness.adapters.raw_client import RawClient
 from harness.deployment import DeploymentSpec
 from harness.errors import NotReady, TrialError
 from harness.model import Variant
 from harness.planning.commands import server_argv, server_env
 from harness.planning.example import EXAMPLE
 from harness.planning.recipes import RECIPES
+from studies.lifecycle.raw_client import RawClient
 
 PROBE_PATH = "/.harness/probe"
 READY_S = 40.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from signal import SIGKILL
 
-from harness.adapters.raw_client import Reply
 from studies.experiments import Observation
 from studies.lifecycle.probe import Probe, observation
+from studies.lifecycle.raw_client import Reply
 from studies.lifecycle.rig import Rig, seconds_until, variant
 from studies.lifecycle.traffic import FAULTS, counted, replies_of, visitors, wait_path
 

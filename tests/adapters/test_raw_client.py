@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from harness.adapters.raw_client import Fate, RawClient
+from studies.lifecycle.raw_client import Fate, RawClient
 from tests.adapters.containers import eventually
 from tests.scenarios.scripted_server import BODY, ScriptedServer
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from signal import Signals
 from typing import Any
 
-from harness.adapters.raw_client import RawClient
+from studies.lifecycle.raw_client import RawClient
 from tests.adapters.containers import eventually
 from tests.scenarios.scripted_server import Script, ScriptedServer
 

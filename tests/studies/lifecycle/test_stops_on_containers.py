@@ -10,9 +10,9 @@ from signal import SIGKILL
 import pytest
 
 from harness.adapters.docker_engine import DockerEngine
-from harness.adapters.raw_client import Fate
 from harness.errors import TrialError
 from studies.lifecycle import graceful_stop, process_killed, reload
+from studies.lifecycle.raw_client import Fate
 from studies.lifecycle.rig import Rig, seconds_until, variant
 from tests.conftest import PROJECT
 

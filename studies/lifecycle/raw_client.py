@@ -13,9 +13,11 @@ import select
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
+
+import h11
 
 LOOPBACK = "127.0.0.1"
 CONNECT_S = 5.0
@@ -162,37 +164,33 @@ class RawClient:
 
 
 def _read(sock: socket.socket, deadline_s: float) -> Reply:
-    """One response. Without a content-length it lasts until the connection ends."""
-    data = b""
-    while len(data) < MAX_BYTES:
-        if (whole := _parsed(data)) is not None:
-            return whole
-        # What has come is taken even past the deadline: it may have been spent on other connections.
-        sock.settimeout(max(LAST_LOOK_S, deadline_s - time.monotonic()))
-        chunk = sock.recv(CHUNK_BYTES)
-        if not chunk:
-            return _parsed(data, ended=True) or _no_reply(Fate.CLOSED)
-        data += chunk
-    raise ValueError(f"a response of more than {MAX_BYTES} bytes; ask for less")
-
-
-def _parsed(data: bytes, *, ended: bool = False) -> Reply | None:
-    """The response in `data` once it is whole, else None."""
-    head, blank, body = data.partition(b"\r\n\r\n")
-    if not blank:
-        return None
-    first, *lines = head.decode("latin-1").split("\r\n")
-    pairs = (line.partition(":") for line in lines)
-    headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    length = int(headers["content-length"]) if "content-length" in headers else None
-    if not ended if length is None else len(body) < length:
-        return None
-    return Reply(
-        fate=Fate.ANSWERED,
-        status=int(first.split(" ", 2)[1]),
-        headers=headers,
-        body=body[:length],
-    )
+    """One response. Raises OSError."""
+    peer = h11.Connection(our_role=h11.CLIENT)
+    # What it reads is the answer to a request, which it has not seen.
+    peer.send(h11.Request(method="POST", target="/", headers={"host": LOOPBACK}.items()))
+    peer.send(h11.EndOfMessage())
+    reply = _no_reply(Fate.CLOSED)
+    while True:
+        try:
+            event = peer.next_event()
+        except h11.RemoteProtocolError:
+            # It broke off in the middle, or is no HTTP.
+            return _no_reply(Fate.CLOSED)
+        if event is h11.NEED_DATA:
+            # What has come is taken even past the deadline: it may have been spent on other connections.
+            sock.settimeout(max(LAST_LOOK_S, deadline_s - time.monotonic()))
+            peer.receive_data(sock.recv(CHUNK_BYTES))
+        elif isinstance(event, h11.Response):
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
+            reply = Reply(fate=Fate.ANSWERED, status=event.status_code, headers=headers)
+        elif isinstance(event, h11.Data):
+            reply = replace(reply, body=reply.body + bytes(event.data))
+            if len(reply.body) > MAX_BYTES:
+                raise ValueError(f"a response of more than {MAX_BYTES} bytes; ask for less")
+        elif isinstance(event, h11.EndOfMessage):
+            return reply
+        elif isinstance(event, h11.ConnectionClosed):
+            return _no_reply(Fate.CLOSED)
 
 
 def _no_reply(fate: Fate) -> Reply:
