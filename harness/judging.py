@@ -24,7 +24,7 @@ from harness.measurement.rounds import disturbances, without
 from harness.measurement.signals import trial_signals
 from harness.measurement.validity import judge
 from harness.model import Cell, TrialRecord, Validity
-from harness.planning.recipes import EXPECTED_STACK
+from harness.recipes import EXPECTED_STACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,9 +35,9 @@ from harness.execution.wrapper_cost import measure_wrapper_cost, why_not
 from harness.findings import WrapperCost
 from harness.model import Matrix, TrialRecord, Variant
 from harness.planning.example import EXAMPLE
-from harness.planning.recipes import image_of
 from harness.planning.remaining import Block, remaining_blocks
 from harness.planning.slices import groups
+from harness.recipes import image_of
 from harness.records import matrix_to_json, wrapper_cost_to_json
 from harness.reporting.evidence import wrapper_cost_line
 from harness.target import ServiceLife, Target, Version, at_version

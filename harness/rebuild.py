@@ -20,7 +20,7 @@ from harness.judging import Gathered, judged
 from harness.measurement.metrics import latencies
 from harness.model import Cell, Matrix, TrialRecord, Validity
 from harness.planning.plan import cells_of
-from harness.planning.recipes import RECIPES
+from harness.recipes import RECIPES
 from harness.records import wrapper_cost_from_json
 from harness.reporting.data import ReportData, ResourceSeries, RuleRow, TailCurve
 from harness.reporting.documents import documents

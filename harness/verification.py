@@ -22,7 +22,7 @@ from harness.execution.target_services import target_services
 from harness.model import Cell, Scenario, Trial, Variant
 from harness.pipeline import GENERATOR, resolved
 from harness.planning.example import EXAMPLE
-from harness.planning.recipes import image_of
+from harness.recipes import image_of
 from harness.target import ServiceLife
 
 NEXT_TIMEOUT_S = 5.0

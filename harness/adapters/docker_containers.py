@@ -9,7 +9,7 @@ from docker.types import LogConfig
 
 from harness.deployment import DeploymentSpec, ProcessSpec
 from harness.planning.commands import CONTAINER_TLS
-from harness.planning.placeholders import filled
+from harness.recipes.placeholders import filled
 
 PIDS = 32_768
 """Threads count too: 385 workers of 40 are a plan for 192 CPUs."""

@@ -23,7 +23,7 @@ from harness.adapters.image_python import (
 from harness.errors import AppImageFailed, VariantError
 from harness.model import OWN_COMMAND
 from harness.planning.example import is_example
-from harness.planning.recipes import RECIPES
+from harness.recipes import RECIPES
 from harness.target import Target
 
 OWN_PREFIX = "harness/"

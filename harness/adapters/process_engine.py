@@ -33,8 +33,8 @@ from harness.deployment import (
 from harness.errors import EnvironmentProblem, VariantError
 from harness.model import OWN_COMMAND
 from harness.planning.example import is_example
-from harness.planning.placeholders import filled
-from harness.planning.recipes import lock_of
+from harness.recipes import lock_of
+from harness.recipes.placeholders import filled
 from harness.target import ServiceLife, Target, of_life
 
 HOST = "127.0.0.1"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.adapters.assets import workspace
 from harness.errors import BuildFailed, VariantError
-from harness.planning.recipes import RECIPES
+from harness.recipes import RECIPES
 
 SYSTEM_PATH = f"{os.defpath}:/usr/local/sbin:/usr/sbin:/sbin"
 OPENSSL_TIMEOUT_S = 60

@@ -17,7 +17,7 @@ from harness.adapters.docker_build import tag_of
 from harness.adapters.process_refusals import refuse_what_needs_an_image
 from harness.errors import AppImageFailed, BuildFailed
 from harness.model import OWN_COMMAND
-from harness.planning.recipes import RECIPES, lock_of
+from harness.recipes import RECIPES, lock_of
 from harness.target import Target
 
 GENERATOR = "generator"

@@ -106,7 +106,7 @@ def list_(results: ResultsOption = RESULTS) -> None:
     from harness.adapters.assets import assets
     from harness.adapters.config_file import scenario_names
     from harness.adapters.result_store import runs_in
-    from harness.planning.recipes import RECIPES
+    from harness.recipes import RECIPES
 
     shipped = assets()
     matrices = sorted(_name_here(path) for path in (shipped / "matrices").glob("*.toml"))

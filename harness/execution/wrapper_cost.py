@@ -16,7 +16,7 @@ from harness.findings import WrapperCost
 from harness.measurement.metrics import latencies, throughput_by_span, throughput_per_s
 from harness.model import Cell, ClosedLoad, Matrix, Scenario, Trial, Variant
 from harness.planning.locust_files import is_locust_file
-from harness.planning.recipes import RECIPES
+from harness.recipes import RECIPES
 
 WARMUP_S = 0.5
 MIN_ROUNDS, MEASURE_S, MAX_MEASURE_S = 12, 3.0, 15.0

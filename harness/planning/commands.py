@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from harness.deployment import ProcessSpec
 from harness.model import OWN_COMMAND, Variant
-from harness.planning import fronts, servers
-from harness.planning.recipes import RECIPES
+from harness.recipes import RECIPES
+from harness.recipes.nginx import fronted
+from harness.recipes.recipe import host
 from harness.target import Target
 
 CONTAINER_PORT = 8000
@@ -63,12 +64,12 @@ def _processes(variant: Variant, target: Target, env: Mapping[str, str]) -> tupl
     argv, env = recipe.command(variant, target), server_env(variant, target, env)
     if recipe.behind is None:
         return (ProcessSpec(name="server", argv=argv, env=env),)
-    return fronts.fronted(
+    return fronted(
         variant,
         front=argv,
         servers=recipe.behind(variant, target),
         env=env,
-        host=servers.host(variant),
+        host=host(variant),
         tls=speaks_tls(variant),
     )
 
@@ -105,11 +106,8 @@ def _fixed_level(variant: Variant) -> str | None:
 
 def _unservable(variant: Variant, target: Target) -> str | None:
     """What the recipe cannot do with this app."""
-    if variant.recipe == OWN_COMMAND:
-        return "it has no wrapper that could be left out" if variant.bare else None
-    if target.app is None:
+    if target.app is None and variant.recipe != OWN_COMMAND:
         return f"{target.name} names no app for a server to import; only {OWN_COMMAND} can start it"
-    recipe = RECIPES[variant.recipe]
-    server = recipe.behind(variant, target)[0] if recipe.behind else recipe.command(variant, target)
-    problem = servers.level_problem(server, variant)
-    return problem or (servers.bare_problem(server[0], variant, target) if variant.bare else None)
+    if variant.bare and variant.threads is not None:
+        return f"threads = {variant.threads} is set by the wrapper, and a bare app has none"
+    return RECIPES[variant.recipe].problem(variant, target)

@@ -11,11 +11,9 @@ from itertools import product
 from harness.deployment import CpuCounts
 from harness.errors import ConfigurationError
 from harness.model import KEEP_ALIVE_S, OWN_COMMAND, Matrix, Variant
-from harness.planning import fronts
 from harness.planning.commands import impossible
 from harness.planning.example import EXAMPLE
 from harness.planning.expressions import ExpressionError, worker_count
-from harness.planning.recipes import RECIPES
 from harness.planning.request_checks import file_paths, scenario_problems
 from harness.planning.schema import MatrixFile, Open, ScenarioTable
 from harness.planning.schema_factors import EnvSet, Factors, Pattern, Point, WorkerRule
@@ -30,6 +28,7 @@ from harness.planning.target_checks import (
     target_problems,
     version_of,
 )
+from harness.recipes import RECIPES, nginx
 from harness.target import Target
 
 MAX_VARIANTS = 256
@@ -282,9 +281,9 @@ def _beyond_a_proxy(tables: Sequence[ScenarioTable], variants: Iterable[Variant]
     """More clients than nginx has connections for: what it refused would look like the server's limit."""
     fronted = [variant.id for variant in variants if RECIPES[variant.recipe].behind]
     for index, table in enumerate(tables if fronted else ()):
-        if not isinstance(table.load, Open) and table.load.clients > fronts.MAX_CLIENTS:
+        if not isinstance(table.load, Open) and table.load.clients > nginx.MAX_CLIENTS:
             yield (
-                f"scenarios.{index}.load.clients: {table.load.clients} are more than {fronts.MAX_CLIENTS}, "
+                f"scenarios.{index}.load.clients: {table.load.clients} are more than {nginx.MAX_CLIENTS}, "
                 f"the most that nginx is set up for ({', '.join(fronted)}). Fix: lower them, or leave it out"
             )
 

@@ -9,9 +9,9 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from harness.deployment import NetworkPath
 from harness.model import KEEP_ALIVE_S, OWN_COMMAND
 from harness.planning.expressions import MAX_LENGTH, MAX_WORKERS, check_expression
-from harness.planning.recipes import RECIPES
 from harness.planning.schema_base import Env, PlainText, RelativePath, Table
 from harness.planning.suggestions import unknown
+from harness.recipes import RECIPES
 
 
 def _known_recipe(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.planning.recipes import RECIPES
+from harness.recipes import RECIPES
 from harness.reporting.data import ReportData
 from harness.reporting.wording import quantity, ratio
 

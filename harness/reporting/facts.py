@@ -13,8 +13,8 @@ from harness.findings import ScenarioFinding
 from harness.model import OWN_COMMAND, CapacityLoad, ClosedLoad, OpenLoad, Variant
 from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS, deployed
 from harness.planning.example import EXAMPLE
-from harness.planning.placeholders import filled
-from harness.planning.recipes import image_of
+from harness.recipes import image_of
+from harness.recipes.placeholders import filled
 from harness.reporting.data import ReportData
 from harness.reporting.evidence import BLACK_BOX, MEANING, WRAPPED, levels
 from harness.reporting.measured import measured_rows

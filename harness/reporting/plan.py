@@ -19,11 +19,11 @@ from harness.model import (
 )
 from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS, GENERATOR_ARGV, processes
 from harness.planning.example import EXAMPLE
-from harness.planning.placeholders import filled
 from harness.planning.plan import cells_of, estimate
-from harness.planning.recipes import RECIPES
 from harness.planning.remaining import extra_blocks
 from harness.planning.slices import why_not_sliced
+from harness.recipes import RECIPES
+from harness.recipes.placeholders import filled
 from harness.reporting.evidence import level
 from harness.reporting.plan_target import target_lines, workload_lines
 from harness.reporting.wording import at_most, percent, plain

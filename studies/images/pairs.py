@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.model import Variant
 from harness.planning.commands import CONTAINER_PORT, deployed
 from harness.planning.example import EXAMPLE
-from harness.planning.placeholders import PORT
+from harness.recipes.placeholders import PORT
 
 BUILD_TOOLS = "gcc libc6-dev python3-dev"
 FULL_BASE = "build-essential curl git libpq-dev libssl-dev"

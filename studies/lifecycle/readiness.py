@@ -10,7 +10,7 @@ from functools import partial
 
 from harness.errors import TrialError
 from harness.model import Variant
-from harness.planning.placeholders import PORT
+from harness.recipes.placeholders import PORT
 from studies.experiments import Observation
 from studies.lifecycle.probe import Probe, observation
 from studies.lifecycle.rig import Rig, Server, seconds_until, variant

@@ -19,7 +19,7 @@ from harness.errors import NotReady, TrialError
 from harness.model import Variant
 from harness.planning.commands import server_argv, server_env
 from harness.planning.example import EXAMPLE
-from harness.planning.recipes import RECIPES
+from harness.recipes import RECIPES
 from studies.lifecycle.raw_client import RawClient
 
 PROBE_PATH = "/.harness/probe"

@@ -35,9 +35,9 @@ from harness.model import (
     Variant,
 )
 from harness.planning.commands import GENERATOR_ARGV, inside_env
-from harness.planning.placeholders import PORT
 from harness.planning.plan import cells_of, plan_blocks
 from harness.planning.slices import groups
+from harness.recipes.placeholders import PORT
 
 RUN_S, HALT_S = 0.07, 0.03
 """How long a slowed generator runs at a time, and how long it then stands still."""

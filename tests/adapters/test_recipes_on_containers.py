@@ -16,7 +16,7 @@ from harness.adapters.system_clock import SystemClock
 from harness.execution.bench import Bench, TrialOutcome
 from harness.execution.trial import run_trial
 from harness.model import OWN_COMMAND, Cell, ClosedLoad, Scenario, Trial, Validity, Variant
-from harness.planning.recipes import RECIPES, image_of
+from harness.recipes import RECIPES, image_of
 
 pytestmark = pytest.mark.engine
 

@@ -12,8 +12,8 @@ from harness.deployment import NetworkPath
 from harness.model import OWN_COMMAND, Variant
 from harness.planning.commands import deployed, impossible, processes, server_argv, server_env
 from harness.planning.example import EXAMPLE, example
-from harness.planning.recipes import EXPECTED_STACK, RECIPES
-from harness.planning.servers import WRAPPER
+from harness.recipes import EXPECTED_STACK, RECIPES
+from harness.recipes.recipe import WRAPPER
 
 UVICORN_TAIL = (
     "--no-access-log --timeout-keep-alive 5 --timeout-graceful-shutdown 10 --timeout-worker-healthcheck 30"

@@ -5,9 +5,9 @@ import pytest
 from harness.model import Variant
 from harness.planning.commands import processes, speaks_tls
 from harness.planning.example import EXAMPLE
-from harness.planning.fronts import CONFIG
-from harness.planning.placeholders import filled
-from harness.planning.recipes import lock_of
+from harness.recipes import lock_of
+from harness.recipes.nginx import CONFIG
+from harness.recipes.placeholders import filled
 
 
 def config_of(recipe: str, workers: int = 1, keep_alive_s: int = 5) -> str:

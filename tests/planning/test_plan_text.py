@@ -9,9 +9,9 @@ from harness.deployment import NetworkPath
 from harness.model import OWN_COMMAND, CapacityLoad, ClosedLoad, Matrix, OpenLoad, Scenario, Variant
 from harness.planning.commands import GENERATOR_ARGV, processes
 from harness.planning.example import EXAMPLE
-from harness.planning.placeholders import PORT
 from harness.planning.plan import cells_of, plan_blocks
-from harness.planning.recipes import RECIPES
+from harness.recipes import RECIPES
+from harness.recipes.placeholders import PORT
 from harness.reporting.plan import plan_text
 
 CLOSED = Scenario(

@@ -21,7 +21,7 @@ from harness.deployment import DeploymentSpec
 from harness.model import OWN_COMMAND, Variant
 from harness.planning.commands import deployed, processes
 from harness.planning.example import EXAMPLE
-from harness.planning.recipes import RECIPES, image_of
+from harness.recipes import RECIPES, image_of
 from tests.probe.odd_requests import CLOSE, cases, request, spoken
 
 pytestmark = pytest.mark.engine

@@ -13,8 +13,8 @@ from harness.adapters.docker_build import TeamApp, layered
 from harness.model import OWN_COMMAND, Variant
 from harness.planning.commands import CONTAINER_TLS, deployed
 from harness.planning.example import EXAMPLE
-from harness.planning.placeholders import filled
-from harness.planning.recipes import RECIPES, image_of, lock_of
+from harness.recipes import RECIPES, image_of, lock_of
+from harness.recipes.placeholders import filled
 
 ROOT = Path(__file__).parents[2]
 OURS = tuple(recipe for recipe in RECIPES if recipe != OWN_COMMAND)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.planning.example import EXAMPLE
-from harness.planning.recipes import RECIPES
+from harness.recipes import RECIPES
 from studies.images.pairs import PAIRS, ImagePair, Side, dockerfile
 
 PROJECT = Path(__file__).parent.parent.parent

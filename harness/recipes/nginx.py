@@ -8,20 +8,19 @@ off: that level is the app's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.deployment import ProcessSpec
 from harness.model import Variant
-from harness.planning.placeholders import PORT, TLS_DIRECTORY, port
-from harness.planning.servers import Argv, Command
+from harness.recipes import uvicorn
+from harness.recipes.placeholders import PORT, TLS_DIRECTORY, port
+from harness.recipes.recipe import Argv, Behind, Command, Recipe
 from harness.target import Target
 
 LOOPBACK = "127.0.0.1"
 CONFIG = "NGINX_CONFIG"
 """Environment variable that front/nginx.py reads the configuration from."""
-
-Behind = Callable[[Variant, Target], tuple[Argv, ...]]
 
 WORKER_CONNECTIONS = 4096
 MAX_CLIENTS = 2000
@@ -74,7 +73,7 @@ ssl_certificate {directory}/cert.pem;
         ssl_session_cache off;"""
 
 
-def nginx(_: Variant, __: Target) -> Argv:
+def command(_: Variant, __: Target) -> Argv:
     return ("python", "-m", "front.nginx")
 
 
@@ -135,3 +134,52 @@ def _behind(server: Command, variant: Variant, target: Target, number: int) -> A
         *(part.replace(PORT, port(number)) for part in argv),
         *("--proxy-headers", "--forwarded-allow-ips", LOOPBACK),
     )
+
+
+def problem_of_one(variant: Variant, target: Target) -> str | None:
+    """Of the server behind it."""
+    return uvicorn.problem(replace(variant, workers=1), target)
+
+
+FIXED = frozenset({"preload", "backlog"})
+"""Clients meet nginx's backlog."""
+_STACK = replace(uvicorn.STANDARD, front="nginx/")
+
+RECIPES = {
+    "nginx-plain": Recipe(
+        description="nginx in front of uvicorn[standard], each in a container of its own",
+        simplicity=21,
+        stack=_STACK,
+        command=command,
+        behind=one_server(uvicorn.standard),
+        lock="uvicorn-standard",
+        parts=("nginx",),
+        programs=("nginx",),
+        fixed=FIXED,
+        problem=uvicorn.problem,
+    ),
+    "nginx-tls": Recipe(
+        description="nginx terminating TLS in front of uvicorn[standard], each in a container of its own",
+        simplicity=22,
+        stack=replace(_STACK, tls=uvicorn.TLS_13),
+        command=command,
+        behind=one_server(uvicorn.standard),
+        lock="uvicorn-standard",
+        parts=("nginx",),
+        programs=("nginx", "openssl"),
+        fixed=FIXED,
+        problem=uvicorn.problem,
+    ),
+    "nginx-replicas": Recipe(
+        description="nginx in front of single-worker uvicorn[standard], a container for each worker",
+        simplicity=23,
+        stack=_STACK,
+        command=command,
+        behind=replicas(uvicorn.standard),
+        lock="uvicorn-standard",
+        parts=("nginx",),
+        programs=("nginx",),
+        fixed=FIXED,
+        problem=problem_of_one,
+    ),
+}
