@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from harness.analysis.bottleneck import SATURATED
 from harness.analysis.comparisons import floor_of, rankable
 from harness.analysis.intervals import MIN_VALUES
-from harness.analysis.metrics import CAPACITY, DIRECTIONS, MEMORY_GROWTH, RATES, THROUGHPUT
+from harness.analysis.metrics import CAPACITY, DIRECTIONS, MEMORY_GROWTH, METRICS, THROUGHPUT
 from harness.analysis.samples import Samples
 from harness.analysis.verdicts import regret, relative_difference
 from harness.analysis.wording import percent
@@ -39,7 +39,7 @@ def limited_by_generator(finding: ScenarioFinding, twin_id: str) -> tuple[CellSu
 
 def limit_sentence(cell: CellSummary, metric: str) -> str:
     """What can be said of a cell that the load generator could not saturate."""
-    if metric in RATES and metric in cell.metrics:
+    if METRICS[metric].rate and metric in cell.metrics:
         reached = cell.metrics[metric].center
         verb = "carries" if metric == CAPACITY else "reached"
         return (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from harness.analysis.metrics import METRIC_NAMES
+from harness.analysis.metrics import METRICS
 from harness.analysis.samples import last_attempts
 from harness.model import TrialRecord
 
@@ -28,9 +28,9 @@ def trials_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
             "block": record.block,
             "validity": record.validity.value,
             "reasons": "; ".join(record.reasons),
-            **{name: getattr(record.metrics, name, None) for name in METRIC_NAMES},
+            **{name: getattr(record.metrics, name, None) for name in METRICS},
         }
         for record in last_attempts(records)
     ]
-    frame = pd.DataFrame(rows, columns=[*TRIAL_COLUMNS, *METRIC_NAMES])
-    return frame.astype(dict.fromkeys(METRIC_NAMES, "float64"))
+    frame = pd.DataFrame(rows, columns=[*TRIAL_COLUMNS, *METRICS])
+    return frame.astype(dict.fromkeys(METRICS, "float64"))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from harness.analysis.comparisons import rankable
 from harness.analysis.doubts import NOISY_FLOOR, limit_sentence, limited_by_generator, usable_cpus
 from harness.analysis.intervals import MIN_VALUES
-from harness.analysis.metrics import CAPACITY, RATES, THROUGHPUT, WORKING_SET
+from harness.analysis.metrics import CAPACITY, METRICS, THROUGHPUT, WORKING_SET
 from harness.analysis.samples import twin_of_baseline
 from harness.analysis.verdicts import reach
 from harness.analysis.wording import interval, objective, percent, spelt, times
@@ -178,7 +178,7 @@ def _held_back(findings: Findings, matrix: Matrix) -> Iterator[str]:
 
 
 def _reached(cell: CellSummary, metric: str) -> float:
-    return cell.metrics[metric].center if metric in RATES and metric in cell.metrics else 0.0
+    return cell.metrics[metric].center if METRICS[metric].rate and metric in cell.metrics else 0.0
 
 
 def _capacities(findings: Findings, matrix: Matrix, recommended: str | None) -> Iterator[str]:

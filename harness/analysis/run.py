@@ -16,7 +16,7 @@ from harness.analysis.doubts import (
     sharing_warnings,
 )
 from harness.analysis.headline import headline
-from harness.analysis.metrics import RATES, ranking_metric
+from harness.analysis.metrics import METRICS, ranking_metric
 from harness.analysis.samples import Samples, samples_of, twin_of_baseline
 from harness.analysis.stopping import last_blocks, stopped_early, stopping_notes
 from harness.findings import CellSummary, Comparison, Limit, RunAnalysis, ScenarioFinding
@@ -119,7 +119,7 @@ def _yield_to_the_unranked(finding: ScenarioFinding, twin_id: str) -> ScenarioFi
     """
     best = next((cell for cell in finding.cells if cell.variant_id == finding.best), None)
     metric = finding.metric
-    if best is None or metric not in RATES:
+    if best is None or not METRICS[metric].rate:
         return finding
     bar = best.metrics[metric].center * (1 + finding.margin)
     limited = limited_by_generator(finding, twin_id)

@@ -8,13 +8,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from harness.analysis.intervals import summarise
-from harness.analysis.metrics import (
-    ARITHMETIC_METRICS,
-    DIRECTIONS,
-    LATENCY_P99,
-    METRIC_NAMES,
-    P99_MIN_REQUESTS,
-)
+from harness.analysis.metrics import LATENCY_P99, METRICS, P99_MIN_REQUESTS
 from harness.errors import ConfigurationError
 from harness.findings import CellSummary, Summary
 from harness.model import Matrix, TrialRecord, Validity, Variant
@@ -120,17 +114,15 @@ def _summaries(records: Sequence[TrialRecord], doubt: tuple[str, ...]) -> dict[s
     measured = [record.metrics for record in records if record.metrics is not None]
     total = sum(metrics.requests for metrics in measured)
     summaries = {}
-    for name in METRIC_NAMES:
+    for name, metric in METRICS.items():
         values = [float(value) for metrics in measured if (value := getattr(metrics, name)) is not None]
         if not values or (name == LATENCY_P99 and total < P99_MIN_REQUESTS):
             continue
         missing = len(measured) - len(values)
         # What is not compared need not be there: memory growth takes more readings than a slow trial has.
-        lacking = missing and name in DIRECTIONS
+        lacking = missing and metric.better is not None
         gaps = (f"{missing} of {len(measured)} trials gave no value",) if lacking else ()
-        summaries[name] = summarise(
-            values, log_scale=name not in ARITHMETIC_METRICS, warnings=(*doubt, *gaps)
-        )
+        summaries[name] = summarise(values, log_scale=not metric.arithmetic, warnings=(*doubt, *gaps))
     return summaries
 
 

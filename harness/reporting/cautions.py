@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from harness.analysis.metrics import METRICS
 from harness.recipes import RECIPES
 from harness.reporting.data import ReportData
-from harness.reporting.wording import quantity, ratio
+from harness.reporting.wording import ratio
 
 COSTS = ("working_set_peak_bytes", "cpu_ms_per_request")
 
@@ -27,7 +28,7 @@ def caution_of(data: ReportData, variant_id: str) -> str:
 def _measured_cost(data: ReportData, variant_id: str) -> str:
     """Memory and CPU against the baseline, in each scenario that has them."""
     costs = [
-        f"{quantity(pair.metric).label} {ratio(pair.ratio)} on {finding.scenario} ({pair.verdict})"
+        f"{METRICS[pair.metric].label} {ratio(pair.ratio)} on {finding.scenario} ({pair.verdict})"
         for finding in data.analysis.findings
         for pair in finding.comparisons
         if pair.variant_id == variant_id and pair.metric in COSTS

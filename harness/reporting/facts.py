@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.analysis.bottleneck import RULES as BOTTLENECK_RULES
+from harness.analysis.metrics import METRICS
 from harness.deployment import ProcessSpec
 from harness.findings import ScenarioFinding
 from harness.model import OWN_COMMAND, CapacityLoad, ClosedLoad, OpenLoad, Variant
@@ -18,7 +19,7 @@ from harness.recipes.placeholders import filled
 from harness.reporting.data import ReportData
 from harness.reporting.evidence import BLACK_BOX, MEANING, WRAPPED, levels
 from harness.reporting.measured import measured_rows
-from harness.reporting.wording import at_most, percent, plain, quantity
+from harness.reporting.wording import at_most, percent, plain
 from harness.target import Target
 
 DOCKERFILE = "Dockerfile.variants"
@@ -160,7 +161,7 @@ def scenario_line(data: ReportData, finding: ScenarioFinding) -> str:
     return (
         f"{_offered(scenario.load)}; {times}{_in_slices(data, finding)}; "
         f"objective {percent(1 - scenario.slo_share)} of requests within {scenario.slo_ms:g} ms; "
-        f"ranked by {quantity(finding.metric).label}."
+        f"ranked by {METRICS[finding.metric].label}."
     )
 
 

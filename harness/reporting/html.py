@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from harness.analysis.metrics import METRICS
 from harness.analysis.wording import objective
 from harness.findings import ScenarioFinding
 from harness.reporting import facts, run_tables, tables
@@ -18,7 +19,7 @@ from harness.reporting.cautions import cautions
 from harness.reporting.data import ReportData
 from harness.reporting.evidence import evidence_lines
 from harness.reporting.figures import svg
-from harness.reporting.wording import plain, quantity
+from harness.reporting.wording import plain
 
 _CAPTIONS = {
     "ranking": "Dots are means over the trials, bars their 95 % intervals, faint marks single trials. "
@@ -128,7 +129,7 @@ def _section(
         anchor=f"scenario-{place}",
         name=finding.scenario,
         description=facts.scenario_line(data, finding),
-        ranked_by=quantity(finding.metric).label,
+        ranked_by=METRICS[finding.metric].label,
         rate_heading=tables.rate_heading(finding),
         rows=tables.verdict_rows(data, finding),
         limits=tables.limit_rows(data, finding),

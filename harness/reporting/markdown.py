@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from harness.analysis.metrics import METRICS
 from harness.analysis.wording import objective
 from harness.findings import ScenarioFinding
 from harness.reporting import facts, run_tables, tables
 from harness.reporting.cautions import cautions
 from harness.reporting.data import ReportData
 from harness.reporting.evidence import evidence_lines
-from harness.reporting.wording import plain, quantity
+from harness.reporting.wording import plain
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 
@@ -79,7 +80,7 @@ def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[str]:
             "p95 ms",
             "memory MiB",
             "CPU ms/request",
-            f"{quantity(finding.metric).label} / baseline",
+            f"{METRICS[finding.metric].label} / baseline",
             "verdict",
             "VALID trials",
             "limited by",

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.analysis.doubts import usable_cpus
-from harness.analysis.metrics import CAPACITY, CAPACITY_PER_GIB, MEMORY_GROWTH, RATES, THROUGHPUT
+from harness.analysis.metrics import CAPACITY, CAPACITY_PER_GIB, MEMORY_GROWTH, METRICS, THROUGHPUT
 from harness.findings import CellSummary, Comparison, ScenarioFinding, Verdict
 from harness.model import Validity
 from harness.reporting.cautions import caution_of
 from harness.reporting.data import ReportData
 from harness.reporting.evidence import not_checked, worker_changes
-from harness.reporting.wording import ABSENT, Estimate, estimate, number, percent, plain, quantity, ratio
+from harness.reporting.wording import ABSENT, Estimate, estimate, number, percent, plain, ratio
 
 BASELINE, TWIN, NOT_COMPARED = "baseline", "A/A twin", "not compared"
 NOT_MEASURED, CANNOT_SERVE = "not measured", "cannot serve this app"
@@ -87,7 +87,7 @@ def verdict_rows(data: ReportData, finding: ScenarioFinding) -> tuple[VerdictRow
 
 def ordered_cells(data: ReportData, finding: ScenarioFinding) -> tuple[CellSummary, ...]:
     """The order of rows in tables and figures."""
-    sign = -1.0 if quantity(finding.metric).higher_is_better else 1.0
+    sign = -1.0 if METRICS[finding.metric].higher_is_better else 1.0
 
     def position(cell: CellSummary) -> tuple[bool, bool, float, str]:
         summary = cell.metrics.get(finding.metric)
@@ -100,8 +100,8 @@ def ordered_cells(data: ReportData, finding: ScenarioFinding) -> tuple[CellSumma
 
 def _row(data: ReportData, finding: ScenarioFinding, cell: CellSummary) -> VerdictRow:
     def shown(metric: str) -> Estimate:
-        limited = metric in RATES and cell.word is Validity.GENERATOR_BOUND
-        return estimate(cell.metrics.get(metric), quantity(metric).scale, at_least=limited)
+        limited = METRICS[metric].rate and cell.word is Validity.GENERATOR_BOUND
+        return estimate(cell.metrics.get(metric), METRICS[metric].scale, at_least=limited)
 
     comparison = find_comparison(finding, cell.variant_id)
     return VerdictRow(
@@ -234,7 +234,7 @@ def other_rows(finding: ScenarioFinding) -> tuple[OtherRow, ...]:
     return tuple(
         OtherRow(
             variant_id=comparison.variant_id,
-            metric=quantity(comparison.metric).label,
+            metric=METRICS[comparison.metric].label,
             ratio=ratio(comparison.ratio),
             p_holm="" if comparison.p_holm is None else f"{comparison.p_holm:.3f}",
             verdict=str(comparison.verdict),

@@ -35,43 +35,6 @@ def at_most(matrix: Matrix) -> str:
     return "" if matrix.precision is None else "at most "
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quantity:
-    """How a metric is shown: its name, unit and the factor from the stored unit."""
-
-    metric: str
-    label: str
-    unit: str
-    scale: float = 1.0
-    higher_is_better: bool = False
-
-    @property
-    def axis(self) -> str:
-        return f"{self.label} ({self.unit})"
-
-
-QUANTITIES = {
-    quantity.metric: quantity
-    for quantity in (
-        Quantity(metric="capacity_per_s", label="capacity", unit="requests/s", higher_is_better=True),
-        Quantity(metric="throughput_per_s", label="throughput", unit="requests/s", higher_is_better=True),
-        Quantity(metric="latency_p50_s", label="p50 latency", unit="ms", scale=1e3),
-        Quantity(metric="latency_p90_s", label="p90 latency", unit="ms", scale=1e3),
-        Quantity(metric="latency_p95_s", label="p95 latency", unit="ms", scale=1e3),
-        Quantity(metric="latency_p99_s", label="p99 latency", unit="ms", scale=1e3),
-        Quantity(metric="working_set_peak_bytes", label="peak working set", unit="MiB", scale=1 / 2**20),
-        Quantity(metric="cpu_ms_per_request", label="CPU per request", unit="ms"),
-        Quantity(metric="memory_growth_mib_per_1000", label="memory growth", unit="MiB per 1,000 requests"),
-        Quantity(metric="cpu_cores", label="CPU used", unit="cores"),
-    )
-}
-
-
-def quantity(metric: str) -> Quantity:
-    """How `metric` is shown; one without an entry goes by its own name and unit."""
-    return QUANTITIES.get(metric, Quantity(metric=metric, label=metric.replace("_", " "), unit="as stored"))
-
-
 def number(value: float, like: float | None = None) -> str:
     """Three significant digits or whole numbers, with the decimals that suit `like` (default: itself)."""
     size = abs(value if like is None else like)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from harness.analysis.metrics import METRICS
 from harness.findings import ScenarioFinding
 from harness.model import TrialRecord, Validity
 from harness.reporting.data import ReportData, ResourceSeries
@@ -26,7 +27,6 @@ from harness.reporting.figures.style import (
     thousands,
 )
 from harness.reporting.tables import ordered_cells
-from harness.reporting.wording import quantity
 
 _MOST_COLUMNS = 5
 _LINE_POINTS = 2400
@@ -152,7 +152,7 @@ def _name_edges(grid: NDArray[np.object_], count: int) -> None:
 
 def drift(data: ReportData, finding: ScenarioFinding) -> Figure:
     """The ranking metric by block: lines that move together show the machine drifting, not the variants."""
-    shown = quantity(finding.metric)
+    shown = METRICS[finding.metric]
     with styled():
         figure = new_figure(3.8)
         figure.set_label(f"{shown.label} over the blocks, {finding.scenario}")
@@ -184,7 +184,7 @@ def drift(data: ReportData, finding: ScenarioFinding) -> Figure:
 
 def _by_block(records: Sequence[TrialRecord], variant_id: str, finding: ScenarioFinding) -> Line:
     """Block numbers and values of the valid trials, shapes (n,)."""
-    scale = quantity(finding.metric).scale
+    scale = METRICS[finding.metric].scale
     found = sorted(
         (record.block, value * scale)
         for record in records

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from harness.analysis.metrics import METRICS, Metric
 from harness.findings import CellSummary, ScenarioFinding
 from harness.model import Validity
 from harness.reporting.data import ReportData
@@ -24,12 +25,12 @@ from harness.reporting.figures.style import (
     thousands,
 )
 from harness.reporting.tables import ordered_cells
-from harness.reporting.wording import Quantity, number, percent, quantity
+from harness.reporting.wording import number, percent
 
 
 def ranking(data: ReportData, finding: ScenarioFinding) -> Figure:
     """Dots with 95 % intervals on the metric that ranks, best on top, every trial as a faint mark."""
-    shown = quantity(finding.metric)
+    shown = METRICS[finding.metric]
     cells = ordered_cells(data, finding)
     with styled():
         figure = new_figure(1.25 + 0.36 * max(len(cells), 1))
@@ -52,7 +53,7 @@ def ranking(data: ReportData, finding: ScenarioFinding) -> Figure:
     return figure
 
 
-def _margin_band(axes: Axes, data: ReportData, finding: ScenarioFinding, shown: Quantity) -> None:
+def _margin_band(axes: Axes, data: ReportData, finding: ScenarioFinding, shown: Metric) -> None:
     """The baseline with the margin around it: what falls inside makes no practical difference."""
     baseline = next((c for c in finding.cells if c.variant_id == data.matrix.baseline_id), None)
     summary = baseline.metrics.get(shown.metric) if baseline else None
@@ -76,7 +77,7 @@ def _margin_band(axes: Axes, data: ReportData, finding: ScenarioFinding, shown: 
     )
 
 
-def _trial_marks(axes: Axes, data: ReportData, cell: CellSummary, shown: Quantity, row: int) -> None:
+def _trial_marks(axes: Axes, data: ReportData, cell: CellSummary, shown: Metric, row: int) -> None:
     values = [
         value * shown.scale
         for record in data.outcomes
@@ -89,7 +90,7 @@ def _trial_marks(axes: Axes, data: ReportData, cell: CellSummary, shown: Quantit
 
 
 def _interval(
-    axes: Axes, finding: ScenarioFinding, cell: CellSummary, shown: Quantity, row: int, look: Look
+    axes: Axes, finding: ScenarioFinding, cell: CellSummary, shown: Metric, row: int, look: Look
 ) -> None:
     summary = cell.metrics.get(shown.metric)
     if summary is None:

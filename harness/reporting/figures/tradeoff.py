@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
+from harness.analysis.metrics import METRICS, WORKING_SET, Metric
 from harness.findings import ScenarioFinding, Summary
 from harness.model import Validity
 from harness.reporting.data import ReportData
@@ -22,15 +23,14 @@ from harness.reporting.figures.style import (
     styled,
     thousands,
 )
-from harness.reporting.wording import QUANTITIES, Quantity, quantity
 
-_MEMORY = QUANTITIES["working_set_peak_bytes"]
+_MEMORY = METRICS[WORKING_SET]
 _NAME_SIZE = 8.5
 
 
 def tradeoff(data: ReportData, finding: ScenarioFinding) -> Figure:
     """The ranking metric against peak memory, both with intervals, both axes from zero."""
-    shown = quantity(finding.metric)
+    shown = METRICS[finding.metric]
     with styled():
         figure = new_figure(4.2)
         figure.set_label(f"{shown.label} against memory, {finding.scenario}")
@@ -58,7 +58,7 @@ def _name(data: ReportData, finding: ScenarioFinding, variant_id: str) -> str:
     return label(data, variant_id) + ("" if word is Validity.VALID else f" [{word}]")
 
 
-def _points(finding: ScenarioFinding, shown: Quantity) -> list[tuple[str, Summary, Summary]]:
+def _points(finding: ScenarioFinding, shown: Metric) -> list[tuple[str, Summary, Summary]]:
     """Variant, memory and ranking metric of every cell that has both."""
     return [
         (cell.variant_id, cell.metrics[_MEMORY.metric], cell.metrics[shown.metric])
@@ -67,7 +67,7 @@ def _points(finding: ScenarioFinding, shown: Quantity) -> list[tuple[str, Summar
     ]
 
 
-def _cross(axes: Axes, across: Summary, up: Summary, shown: Quantity, look: Look, best: bool) -> None:
+def _cross(axes: Axes, across: Summary, up: Summary, shown: Metric, look: Look, best: bool) -> None:
     x, y = across.center * _MEMORY.scale, up.center * shown.scale
     if across.lo is not None and across.hi is not None:
         axes.plot([across.lo * _MEMORY.scale, across.hi * _MEMORY.scale], [y, y], color=look.colour, lw=1.4)
