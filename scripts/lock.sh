@@ -22,3 +22,6 @@ for source in requirements/*.in; do
         *) compile "$source" "${source%.in}.txt" --constraint requirements/target_app.txt ;;
     esac
 done
+
+say "writing the recipes' stages into Dockerfile.variants"
+.venv/bin/python scripts/dockerfile.py

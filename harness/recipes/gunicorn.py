@@ -75,6 +75,7 @@ RECIPES = {
         simplicity=9,
         stack=Stack(loop="uvloop.", http=H1C),
         command=own("fast"),
+        from_source=("gunicorn-h1c",),
         fixed=FIXED,
         problem=problem_of_own,
     ),

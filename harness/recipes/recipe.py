@@ -59,6 +59,8 @@ class Recipe:
     """The stage of Dockerfile.variants and file in requirements/ that it shares; None for its own."""
     lock: str | None = None
     """Stem of the file in requirements/ that it shares, where the stage is its own."""
+    from_source: tuple[str, ...] = ()
+    """Packages of it that are published as source only, and compiled in a stage of their own."""
     parts: tuple[str, ...] = ()
     """Further stages whose images its processes run in."""
     programs: tuple[str, ...] = ()

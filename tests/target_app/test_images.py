@@ -12,6 +12,7 @@ import pytest
 from harness.adapters.docker_build import TeamApp, layered
 from harness.model import OWN_COMMAND, Variant
 from harness.planning.commands import CONTAINER_TLS, deployed
+from harness.planning.dockerfile import with_stages
 from harness.planning.example import EXAMPLE
 from harness.recipes import RECIPES, image_of, lock_of
 from harness.recipes.placeholders import filled
@@ -39,6 +40,11 @@ def lock(name: str) -> dict[str, set[str]]:
     ):
         pins.setdefault(package, set()).add(version)
     return pins
+
+
+def test_the_stages_are_those_that_the_recipes_say() -> None:
+    text = (ROOT / "Dockerfile.variants").read_text()
+    assert with_stages(text) == text, "run scripts/dockerfile.py"
 
 
 def test_a_shared_image_is_one_that_has_an_owner() -> None:
