@@ -58,7 +58,8 @@ def _own_stages(name: str) -> Iterator[str]:
             f'{install}, "--wheels", {", ".join(map(json.dumps, recipe.from_source))}]\n'
         )
         wheels = f"COPY --from={name}-wheels /opt/harness/wheels /opt/harness/wheels\n"
-    yield f"FROM wrapped AS {name}\n{wheels}{install}]\nUSER 10001:10001\nEXPOSE {CONTAINER_PORT}\n{_cmd(name)}"
+    ends = f"USER 10001:10001\nEXPOSE {CONTAINER_PORT}\n{_cmd(name)}"
+    yield f"FROM wrapped AS {name}\n{wheels}{install}]\n{ends}"
 
 
 def _cmd(name: str) -> str:
