@@ -34,11 +34,12 @@ test-apps: ## Set up everything, then measure each app of examples/ once (5 to 2
 	@REQUIRE_ENGINE=$(REQUIRE_ENGINE) scripts/setup.sh
 	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest -m long
 
-check: env ## Lint, format, types and the import order
+check: env ## Lint, format, types, the import order, and plain words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/words.py
 
 lock: ## Recompile every file in requirements/ with the newest versions
 	@scripts/lock.sh

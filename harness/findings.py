@@ -118,7 +118,7 @@ class ScenarioFinding:
     comparisons: tuple[Comparison, ...]
     """Every variant against the baseline, for every compared metric, the twin included."""
     best_set: tuple[str, ...]
-    """Variant ids that cannot be told from the best on `metric`, simplest first."""
+    """Variant ids not distinguishable from the best on `metric`, simplest first."""
     recommended: str | None
     best: str | None = None
     """The ranked variant with the best centre on `metric`."""

@@ -1,4 +1,4 @@
-"""Measures all that the claims are judged by, one preset after the other, each in a directory of its own."""
+"""Runs every study behind the claims, one preset after the other, each in a directory of its own."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def images(
     try:
         store = compare_images(directory, only=only or (), wait=wait, say=lambda text: say(screen, text))
     except KeyboardInterrupt:
-        say(screen, f"Go on with: {shlex.join(['harness', 'images', '--into', str(directory)])}")
+        say(screen, f"Resume with: {shlex.join(['harness', 'images', '--into', str(directory)])}")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     screen.print(table(store.observations()))
 
@@ -92,7 +92,7 @@ def lifecycle(
     screen = console()
     into = into or default_directory(RESULTS)
     again = shlex.join(["harness", "study", "lifecycle", "--into", str(into)])
-    say(screen, f"If it is cut short, go on with: {again}")
+    say(screen, f"If interrupted, resume with: {again}")
     result = experiment(
         into=into,
         only=only or (),
@@ -115,7 +115,7 @@ def claims(
     markdown: Annotated[Path | None, typer.Option(help="Write the page to this file as well.")] = None,
     best: Annotated[int, typer.Option(min=0, help="Print this many of the most telling lines only.")] = 0,
 ) -> None:
-    """Hold the field's advice against what was measured: holds, fails, depends or undecided."""
+    """Check published advice against measurements: holds, fails, depends or undecided."""
     from studies.claims import document
     from studies.claims.catalogue import findings
     from studies.claims.stored import made_again, stored_evidence, stored_machines, versions
@@ -145,7 +145,7 @@ def catalogue(
     engine: Annotated[str, typer.Option(help="auto, docker or process (no containers).")] = "auto",
     wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
 ) -> None:
-    """Measure all that the claims are judged by; a second call goes on where the first one ended."""
+    """Run every study behind the claims; resumes where it stopped."""
     from time import monotonic
 
     from harness.adapters.assets import assets
@@ -167,9 +167,9 @@ def catalogue(
         done = presets.walk(steps, budget_s=budget_min * 60, monotonic=monotonic, watcher=watcher)
     claims(evidence=into)
     for name in done.left:
-        say(screen, f"{name} was left for the next call: the budget was too small")
+        say(screen, f"{name} skipped: over budget")
     if done.interrupted:
-        say(screen, f"Go on with: {shlex.join(['harness', 'catalogue', '--into', str(into)])}")
+        say(screen, f"Resume with: {shlex.join(['harness', 'catalogue', '--into', str(into)])}")
         raise typer.Exit(ExitCode.INTERRUPTED)
     if done.failed:
         raise typer.Exit(ExitCode.TRIALS)

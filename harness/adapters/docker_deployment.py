@@ -137,7 +137,7 @@ class DockerDeployment:
     def _must_run(self) -> None:
         state = self.state()
         if not state.running:
-            how = "was killed for want of memory" if state.oom_killed else f"exit code {state.exit_code}"
+            how = "was OOM-killed" if state.oom_killed else f"exit code {state.exit_code}"
             raise DeploymentDied(f"{self.name}: the server ended ({how}). Read server.log of the trial.")
 
     @contextmanager

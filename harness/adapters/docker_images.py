@@ -101,7 +101,7 @@ class DockerImages:
                 took_s, context_bytes = time.monotonic() - began_s, archive.seek(0, 2)
         if image is None:
             last = "\n".join(log.read_text(encoding="utf-8").splitlines()[-TAIL_LINES:])
-            advice = "Mend what it says (or wait for the network), then go on with --into."
+            advice = "Fix what it says (or wait for the network), then resume with --into."
             raise VariantError(f"image {name} did not build. Full log: {log}. {advice} Last lines:\n{last}")
         return Built(image=image, took_s=took_s, context_bytes=context_bytes)
 

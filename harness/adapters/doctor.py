@@ -27,13 +27,13 @@ class Check:
     ok: bool
     detail: str
     why: str
-    mend: str
+    fix: str
     required: bool = True
     """False where a run goes on without it, and its results say less."""
 
 
 def checks(results: Path) -> tuple[Check, ...]:
-    """Every check, in the order in which a newcomer should mend what is missing."""
+    """Every check, in the order in which a newcomer should fix what is missing."""
     engine, base = _docker()
     return (engine, base, *_disks(results), _cpus(), _smaps())
 
@@ -41,21 +41,21 @@ def checks(results: Path) -> tuple[Check, ...]:
 def _docker() -> tuple[Check, Check]:
     why = "without containers the harness measures local processes, which is not what you deploy"
     base_why = "every variant is built from it"
-    base_mend = base_image_remedy()
+    base_fix = base_image_remedy()
     try:
         client = connect()
     except EnvironmentProblem as error:
         return (
-            Check(name="Docker engine", ok=False, detail=str(error), why=why, mend=engine_remedy()),
-            Check(name="base image", ok=False, detail="no engine to ask", why=base_why, mend=base_mend),
+            Check(name="Docker engine", ok=False, detail=str(error), why=why, fix=engine_remedy()),
+            Check(name="base image", ok=False, detail="no engine to ask", why=base_why, fix=base_fix),
         )
     version = str(client.version()["Version"])
-    engine = Check(name="Docker engine", ok=True, detail=version, why=why, mend="")
+    engine = Check(name="Docker engine", ok=True, detail=version, why=why, fix="")
     try:
         reference, _ = base_image(client, None)
     except EnvironmentProblem as error:
-        return engine, Check(name="base image", ok=False, detail=str(error), why=base_why, mend=base_mend)
-    return engine, Check(name="base image", ok=True, detail=reference, why=base_why, mend="")
+        return engine, Check(name="base image", ok=False, detail=str(error), why=base_why, fix=base_fix)
+    return engine, Check(name="base image", ok=True, detail=reference, why=base_why, fix="")
 
 
 def _cpus() -> Check:
@@ -66,7 +66,7 @@ def _cpus() -> Check:
         ok=not set(server) & set(generator),
         detail=f"server on {_listed(server)}, load generator on {_listed(generator)}",
         why="a generator on the server's core takes the time it measures",
-        mend="run on a machine with at least two CPUs (and allow this shell to use them: taskset -p $$)",
+        fix="run on a machine with at least two CPUs (and allow this shell to use them: taskset -p $$)",
     )
 
 
@@ -76,7 +76,7 @@ def _disks(results: Path) -> Iterator[Check]:
         results,
         1 * GIB,
         why="a long run's raw arrays take up to 1 GiB",
-        mend="delete old directories in results/, or choose another place with --results",
+        fix="delete old directories in results/, or choose another place with --results",
     )
     if IMAGES.exists():
         yield _disk(
@@ -84,11 +84,11 @@ def _disks(results: Path) -> Iterator[Check]:
             IMAGES,
             3 * GIB,
             why="the images take about 2 GiB, and more while they are built",
-            mend="remove images you no longer need: docker image ls, docker image rm IMAGE",
+            fix="remove images you no longer need: docker image ls, docker image rm IMAGE",
         )
 
 
-def _disk(name: str, place: Path, needed_bytes: int, *, why: str, mend: str) -> Check:
+def _disk(name: str, place: Path, needed_bytes: int, *, why: str, fix: str) -> Check:
     existing = next(p for p in (place.absolute(), *place.absolute().parents) if p.exists())
     free = shutil.disk_usage(existing).free
     return Check(
@@ -96,7 +96,7 @@ def _disk(name: str, place: Path, needed_bytes: int, *, why: str, mend: str) -> 
         ok=free >= needed_bytes,
         detail=f"{free / GIB:.1f} GiB free at {existing}, {needed_bytes / GIB:g} GiB needed",
         why=why,
-        mend=mend,
+        fix=fix,
     )
 
 
@@ -107,7 +107,7 @@ def _smaps() -> Check:
         ok=os.geteuid() == 0,
         detail="readable" if os.geteuid() == 0 else "other users' /proc/PID/smaps_rollup cannot be read",
         why="without them PSS and USS are missing; working set and CPU are measured all the same",
-        mend="run as root, for example with sudo -E",
+        fix="run as root, for example with sudo -E",
     )
 
 

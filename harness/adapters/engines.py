@@ -42,6 +42,6 @@ def _open(name: str, project: Path, run_id: str, say: Callable[[str], None]) -> 
             raise
         say(
             f"NO CONTAINERS: this run measures local processes; its results are not comparable with "
-            f"containers. Why, and what mends it: {problem}"
+            f"containers. Why, and how to fix it: {problem}"
         )
         return ProcessEngine(project)

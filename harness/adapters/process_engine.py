@@ -66,7 +66,7 @@ class ProcessDeployment:
         return None
 
     def state(self) -> DeploymentState:
-        """Whether the kernel killed for want of memory is not told to a parent: `oom_killed` stays false."""
+        """Whether it was OOM-killed is not reported to a parent: `oom_killed` stays false."""
         code = self._group.exit_code()
         return DeploymentState(running=code is None, exit_code=code)
 

@@ -175,7 +175,7 @@ def _complete(
     """The environment, by these steps unless they were taken already."""
     complete = home / mark
     if not complete.exists():
-        # What an interrupted build left behind is not worth mending.
+        # What an interrupted build left behind is not worth fixing.
         if not (home / "app").exists():
             shutil.rmtree(home, ignore_errors=True)
         _build(recipe, steps, log, cwd)

@@ -1,4 +1,4 @@
-"""The set of variants that cannot be told from the best, and which of them is the simplest."""
+"""The set of variants not distinguishable from the best, and which of them is the simplest."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ IDLE_SHARE = 0.03
 LEAK_SHARE = 0.01
 """Of the working set: less growth in a window is not worth a warning."""
 NOISY_FLOOR = 0.20
-"""Above this A/A floor a run can only tell variants apart that nobody needs a benchmark for."""
+"""Above this A/A floor a run only shows differences that nobody needs a benchmark for."""
 
 
 def limited_by_generator(finding: ScenarioFinding, twin_id: str) -> tuple[CellSummary, ...]:
@@ -112,8 +112,8 @@ def _of_the_twin(finding: ScenarioFinding, twin: Comparison | None) -> Iterator[
         return
     if floor > NOISY_FLOOR:
         yield (
-            f"this machine was too noisy to tell variants apart on {finding.scenario} that differ by less "
-            f"than {percent(floor)}; quieten it or run more blocks"
+            f"smallest detectable difference on {finding.scenario}: {percent(floor)}, because the machine "
+            f"was noisy. Quieten it, or run more blocks"
         )
     if twin.verdict in (Verdict.BETTER, Verdict.WORSE):
         yield (
@@ -217,7 +217,7 @@ def _shares_all(cell: CellSummary) -> bool:
 
 
 def _of_the_recommendation(finding: ScenarioFinding) -> Iterator[str]:
-    """What cannot be told from the best need not be as good: say how far off it may be."""
+    """What is not distinguishable from the best may still be worse: by how much at most."""
     for pair in finding.against_best:
         if pair.variant_id != finding.recommended or pair.verdict is not Verdict.UNDECIDED:
             continue
@@ -225,8 +225,8 @@ def _of_the_recommendation(finding: ScenarioFinding) -> Iterator[str]:
         worst = pair.ratio.lo if direction is Direction.HIGHER else pair.ratio.hi
         if worst is not None:
             yield (
-                f"{pair.variant_id} is the simplest that cannot be told from {pair.baseline_id} on "
-                f"{finding.scenario}; that it is {percent(regret(worst, direction))} behind is not ruled out"
+                f"{pair.variant_id} is the simplest not distinguishable from {pair.baseline_id} on "
+                f"{finding.scenario}; it may be up to {percent(regret(worst, direction))} behind"
             )
 
 

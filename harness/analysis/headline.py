@@ -49,7 +49,7 @@ def _verdict(findings: Findings, matrix: Matrix, recommended: str | None) -> str
     if all(finding.best is None for finding in findings):
         return (
             "Nothing could be ranked: no variant has enough VALID trials. "
-            "Read the reasons, mend the cause, and run again"
+            "Read the reasons, fix the cause, then rerun"
         )
     if all(finding.floor is None for finding in findings):
         return _no_floor(findings, matrix)
@@ -74,7 +74,7 @@ def _no_floor(findings: Findings, matrix: Matrix) -> str:
     if Validity.VALID not in words:
         return (
             f"Undecided: {matrix.baseline_id} or its A/A twin is {spelt(sorted(words))}, so there is no A/A "
-            f"floor to judge by. Read the reasons of their trials, mend the cause, and run again"
+            f"floor to judge by. Read the reasons of their trials, fix the cause, then rerun"
         )
     twins = [_against_baseline(finding, twin_id) for finding in findings]
     blocks = max(twin.ratio.n if twin else 0 for twin in twins)
@@ -82,7 +82,7 @@ def _no_floor(findings: Findings, matrix: Matrix) -> str:
     remedy = (
         f"Set blocks in the matrix to {MIN_VALUES} at the very least, 5 for intervals of use"
         if matrix.blocks < MIN_VALUES
-        else "Read the reasons of their other trials, mend the cause, and run again"
+        else "Read the reasons of their other trials, fix the cause, then rerun"
     )
     return (
         f"Undecided: {matrix.baseline_id} and its A/A twin were both VALID in no more than {blocks} "
@@ -122,7 +122,7 @@ def _no_difference(findings: Findings, ranked: Sequence[str], recommended: str) 
     if len(extents) == len(pairs):
         equal = all(pair.verdict is Verdict.EQUIVALENT for pair in pairs)
         bound = percent(max(finding.margin for finding in findings) if equal else max(extents))
-        seen = f" (equal within {bound})" if equal else f" (up to {bound} is not ruled out)"
+        seen = f" (equal within {bound})" if equal else f" (they may differ by up to {bound})"
     between = spelt(ranked) if len(ranked) <= NAMED else f"the {len(ranked)} variants"
     simpler = "simpler" if len(ranked) == 2 else "simplest"
     return (
@@ -236,7 +236,7 @@ def _noise(findings: Findings) -> Iterator[str]:
     if floors:
         worst = max(floor for floor in floors.values() if floor is not None)
         where = _listed(list(floors), ", ")
-        yield f"This machine was too noisy to tell differences below {percent(worst)} on {where}"
+        yield f"Smallest detectable difference on {where}: {percent(worst)}, because the machine was noisy"
 
 
 def _against_baseline(finding: ScenarioFinding, variant_id: str | None) -> Comparison | None:

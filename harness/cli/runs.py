@@ -123,7 +123,7 @@ def list_(results: ResultsOption = RESULTS) -> None:
 
 @app.command()
 def doctor(results: ResultsOption = RESULTS) -> None:
-    """Check what a run needs on this machine, why, and which command mends what is missing."""
+    """Check what a run needs on this machine, why, and which command fixes what is missing."""
     from harness.adapters.doctor import checks
 
     found = checks(results)
@@ -131,7 +131,7 @@ def doctor(results: ResultsOption = RESULTS) -> None:
         word = "ok  " if check.ok else "MISS" if check.required else "note"
         typer.echo(f"{word}  {check.name}: {check.detail}")
         if not check.ok:
-            typer.echo(f"      why it matters: {check.why}\n      mend it with:   {check.mend}")
+            typer.echo(f"      why it matters: {check.why}\n      fix:            {check.fix}")
     if not all(check.ok for check in found if check.required):
         raise typer.Exit(ExitCode.ENVIRONMENT)
 

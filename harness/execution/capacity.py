@@ -83,7 +83,7 @@ def search_capacity(
     progress: Progress,
     inside: bool = True,
 ) -> Searched:
-    """Search a running deployment. Raises TrialError when its closed pilot gets no right answer."""
+    """Search a running deployment. Raises TrialError when its closed pilot gets no right response."""
     assert isinstance(scenario.load, CapacityLoad)
     rates = _Rates(
         scenario=scenario,
@@ -135,8 +135,8 @@ class _Rates:
         peak_per_s = throughput_per_s(self._drive(closed))
         if not peak_per_s:
             raise TrialError(
-                f"{self.deployment.name}: the pilot's {load.clients} clients got no right answer within "
-                f"{load.pilot_s:g} s. Read server.log in the trial's directory."
+                f"{self.deployment.name}: wrong or missing responses only to the pilot's "
+                f"{load.clients} clients within {load.pilot_s:g} s. Read server.log in the trial's directory."
             )
         return peak_per_s
 

@@ -82,7 +82,7 @@ def _per_s_by_round(generators: Sequence[Generator], scenario: Scenario, bench: 
     first = replace(scenario, warmup_s=0.0, measure_s=max(scenario.warmup_s, WARMUP_S))
     warm = [generator.drive(first, seed=bench.seed, progress=lambda _: None) for generator in generators]
     if not all(latencies(load).size for load in warm):
-        raise TrialError(f"there were no right answers to {scenario.name}")
+        raise TrialError(f"wrong or missing responses only to {scenario.name}")
     longest = max((cut_after(load, scenario, look_s=0.0) for load in warm), key=lambda cut: cut.slice_s)
     answers_s = max(ANSWERS / throughput_per_s(load) for load in warm)
     cut = replace(longest, slice_s=min(max(longest.slice_s, answers_s), MAX_SLICE_S))

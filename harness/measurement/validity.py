@@ -221,13 +221,13 @@ def right_answers(evidence: Evidence) -> Iterator[Finding]:
     if wrong == status.size:
         yield (
             Validity.INVALID,
-            f"I6: none of {status.size} requests got a right answer: {wrong_by_kind(evidence.load)}",
+            f"I6: wrong or missing response to all {status.size} requests: {wrong_by_kind(evidence.load)}",
         )
     elif failed > MAX_ERROR_SHARE * status.size or (status == WRONG_BODY).any():
         yield (
             Validity.INVALID,
-            f"I6: {failed} of {status.size} requests ({failed / status.size:.2%}) got no right answer: "
-            f"{wrong_by_kind(evidence.load)}",
+            f"I6: wrong or missing response to {failed} of {status.size} requests "
+            f"({failed / status.size:.2%}): {wrong_by_kind(evidence.load)}",
         )
     elif count := wrong_bodies(evidence.load):
         yield Validity.INVALID, f"I6: {count} answers with a wrong body outside of what was measured"

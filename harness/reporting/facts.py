@@ -31,7 +31,7 @@ GLOSSARY = (
         "the A/A floor.",
     ),
     ("equivalent", "The whole 95 % interval lies within the matrix's margin: choose by other criteria."),
-    ("undecided", "Neither could be shown: this run cannot tell. More blocks may."),
+    ("undecided", "Neither could be shown. More blocks may show it."),
     (
         "best set",
         "Variants not shown to be worse than the best one of a scenario; the simplest is recommended.",

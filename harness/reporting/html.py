@@ -23,7 +23,7 @@ from harness.reporting.wording import plain
 
 _CAPTIONS = {
     "ranking": "Dots are means over the trials, bars their 95 % intervals, faint marks single trials. "
-               "Filled and bold: cannot be told from the best.",
+               "Filled and bold: not distinguishable from the best.",
     "search": "A line for each trial. Small: rates tried, and whether the objective was met. Large: offered "
               "for longer, to fresh arrivals; the highest of these that passed is the trial's capacity.",
     "latency": "Every step to the right is ten times rarer. Lower is better; a line that turns up early "
@@ -36,7 +36,7 @@ _CLIENTS_CAPTION = (
     "Requests answered a second by the number of clients in a closed loop; thick lines are 95 % intervals."
 )
 _RULES_CAPTION = (
-    "Green: cannot be told from the best. The number after the arrow is what the rule gives here."
+    "Green: not distinguishable from the best. The number after the arrow is what the rule gives here."
 )
 
 

@@ -88,7 +88,7 @@ def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[str]:
         rows,
     )
     yield from _capacities(data, finding)
-    yield from ("★ cannot be told from the best. Brackets hold 95 % intervals.", "")
+    yield from ("★ not distinguishable from the best. Brackets hold 95 % intervals.", "")
     yield from (inert(tables.floor_line(data, finding)), "")
     yield from _limits(data, finding)
     doubts = tables.warnings(finding)

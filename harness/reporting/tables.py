@@ -248,8 +248,8 @@ def floor_line(data: ReportData, finding: ScenarioFinding) -> str:
     """What the A/A twin says about the smallest difference worth a claim."""
     if finding.floor is None:
         return (
-            "A/A check: the twin gave no comparison, so how far two equal deployments differ here "
-            "is not known, and no difference is claimed."
+            "A/A check: the twin gave no comparison, so the noise of this machine is "
+            "unknown, and no difference is claimed."
         )
     twin = find_comparison(finding, data.twin.id)
     seen = f" (ratio {ratio(twin.ratio)})" if twin else ""

@@ -100,7 +100,7 @@ def _figures(data: ReportData, finding: ScenarioFinding) -> Iterator[RenderableT
         )
     yield table
     yield from _capacities(data, finding)
-    yield Text("★ cannot be told from the best; 95 % intervals stand below the numbers", style="dim")
+    yield Text("★ not distinguishable from the best; 95 % intervals below the numbers", style="dim")
     yield Text(tables.floor_line(data, finding), style="dim")
     yield from _limits(data, finding)
 

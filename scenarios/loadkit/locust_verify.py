@@ -90,7 +90,7 @@ class _Seen:
             problems.append(self._crowd.problem)
         elif not problems:
             problems = [
-                f"{name} got no right answer within {timeout_s:g} s" for name in self._waiting.values()
+                f"{name}: wrong or missing response within {timeout_s:g} s" for name in self._waiting.values()
             ]
         if problems:
             raise WrongResponse(f"{self._file.name}: {'; '.join(problems)}")

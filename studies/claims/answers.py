@@ -57,9 +57,9 @@ def compared(pair: Comparison, judge: Judge, asked: str) -> Part:
 def detectable(ratio: Summary, margin: float | None) -> str:
     """The smallest effect that this many blocks could have shown: half of the interval, or the margin."""
     if ratio.hi is None or margin is None:
-        return "fewer than 3 blocks, or no A/A floor: no effect could be told"
+        return "fewer than 3 blocks, or no A/A floor: no effect is detectable"
     smallest = max(ratio.hi / ratio.center - 1, margin)
-    return f"{_spread(ratio)}; an effect below {percent(smallest)} cannot be told here"
+    return f"{_spread(ratio)}; smallest detectable effect: {percent(smallest)}"
 
 
 def fewer(upper: Observation, lower: Observation, asked: str) -> Part:
@@ -111,7 +111,7 @@ def lost_none(seen: Observation, asked: str) -> Part:
         answer=Answer.NO if hit else supported,
         figure=f"lost in {hit} of {of} {repeats}, {percent(low)} to {percent(high)}",
         effect=hit / of,
-        needed=f"{of} {repeats}: a loss in fewer than {percent(high)} of them cannot be told",
+        needed=f"{of} {repeats}: a loss in up to {percent(high)} of them is possible",
     )
 
 

@@ -99,12 +99,12 @@ def combined(parts: Sequence[Part], *, depends_on: str) -> Finding:
     """
     yes, no, unknown, idle = ([part for part in parts if part.answer is answer] for answer in Answer)
     if yes and no:
-        word, why = Word.DEPENDS, f"on {depends_on}: so for {_named(yes)}; not for {_named(no)}"
+        word, why = Word.DEPENDS, f"on {depends_on}: yes: {_named(yes)}; no: {_named(no)}"
     elif unknown or not (yes or no):
-        known = f"so for {_named(yes)}; " if yes else f"not for {_named(no)}; " if no else ""
+        known = f"yes: {_named(yes)}; " if yes else f"no: {_named(no)}; " if no else ""
         word, why = Word.UNDECIDED, known + _lacking(unknown)
     else:
-        word, why = (Word.HOLDS, _named(yes)) if yes else (Word.FAILS, f"not so: {_named(no)}")
+        word, why = (Word.HOLDS, _named(yes)) if yes else (Word.FAILS, f"no: {_named(no)}")
     untested = f"; {Answer.NOT_EXERCISED}: {_cut([part.asked for part in idle])}" if idle else ""
     return Finding(word=word, why=why + untested, parts=tuple(parts))
 
@@ -128,10 +128,10 @@ def _named(parts: Sequence[Part]) -> str:
 
 
 def _lacking(parts: Sequence[Part]) -> str:
-    """What was measured and cannot be told, then what was not measured at all."""
+    """What was measured and is undecided, then what was not measured at all."""
     near = [f"{part.asked} ({part.needed})" for part in parts if part.figure != NOT_MEASURED]
     missing = [part.asked for part in parts if part.figure == NOT_MEASURED]
-    clauses = [f"cannot be told: {_cut(near)}"] if near else []
+    clauses = [f"undecided: {_cut(near)}"] if near else []
     clauses += [f"{NOT_MEASURED}: {_cut(missing)}"] if missing else []
     return "; ".join(clauses) or NOT_MEASURED
 

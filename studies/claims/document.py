@@ -78,7 +78,7 @@ def rule_table(rules: Sequence[RuleCell]) -> list[list[str]]:
 
 
 def never_to_be_chosen(rules: Iterable[RuleCell]) -> Iterator[str]:
-    """Rules that were told from the best everywhere they were measured, and each rule's worst place."""
+    """Rules that were worse than the best everywhere they were measured, and each rule's worst place."""
     by_rule: dict[str, list[RuleCell]] = defaultdict(list)
     for cell in rules:
         by_rule[cell.rule].append(cell)
@@ -110,7 +110,7 @@ def _head(judged: Sequence[Judged], command: str) -> Iterator[str]:
     yield (
         "A claim **holds** or **fails** when everything it comes to was answered alike, **depends** when "
         "some of it is so and some is not, and is **undecided** when what is open could change the verdict: "
-        "then the effect that could have been told is stated. Intervals are of 95 %.\n"
+        "then the smallest detectable effect is stated. Intervals are of 95 %.\n"
     )
     rows = [[c.id, c.text, c.said_by, f"**{f.word}**", f.why] for c, f in judged]
     yield _table([["", "claim", "said by", "verdict", "because"], *rows])
@@ -123,7 +123,7 @@ def worker_rules(rules: Sequence[RuleCell]) -> str:
     return "\n".join(
         [
             "What following each rule loses against the best worker count that was found (0 % is the best; "
-            "*worse*: told from the best; *?*: cannot be told).",
+            "*worse*: worse than the best; *?*: undecided).",
             "",
             _table(rule_table(rules)),
             "",
@@ -174,7 +174,7 @@ def _text_of(claim: Claim) -> str:
 
 def _in_short(finding: Finding) -> str:
     clauses = []
-    for answer, word in ((Answer.NO, "not so"), (Answer.YES, "so")):
+    for answer, word in ((Answer.NO, "no"), (Answer.YES, "yes")):
         parts = [part for part in finding.parts if part.answer is answer]
         if parts:
             strongest = max(parts, key=lambda part: part.effect)

@@ -16,7 +16,7 @@ from studies.claims.evidence import Evidence, MeasuredRun, NotMeasured
 
 PRESETS = ("worker-heuristics", "workers-quota-05", "workers-quota-1", "workers-quota-2", "workers-all-cpus")
 TOLERABLE = 0.10
-"""What cannot be told from the best passes for good only if it is at most this far behind it."""
+"""What is not distinguishable from the best passes for good only if it is at most this far behind it."""
 ALL = ("async_io", "sync_io", "cpu_bound", "mixed")
 
 
@@ -89,7 +89,7 @@ def _standing(
         return Answer.YES, Summary(center=0.0, lo=0.0, hi=0.0, n=cell.valid), ""
     pair = next((pair for pair in finding.against_best if pair.variant_id == variant_id), None)
     if pair is None or not rankable(cell, finding.metric):
-        # A count whose trials broke, for want of memory for one, is no count to choose.
+        # A count whose trials broke, OOM-killed for one, is no count to choose.
         broken = cell.trials and not cell.valid
         return (Answer.NO if broken else Answer.OPEN), None, f"{cell.valid} of {cell.trials} trials VALID"
     lost = _regret(pair.ratio, DIRECTIONS[finding.metric])
@@ -100,7 +100,7 @@ def _standing(
     return (
         Answer.OPEN,
         lost,
-        f"that it loses up to {percent(lost.hi)} is not ruled out" if lost.hi else "no interval",
+        f"may lose up to {percent(lost.hi)}" if lost.hi else "no interval",
     )
 
 

@@ -25,7 +25,7 @@ def test_every_check_says_why_and_how(tmp_path: Path) -> None:
     found = checks(tmp_path)
     assert len({check.name for check in found}) == len(found)
     assert all(check.why and check.detail for check in found)
-    assert all(check.mend for check in found if not check.ok)
+    assert all(check.fix for check in found if not check.ok)
 
 
 def test_without_an_engine_the_required_checks_fail(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_without_an_engine_the_required_checks_fail(tmp_path: Path) -> None:
     for name in ("Docker engine", "base image"):
         assert found[name].required
         assert not found[name].ok
-        assert "scripts/setup-" in found[name].mend
+        assert "scripts/setup-" in found[name].fix
 
 
 def test_another_user_than_root_is_told_and_not_stopped(

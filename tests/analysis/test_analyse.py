@@ -286,7 +286,7 @@ def test_what_is_not_shown_equal_is_said_to_be_uncertain():
     finding = only_finding(records)
     assert find(finding, STANDARD).verdict is Verdict.UNDECIDED
     assert finding.recommended == PLAIN.id
-    assert any("behind is not ruled out" in warning for warning in finding.warnings)
+    assert any("it may be up to" in warning for warning in finding.warnings)
 
 
 def test_more_workers_than_cpus_is_named():

@@ -89,7 +89,7 @@ def test_equal_variants():
 def test_variants_that_a_noisy_run_cannot_tell_apart():
     assert say(throughput_records({**BASE, STANDARD: UNSURE})) == (
         "No detectable difference on items between uvicorn-plain.w1 and uvicorn-standard.w1 "
-        "(up to 29 % is not ruled out): take the simpler one, uvicorn-plain.w1."
+        "(they may differ by up to 29 %): take the simpler one, uvicorn-plain.w1."
     )
 
 
@@ -138,8 +138,7 @@ def test_blocks_enough_that_were_disturbed_are_not_asked_for_again():
     records = throughput_records({PLAIN: [1000], TWIN: [1000], STANDARD: [2000]})
     records += [failed(PLAIN, block, Validity.NOISY) for block in (1, 2)]
     assert say(records, blocks=3).endswith(
-        "and below 3 there is no interval. "
-        "Read the reasons of their other trials, mend the cause, and run again."
+        "and below 3 there is no interval. Read the reasons of their other trials, fix the cause, then rerun."
     )
 
 
@@ -180,7 +179,7 @@ def test_a_noisy_machine_is_named():
     headline = say(
         throughput_records({PLAIN: steady(1000), TWIN: [1000, 1250, 800, 1150, 900], STANDARD: steady(1700)})
     )
-    assert headline.endswith("This machine was too noisy to tell differences below 25 % on items.")
+    assert headline.endswith("Smallest detectable difference on items: 25 %, because the machine was noisy.")
 
 
 @pytest.mark.parametrize("standard", [1460.0, 600.0, 1000.0])

@@ -304,7 +304,7 @@ def test_i6_up_to_one_failure_in_a_thousand_is_tolerated() -> None:
     assert judge(evidence(with_statuses(*[500] * 5, answered=5)))[:2] == (Validity.VALID, ())
     check(
         Validity.INVALID,
-        "I6: 6 of 5000 requests (0.12%) got no right answer: 4 x HTTP 500, 2 x timed out",
+        "I6: wrong or missing response to 6 of 5000 requests (0.12%): 4 x HTTP 500, 2 x timed out",
         evidence(with_statuses(500, 500, 500, 500, TIMED_OUT, TIMED_OUT, answered=0)),
     )
 
@@ -315,7 +315,7 @@ def test_i6_one_wrong_body_is_one_too_many() -> None:
 
 def test_i6_a_trial_without_a_right_answer_is_invalid() -> None:
     load = with_statuses(*[404] * 5, requests=5, answered=5)
-    check(Validity.INVALID, "I6: none of 5 requests got a right answer: 5 x HTTP 404", evidence(load))
+    check(Validity.INVALID, "I6: wrong or missing response to all 5 requests: 5 x HTTP 404", evidence(load))
 
 
 def test_i6_a_trial_without_a_request_is_invalid() -> None:
@@ -331,7 +331,9 @@ def test_i6_a_trial_without_a_request_is_invalid() -> None:
         id_sum=0,
         id_xor=0,
     )
-    check(Validity.INVALID, "I6: none of 0 requests got a right answer: nothing was sent", evidence(load))
+    check(
+        Validity.INVALID, "I6: wrong or missing response to all 0 requests: nothing was sent", evidence(load)
+    )
 
 
 def test_i7_a_worker_that_was_replaced() -> None:

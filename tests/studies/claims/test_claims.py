@@ -122,7 +122,7 @@ def test_a_scenario_that_cannot_be_ranked_does_not_take_the_others_along() -> No
     ]
     finding = adjudicate(claim("S2"), evidence(MeasuredRun.of("servers", run.matrix, bound)))
     assert finding.word is Word.UNDECIDED
-    assert "so for faster on items" in finding.why
+    assert "yes: faster on items" in finding.why
     assert "not measured: uvicorn-standard.w1.fan_out in servers: GENERATOR-BOUND" in finding.why
 
 
