@@ -167,7 +167,7 @@ def _read(sock: socket.socket, deadline_s: float) -> Reply:
     """One response. Raises OSError."""
     peer = h11.Connection(our_role=h11.CLIENT)
     # What it reads is the answer to a request, which it has not seen.
-    peer.send(h11.Request(method="POST", target="/", headers={"host": LOOPBACK}.items()))
+    peer.send(h11.Request(method="POST", target="/", headers=[("host", LOOPBACK)]))
     peer.send(h11.EndOfMessage())
     reply = _no_reply(Fate.CLOSED)
     while True:

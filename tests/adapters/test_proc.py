@@ -62,6 +62,34 @@ def test_a_tree_is_charged_with_the_cpu_of_children_that_ended() -> None:
     assert (after.throttled_s, after.oom_kills) == (0.0, 0)
 
 
+def test_less_than_a_clock_tick_is_seen_too() -> None:
+    """Of idle neighbours, a tick of 10 ms would be a tenth of a slice in which they did nothing."""
+    burn = """
+import sys, time
+for _ in sys.stdin:
+    began_s = time.process_time()
+    while time.process_time() < began_s + 0.002:
+        pass
+    print(flush=True)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", burn], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        used_s = []
+        for _ in range(5):
+            before = proc.tree_reading(server.pid, cpus=(0,)).cpu_s
+            server.stdin.write("go\n")
+            server.stdin.flush()
+            server.stdout.readline()
+            used_s.append(proc.tree_reading(server.pid, cpus=(0,)).cpu_s - before)
+        server.stdin.close()
+    # The first time it has just started.
+    assert min(used_s) >= 0.0019
+    assert max(used_s[1:]) < 0.01
+
+
 def test_an_ended_process_is_a_death_before_and_after_it_is_reaped() -> None:
     ended = subprocess.Popen(["true"])
     os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)

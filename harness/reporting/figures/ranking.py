@@ -56,7 +56,7 @@ def ranking(data: ReportData, finding: ScenarioFinding) -> Figure:
 def _margin_band(axes: Axes, data: ReportData, finding: ScenarioFinding, shown: Metric) -> None:
     """The baseline with the margin around it: what falls inside makes no practical difference."""
     baseline = next((c for c in finding.cells if c.variant_id == data.matrix.baseline_id), None)
-    summary = baseline.metrics.get(shown.metric) if baseline else None
+    summary = baseline.metrics.get(shown.name) if baseline else None
     if summary is None:
         return
     center = summary.center * shown.scale
@@ -84,7 +84,7 @@ def _trial_marks(axes: Axes, data: ReportData, cell: CellSummary, shown: Metric,
         if (record.variant_id, record.scenario) == (cell.variant_id, cell.scenario)
         and record.metrics is not None
         and record.validity is not Validity.INVALID
-        and (value := getattr(record.metrics, shown.metric)) is not None
+        and (value := getattr(record.metrics, shown.name)) is not None
     ]
     axes.plot(values, [row + 0.24] * len(values), ls="", marker="|", ms=4, mew=0.8, color=FAINT, zorder=2)
 
@@ -92,7 +92,7 @@ def _trial_marks(axes: Axes, data: ReportData, cell: CellSummary, shown: Metric,
 def _interval(
     axes: Axes, finding: ScenarioFinding, cell: CellSummary, shown: Metric, row: int, look: Look
 ) -> None:
-    summary = cell.metrics.get(shown.metric)
+    summary = cell.metrics.get(shown.name)
     if summary is None:
         axes.text(0, row, f"  {cell.word}: no number", va="center", color=MUTED)
         return
