@@ -134,7 +134,7 @@ def test_a_noisy_twin_widens_the_margin_and_is_named():
     finding = only_finding(records)
     assert finding.margin == finding.floor > 0.2
     assert find(finding, STANDARD).verdict is Verdict.UNDECIDED
-    assert any("too noisy" in warning for warning in finding.warnings)
+    assert any("smallest detectable difference on items" in warning for warning in finding.warnings)
 
 
 def test_a_twin_that_differs_fails_the_check_and_is_named():

@@ -122,6 +122,8 @@ def limit(
         "one client: nobody waits",
         "requests wait before the app, which is neither busy nor late",
         "throttled by its quota",
+        "a loop that stood still because it was throttled",
+        "a loop that stood still while it was hardly throttled",
         "a quota that is hardly felt",
         "a quota that delays the only request",
         "a quota that is hardly felt on many cores",

@@ -51,6 +51,12 @@ def evidence(load: LoadRecord | None = None, **changes: Any) -> Evidence:
         **changes,
     }
     values["metrics"] = replace(metrics, **changes.get("metrics", {}))
+    told = values["facts_before"]
+    if told is not None and told.cpus == some_facts().cpus:
+        # Unless a test says otherwise, the container sees the limits of the variant.
+        cpus = values["server_cpus"]
+        quota = min(float(cpus), values["variant"].cpu_quota or cpus)
+        values["facts_before"] = replace(told, cpus=CpuCounts(host=cpus, affinity=cpus, quota=quota))
     return Evidence(**values)
 
 

@@ -61,9 +61,9 @@ def _name(data: ReportData, finding: ScenarioFinding, variant_id: str) -> str:
 def _points(finding: ScenarioFinding, shown: Metric) -> list[tuple[str, Summary, Summary]]:
     """Variant, memory and ranking metric of every cell that has both."""
     return [
-        (cell.variant_id, cell.metrics[_MEMORY.metric], cell.metrics[shown.name])
+        (cell.variant_id, cell.metrics[_MEMORY.name], cell.metrics[shown.name])
         for cell in finding.cells
-        if _MEMORY.metric in cell.metrics and shown.name in cell.metrics
+        if _MEMORY.name in cell.metrics and shown.name in cell.metrics
     ]
 
 

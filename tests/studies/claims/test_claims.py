@@ -51,11 +51,11 @@ def test_without_evidence_a_claim_is_undecided_and_says_what_is_missing(claim: C
     assert finding.why.startswith("not measured: ")
 
 
-def test_a_noisy_run_leaves_a_claim_undecided_and_says_which_effect_it_could_have_told() -> None:
+def test_a_noisy_run_leaves_a_claim_undecided_and_says_the_smallest_detectable_effect() -> None:
     noisy = evidence(speeds("servers", uvicorn_standard__w1=1.0, uvicorn_plain__w1=1.05, noise=0.3))
     finding = adjudicate(claim("S2"), noisy)
     assert finding.word is Word.UNDECIDED
-    assert "an effect below" in finding.why
+    assert "smallest detectable effect: " in finding.why
 
 
 def test_figures_carry_their_intervals() -> None:

@@ -11,7 +11,7 @@ from harness.planning.example import EXAMPLE
 from harness.recipes import RECIPES
 from studies.images.pairs import PAIRS, ImagePair, Side, dockerfile
 
-PROJECT = Path(__file__).parent.parent.parent
+PROJECT = Path(__file__).parents[3]
 SIDES = [pytest.param(side, id=f"{pair.probe}-{side.name}") for pair in PAIRS for side in pair.sides]
 
 
