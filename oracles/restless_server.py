@@ -1,4 +1,4 @@
-"""Answers at once, and works on without being asked, as a watcher of files does."""
+"""Computes for every answer, and works on without being asked, as a watcher of files does."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import argparse
 import threading
 import time
 
-from oracles.server import Exchange, run
+from oracles.cpu_server import computing
+from oracles.server import run
 
-EVERY_S = 0.1
+EVERY_S, ITERATIONS = 0.1, 400
 
 
 def work(share: float) -> None:
@@ -26,7 +27,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, required=True, help="of a core")
     options = parser.parse_args()
     threading.Thread(target=work, args=(options.share,), daemon=True).start()
-    run(options.port, lambda _: Exchange.reply)
+    run(options.port, lambda _: computing(ITERATIONS, dies_at=None))
 
 
 if __name__ == "__main__":

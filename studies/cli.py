@@ -21,7 +21,7 @@ MEASURED = RESULTS / "catalogue"
 
 @app.command()
 def selfcheck(
-    full: Annotated[bool, typer.Option("--full", help="Longer, more repeats: about 22 minutes.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Longer, more repeats: about 30 minutes.")] = False,
     markdown: Annotated[Path | None, typer.Option(help="Write the result to this file as well.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
 ) -> None:

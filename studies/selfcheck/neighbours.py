@@ -9,10 +9,10 @@ from harness.model import ClosedLoad, TrialRecord
 from studies.selfcheck.result import Line, Outcome
 from studies.selfcheck.rig import Rig, Server, matrix_of, scenario
 
-BLOCKS, IDLE, PRECISION = 5, 6, 0.05
+BLOCKS, IDLE, PRECISION = 6, 6, 0.05
 """Half of the interval may be as wide as that: a wider one holds everything."""
 RESTLESS_SHARE, RESTLESS_BLOCKS = 0.05, 2
-LOAD = scenario("closed", ClosedLoad(clients=8), warmup_s=0.3, measure_s=1.5)
+LOAD = scenario("closed", ClosedLoad(clients=8), warmup_s=0.3, measure_s=2.5)
 
 
 def _computing(name: str, iterations: int) -> Server:
