@@ -18,7 +18,7 @@ import numpy as np
 from numpy.random import Generator
 
 from harness.adapters.result_store import RunStore
-from harness.analysis.run import analyse
+from harness.analysis.analyse import analyse
 from harness.analysis.stopping import last_blocks
 from harness.findings import Comparison, RunAnalysis, Verdict
 from harness.model import (

@@ -25,12 +25,12 @@ from rich.console import Console
 
 from harness import pipeline
 from harness.adapters.run_lock import run_lock
-from harness.analysis.run import analyse
+from harness.analysis.analyse import analyse
 from harness.findings import Comparison
-from harness.live import LiveWatcher
 from harness.model import Matrix, TrialRecord
-from studies.selfcheck.rig import Server, matrix_of, open_load, scenario
-from studies.selfcheck.run import open_rig
+from harness.progress import LiveWatcher
+from studies.selfcheck.check import open_rig
+from studies.selfcheck.oracle_trials import Server, matrix_of, open_load, scenario
 
 BLOCKS, PRECISION, MOST = 20, 0.05, 1 / 3
 SERVICE_S = 0.02

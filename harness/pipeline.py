@@ -24,10 +24,10 @@ from harness.analysis.common_rate import common_rate_matrix, records_of
 from harness.analysis.stopping import last_blocks
 from harness.errors import AppImageFailed, ConfigurationError, EngineUnavailable, RunAborted, VariantError
 from harness.execution.bench import Bench, TrialOutcome
+from harness.execution.blocks import Measure, RunEnd, Watcher, run_blocks
 from harness.execution.calibration import calibrate
 from harness.execution.ports import Engine, LoadGenerator
 from harness.execution.resume import machine_changes, matrix_changes
-from harness.execution.run import Measure, RunEnd, Watcher, run_blocks
 from harness.execution.server import Row
 from harness.execution.side_by_side import run_side_by_side
 from harness.execution.target_services import target_services

@@ -16,8 +16,8 @@ from harness.adapters.system_clock import SystemClock
 from harness.adapters.workload_files import read_files, read_secrets
 from harness.errors import NotReady, WrongResponse
 from harness.execution.bench import Bench, deployment_spec
+from harness.execution.blocks import Watcher
 from harness.execution.ports import Generator
-from harness.execution.run import Watcher
 from harness.execution.target_services import target_services
 from harness.model import Cell, Scenario, Trial, Variant
 from harness.pipeline import GENERATOR, resolved

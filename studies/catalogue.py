@@ -10,15 +10,15 @@ from typing import Protocol
 from harness import pipeline
 from harness.adapters.result_store import RunStore
 from harness.errors import ConfigurationError, TrialError, VariantError
-from harness.execution.run import RunEnd, Watcher
-from harness.live import duration
+from harness.execution.blocks import RunEnd, Watcher
 from harness.planning.plan import cells_of, estimate, plan_blocks
+from harness.progress import duration
 from studies.claims.catalogue import CLAIMS
-from studies.experiment_store import ExperimentStore
-from studies.experiments import Observation
+from studies.images.comparison import compare_images, unmeasured
 from studies.images.pairs import PAIRS
-from studies.images.run import compare_images, unmeasured
-from studies.lifecycle.run import PROBES, lifecycle, remaining
+from studies.lifecycle.experiment import PROBES, lifecycle, remaining
+from studies.observation_store import ExperimentStore
+from studies.observations import Observation
 
 SETTING_UP_S = 20.0
 """Images looked up and the generator calibrated, for each preset; the first builds take longer."""

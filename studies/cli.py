@@ -27,7 +27,7 @@ def selfcheck(
 ) -> None:
     """Measure servers whose truth is known, and print measured against theory. Under 3 minutes."""
     from studies.selfcheck import document
-    from studies.selfcheck.run import selfcheck as check
+    from studies.selfcheck.check import selfcheck as check
 
     screen = console()
     result = check(
@@ -60,7 +60,7 @@ def images(
     from datetime import UTC, datetime
 
     from harness.adapters.result_store import new_run_id
-    from studies.images.run import compare_images
+    from studies.images.comparison import compare_images
     from studies.images.table import table
 
     screen = console()
@@ -86,8 +86,8 @@ def lifecycle(
 ) -> None:
     """Stop, kill, block and reload real servers, and count what their clients lose. About 12 minutes."""
     from studies.lifecycle import document
-    from studies.lifecycle.run import default_directory
-    from studies.lifecycle.run import lifecycle as experiment
+    from studies.lifecycle.experiment import default_directory
+    from studies.lifecycle.experiment import lifecycle as experiment
 
     screen = console()
     into = into or default_directory(RESULTS)
@@ -149,7 +149,7 @@ def catalogue(
     from time import monotonic
 
     from harness.adapters.assets import assets
-    from harness.live import LiveWatcher
+    from harness.progress import LiveWatcher
     from studies import catalogue as presets
 
     screen = console()

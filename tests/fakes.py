@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from harness.adapters.together import Together, first_of
+from harness.adapters.several_processes import Together, first_of
 from harness.deployment import DeploymentSpec, DeploymentState, MemorySnapshot, ResourceReading
 from harness.errors import BuildFailed, DeploymentDied, GeneratorFailed, NoAnswer
 from harness.target import ServiceLife, Target

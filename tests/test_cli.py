@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import pipeline, rebuild
+from harness import pipeline
 from harness.adapters.assets import assets
 from harness.adapters.result_store import RunStore
 from harness.cli import main
-from harness.execution.run import RunEnd
+from harness.execution.blocks import RunEnd
 from harness.model import Validity
 from tests.samples import ITEMS, PLAIN, STANDARD, a_load, a_matrix, a_record, some_metrics, some_readings
 
@@ -137,7 +137,7 @@ def test_a_run_that_could_rank_nothing_is_no_success(
         store.append(a_record(variant, validity=word))
     outcome = pipeline.RunOutcome(store=store, end=RunEnd.COMPLETE, failed_builds={}, before=0)
     monkeypatch.setattr(pipeline, "run", lambda *_: outcome)
-    monkeypatch.setattr(rebuild, "write_report", lambda _: [tmp_path / "report.html"])
+    monkeypatch.setattr(stored_report, "write_report", lambda _: [tmp_path / "report.html"])
     monkeypatch.setattr(sys, "argv", ["harness", "run", "--matrix", "quick"])
     with pytest.raises(SystemExit) as ended:
         main()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import pipeline, rebuild
+from harness import pipeline, stored_report
 from harness.adapters.assets import assets
 from harness.adapters.result_store import EVIDENCE, JOURNAL
 from harness.errors import (
@@ -20,14 +20,14 @@ from harness.errors import (
     NotReady,
     RunAborted,
 )
-from harness.execution.run import RunEnd
+from harness.execution.blocks import RunEnd
 from harness.findings import Verdict
 from harness.model import Validity
 from harness.planning.plan import STOP_AND_START_S
 from harness.records import trial_to_json
 from harness.reporting import markdown
 from harness.target import Target
-from tests.execution.test_run import Listener
+from tests.execution.test_blocks import Listener
 from tests.fake_agent import GREETING, FakeAgent
 from tests.fakes import FakeClock, FakeEngine, Faults
 
@@ -91,7 +91,7 @@ def test_a_run_ends_in_the_true_verdict(machine: Machine) -> None:
     records = outcome.store.records()
     assert len(records) == 4 * 3
     assert {record.validity for record in records} == {Validity.VALID}, records[0].reasons
-    data = rebuild.report_data(outcome.store)
+    data = stored_report.report_data(outcome.store)
     (finding,) = data.analysis.findings
     (comparison,) = [
         c
@@ -110,9 +110,9 @@ def test_a_stored_run_is_judged_when_it_is_read(machine: Machine, monkeypatch: p
     machine.matrix.write_text(MATRIX.replace("blocks = 4", "blocks = 2"))
     store = machine.run().store
     measured = [trial_to_json(record) for record in store.records()]
-    assert [trial_to_json(record) for record in rebuild.report_data(store).records] == measured
+    assert [trial_to_json(record) for record in stored_report.report_data(store).records] == measured
     monkeypatch.setattr("harness.measurement.validity.NEAR_CEILING", 0.01)
-    stricter = rebuild.report_data(store).records
+    stricter = stored_report.report_data(store).records
     assert {record.validity for record in stricter} == {Validity.GENERATOR_BOUND}
 
 
@@ -125,7 +125,7 @@ def test_a_metric_that_is_new_is_filled_in_for_runs_from_before_it(machine: Mach
     assert len(metric.findall(whole)) == 2 * 3
     journal.write_text(metric.sub("", whole))
     filled = {
-        record.metrics.idle_cpu_cores for record in rebuild.report_data(store).records if record.metrics
+        record.metrics.idle_cpu_cores for record in stored_report.report_data(store).records if record.metrics
     }
     assert None not in filled
 
@@ -139,7 +139,7 @@ def test_what_cannot_be_judged_again_stays_as_it_was_judged(machine: Machine) ->
     # As if the run had been killed between the raw material of a second attempt and its record.
     path = store.path / "trials" / second.trial_id / EVIDENCE
     path.write_text(path.read_text().replace(second.started_at, "2026-01-01T00:00:00.000+00:00"))
-    assert rebuild.report_data(store).records == before
+    assert stored_report.report_data(store).records == before
 
 
 def test_the_wrappers_cost_is_measured_once_kept_and_reported(machine: Machine) -> None:
@@ -154,21 +154,21 @@ def test_the_wrappers_cost_is_measured_once_kept_and_reported(machine: Machine) 
     whole = machine.run(resume=broken.store.path.name)
     assert whole.store.manifest()["wrapper_cost"] == cost
     assert not any("wrapper-cost" in step for step in machine.engines[-1].story)
-    assert "he wrapper costs" in markdown.report(rebuild.report_data(whole.store))
+    assert "he wrapper costs" in markdown.report(stored_report.report_data(whole.store))
 
 
 def test_why_the_wrappers_cost_was_not_measured_is_kept_too(machine: Machine) -> None:
     store = machine.run().store
     assert store.manifest()["wrapper_cost"] == {"not_measured": "design.wrapper_cost is false"}
     line = "The wrapper's cost was not measured: design."
-    assert line in markdown.report(rebuild.report_data(store))
+    assert line in markdown.report(stored_report.report_data(store))
 
 
 def test_the_report_is_rebuilt_from_the_directory_alone(machine: Machine) -> None:
     store = machine.run().store
-    first = {path.name: path.read_bytes() for path in rebuild.write_report(store)}
+    first = {path.name: path.read_bytes() for path in stored_report.write_report(store)}
     assert first.keys() >= {"report.html", "report.md", "ranking.items.png"}
-    second = {path.name: path.read_bytes() for path in rebuild.write_report(store)}
+    second = {path.name: path.read_bytes() for path in stored_report.write_report(store)}
     assert first == second
 
 
@@ -278,7 +278,7 @@ def test_a_failed_trial_is_kept_with_its_reason_and_its_block_is_run_again(machi
     assert "503 dependency down" in records[0].reasons[0]
     assert {record.validity for record in records[1:]} == {Validity.VALID}
     assert [record.block for record in records] == [n for n in range(1, 6) for _ in range(3)]
-    finding = rebuild.report_data(store).analysis.findings[0]
+    finding = stored_report.report_data(store).analysis.findings[0]
     assert all(cell.valid >= 4 for cell in finding.cells)
 
 
@@ -290,7 +290,7 @@ def test_a_precise_run_stops_before_its_last_block_and_stays_complete(machine: M
     # At first, what all the blocks would take.
     assert machine.listener.heard[-6].startswith("1/36 ")
     assert machine.listener.left_s[0] == 36 * (1.0 + 5.0 + STOP_AND_START_S)
-    assert "of at most 12 blocks" in markdown.report(rebuild.report_data(done.store))
+    assert "of at most 12 blocks" in markdown.report(stored_report.report_data(done.store))
     engines = len(machine.engines)
     machine.run(resume=done.store.path.name)
     assert "nothing to do" in machine.listener.heard[-1]
@@ -350,7 +350,7 @@ def test_capacity_is_found_ranked_and_followed_by_latency_at_a_common_rate(machi
     records = outcome.store.records()
     assert {record.validity for record in records} == {Validity.VALID}, records[0].reasons
     assert [record.scenario for record in records] == ["items"] * 12 + ["items-at-common-rate"] * 12
-    data = rebuild.report_data(outcome.store)
+    data = stored_report.report_data(outcome.store)
     first, second = data.analysis.findings
     cells = {cell.variant_id: cell.metrics["capacity_per_s"] for cell in first.cells}
     for recipe, rate in RATES.items():
@@ -359,7 +359,7 @@ def test_capacity_is_found_ranked_and_followed_by_latency_at_a_common_rate(machi
     common = data.scenario(second.scenario).load
     assert common.kind == "open"
     assert common.rate_per_s == pytest.approx(0.7 * RATES["uvicorn-plain"], rel=0.03)
-    written = {path.name: path for path in rebuild.write_report(outcome.store)}
+    written = {path.name: path for path in stored_report.write_report(outcome.store)}
     assert "search.items.png" in written
     for document in ("report.md", "report.html"):
         text = written[document].read_text()
@@ -378,11 +378,11 @@ def test_a_run_killed_at_the_common_rate_goes_on_at_the_same_rate(machine: Machi
     assert [record.scenario for record in broken.store.records()][11:] == ["items"] + [
         "items-at-common-rate"
     ] * 3
-    before = rebuild.report_data(broken.store).matrix.scenarios
+    before = stored_report.report_data(broken.store).matrix.scenarios
     machine.faults = Faults()
     whole = machine.run(resume=broken.store.path.name)
     assert len(whole.store.records()) == 24
-    assert rebuild.report_data(whole.store).matrix.scenarios == before
+    assert stored_report.report_data(whole.store).matrix.scenarios == before
 
 
 def test_a_budget_that_ends_before_the_common_rate_is_told(machine: Machine) -> None:
@@ -390,4 +390,4 @@ def test_a_budget_that_ends_before_the_common_rate_is_told(machine: Machine) -> 
     outcome = machine.run()
     assert outcome.end is RunEnd.BUDGET
     assert {record.scenario for record in outcome.store.records()} == {"items"}
-    assert "common rate was not measured" in markdown.report(rebuild.report_data(outcome.store))
+    assert "common rate was not measured" in markdown.report(stored_report.report_data(outcome.store))

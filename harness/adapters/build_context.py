@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.adapters.durable import disk_errors
+from harness.adapters.journal import disk_errors
 
 APP, SOURCE = "target_app", "target_app/main.py"
 IGNORED = (".git", ".pytest_cache", ".venv", "**/__pycache__")

@@ -32,7 +32,7 @@ from harness.adapters.docker_services import Services
 from harness.adapters.docker_subject import RUNTIME_DIR, DockerSubject, RestartPolicy
 from harness.adapters.image_python import runtime_user
 from harness.adapters.reaper import Reaper
-from harness.adapters.together import Together, first_of
+from harness.adapters.several_processes import Together, first_of
 from harness.deployment import RUNTIME_DIR_VARIABLE, DeploymentSpec, ProcessSpec
 from harness.errors import EnvironmentProblem
 from harness.planning.commands import CONTAINER_PORT

@@ -19,8 +19,8 @@ from harness.adapters.pipe_channel import PipeChannel
 from harness.adapters.process_group import ProcessGroup, Stream
 from harness.adapters.process_refusals import refuse_what_needs_an_image, refuse_what_needs_containers
 from harness.adapters.reaper import Reaper
+from harness.adapters.several_processes import Together, first_of
 from harness.adapters.system_programs import SYSTEM_PATH, provide_programs, tls_directory
-from harness.adapters.together import Together, first_of
 from harness.adapters.virtual_env import target_env, virtual_env
 from harness.deployment import (
     RUNTIME_DIR_VARIABLE,

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.adapters.durable import Journal, disk_errors, write_whole
+from harness.adapters.journal import Journal, disk_errors, write_whole
 from harness.deployment import ResourceReading
 from harness.errors import ConfigurationError
 from harness.evidence import TrialEvidence

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from harness.analysis.comparisons import rankable
-from harness.analysis.doubts import NOISY_FLOOR, limit_sentence, limited_by_generator, usable_cpus
 from harness.analysis.intervals import MIN_VALUES
 from harness.analysis.metrics import CAPACITY, METRICS, THROUGHPUT, WORKING_SET
 from harness.analysis.samples import twin_of_baseline
 from harness.analysis.verdicts import reach
+from harness.analysis.warnings import NOISY_FLOOR, limit_sentence, limited_by_generator, usable_cpus
 from harness.analysis.wording import interval, objective, percent, spelt, times
 from harness.findings import CellSummary, Comparison, ScenarioFinding, Verdict
 from harness.model import Matrix, Validity, Variant

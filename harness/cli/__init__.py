@@ -29,7 +29,7 @@ def main() -> None:
     try:
         app()
     except HarnessError as error:
-        from harness.live import printable
+        from harness.progress import printable
 
         typer.echo(f"harness: {printable(str(error))}", err=True)
         sys.exit(error.exit_code)

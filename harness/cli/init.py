@@ -94,7 +94,7 @@ def _verified(draft: Draft, target: Path, engine: str) -> Draft:
 
     Raises ConfigurationError where none is left. The file then stays as it was written.
     """
-    from harness.live import LiveWatcher
+    from harness.progress import LiveWatcher
     from harness.verification import problems_of
 
     with LiveWatcher(console()) as watcher:

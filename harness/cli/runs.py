@@ -38,12 +38,12 @@ def run(
     wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
 ) -> None:
     """Measure every variant of a matrix and say which one to deploy."""
-    from harness import pipeline, rebuild
+    from harness import pipeline, stored_report
     from harness.adapters.engines import NAMES
     from harness.errors import ConfigurationError
-    from harness.execution.run import RunEnd
-    from harness.live import LiveWatcher
+    from harness.execution.blocks import RunEnd
     from harness.model import Validity
+    from harness.progress import LiveWatcher
 
     if engine not in NAMES:
         raise ConfigurationError("--engine", [f"{engine!r} is not one of {', '.join(NAMES)}"])
@@ -59,7 +59,7 @@ def run(
         outcome = pipeline.run(matrix, options, watcher)
     ranked = _present(screen, outcome.store) if outcome.store.records() else False
     if outcome.new_records:
-        report_path, *_ = rebuild.write_report(outcome.store)
+        report_path, *_ = stored_report.write_report(outcome.store)
         say(screen, f"\nReport: {report_path}")
     if outcome.end is RunEnd.INTERRUPTED:
         say(screen, f"Go on with: {_resume_command(matrix, results, engine)}")
@@ -93,10 +93,10 @@ def show(run: RunArgument = None, results: ResultsOption = RESULTS) -> None:
 @app.command()
 def report(run: RunArgument = None, results: ResultsOption = RESULTS) -> None:
     """Rebuild a stored run's report files (HTML, Markdown, PNG)."""
-    from harness import rebuild
+    from harness import stored_report
     from harness.adapters.result_store import find_run
 
-    for path in rebuild.write_report(find_run(results, run)):
+    for path in stored_report.write_report(find_run(results, run)):
         typer.echo(path)
 
 
@@ -178,9 +178,9 @@ def _state(store: RunStore) -> str:
 
 def _present(screen: Console, store: RunStore) -> bool:
     """Print the verdicts of a run; whether it could rank anything."""
-    from harness import rebuild
+    from harness import stored_report
     from harness.reporting.terminal import report as verdicts
 
-    data = rebuild.report_data(store)
+    data = stored_report.report_data(store)
     screen.print(verdicts(data))
     return any(finding.best is not None for finding in data.analysis.findings)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from harness.analysis.doubts import usable_cpus
 from harness.analysis.metrics import CAPACITY, CAPACITY_PER_GIB, MEMORY_GROWTH, METRICS, THROUGHPUT
+from harness.analysis.warnings import usable_cpus
 from harness.findings import CellSummary, Comparison, ScenarioFinding, Verdict
 from harness.model import Validity
 from harness.reporting.cautions import caution_of

@@ -14,7 +14,7 @@ from locust.env import Environment
 from numpy.typing import NDArray
 
 from scenarios.loadkit import arrivals
-from scenarios.loadkit.beside import neighbour
+from scenarios.loadkit.background_load import neighbour
 from scenarios.loadkit.closed import closed_loop
 from scenarios.loadkit.open import MAX_IN_FLIGHT, open_loop
 from scenarios.loadkit.prepare import Outgoing

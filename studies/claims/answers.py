@@ -12,7 +12,7 @@ from harness.analysis.verdicts import decide, relative_difference
 from harness.analysis.wording import interval, percent, times
 from harness.findings import Comparison, Direction, Summary, Verdict
 from studies.claims.claim import Answer, Part
-from studies.experiments import Observation
+from studies.observations import Observation
 
 MARGIN = 0.03
 """What matters between two images, or two times that were taken in turn: the matrices' own margin."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.ladder import BLOCKING, THREADS, clients_of, knee, ladders
+from harness.analysis.client_steps import BLOCKING, THREADS, clients_of, knee, ladders
 from harness.analysis.metrics import LATENCY_P95, THROUGHPUT
 from harness.model import OpenLoad, Scenario
 from studies.claims.answers import BETTER, NO_BETTER, WORSE, Judge, compared, within

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.analysis.analyse import analyse
 from harness.analysis.common_rate import with_common_rates
 from harness.analysis.comparisons import Cells, compare, margin_over, rankable, summarise_cells
 from harness.analysis.intervals import PairedRatio, paired_ratio
 from harness.analysis.metrics import ranking_metric
-from harness.analysis.run import analyse
 from harness.analysis.samples import Samples, samples_of, twin_of_baseline
 from harness.analysis.verdicts import settled
 from harness.findings import Comparison, RunAnalysis, Verdict
 from harness.model import Matrix, Scenario, TrialRecord
-from studies.experiments import Observation
+from studies.observations import Observation
 
 Place = tuple[str, str]
 """A cell: variant id and scenario name."""

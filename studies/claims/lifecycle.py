@@ -9,7 +9,7 @@ from studies.claims.claim import Answer, Claim, Part, Question
 from studies.claims.evidence import Evidence, NotMeasured
 from studies.claims.memory import additive, predicted_kill
 from studies.claims.servers import against
-from studies.experiments import Observation
+from studies.observations import Observation
 
 LIFECYCLE = "lifecycle"
 KILLED = 137

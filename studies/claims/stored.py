@@ -9,9 +9,9 @@ from typing import Any
 from harness.adapters.result_store import runs_in
 from studies.claims.evidence import Evidence, MeasuredRun
 from studies.claims.lifecycle import LIFECYCLE
-from studies.experiment_store import MANIFEST as EXPERIMENT_MANIFEST
-from studies.experiment_store import ExperimentStore
-from studies.experiments import FAILED_ATTEMPTS, Observation
+from studies.observation_store import MANIFEST as EXPERIMENT_MANIFEST
+from studies.observation_store import ExperimentStore
+from studies.observations import FAILED_ATTEMPTS, Observation
 
 
 def stored_evidence(directory: Path) -> Evidence:

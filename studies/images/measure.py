@@ -9,8 +9,8 @@ from typing import Protocol
 
 from harness.adapters.build_context import BuildContext
 from harness.planning.example import EXAMPLE
-from studies.experiments import Observation, Unit
 from studies.images.pairs import ImagePair, Side, dockerfile, full_base_dockerfile
+from studies.observations import Observation, Unit
 
 EXPERIMENT = "images"
 COLD_BUILDS, REBUILDS, STARTS, PRINTS = 2, 3, 5, 3

@@ -10,9 +10,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from studies.experiments import Observation, Unit
 from studies.images.measure import quantities
 from studies.images.pairs import PAIRS, ImagePair
+from studies.observations import Observation, Unit
 
 MEGABYTE = 1e6
 

@@ -9,11 +9,11 @@ from typing import Any
 from harness.adapters.docker_subject import RUNTIME_DIR
 from harness.planning.commands import server_argv
 from harness.planning.example import EXAMPLE
-from studies.experiments import Observation
+from studies.lifecycle.containers import Rig, variant
 from studies.lifecycle.probe import Probe, observation
 from studies.lifecycle.raw_client import Fate, Reply
-from studies.lifecycle.rig import Rig, variant
 from studies.lifecycle.traffic import FAULTS, counted, replies_of, visitors, wait_path
+from studies.observations import Observation
 
 NAME = "command-form"
 SERVER = variant("uvicorn-standard.w1")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from statistics import median
 
 from harness.analysis.binomial import binomial_interval
-from studies.experiments import Observation
+from studies.observations import Observation
 
 
 def line(seen: Observation) -> str:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from harness.errors import TrialError
 from harness.model import Variant
-from studies.experiments import Observation
+from studies.lifecycle.containers import Rig, Server, variant
 from studies.lifecycle.probe import Probe, observation
 from studies.lifecycle.raw_client import Connection, Fate, Reply
-from studies.lifecycle.rig import Rig, Server, variant
 from studies.lifecycle.traffic import FAULTS, counted, fates, lost, replies_of, wait_path
+from studies.observations import Observation
 
 NAME = "graceful-stop"
 GRACE_S = 15.0

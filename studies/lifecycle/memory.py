@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from statistics import linear_regression
 
 from harness.errors import NotReady, TrialError
-from studies.experiments import Observation
+from studies.lifecycle.containers import READY_S, Rig, Server, seconds_until, variant
 from studies.lifecycle.probe import Probe, observation
-from studies.lifecycle.rig import READY_S, Rig, Server, seconds_until, variant
+from studies.observations import Observation
 
 PER_WORKER, LIMIT = "memory-per-worker", "memory-limit"
 MIB = 2**20

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.planning.example import REQUIRED_SETTING
-from studies.experiments import Observation
+from studies.lifecycle.containers import Rig, variant
 from studies.lifecycle.probe import Probe, observation
-from studies.lifecycle.rig import Rig, variant
+from studies.observations import Observation
 
 NAME = "missing-setting"
 SETTING = REQUIRED_SETTING

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from studies.experiments import Observation, Unit
-from studies.lifecycle.rig import Rig
+from studies.lifecycle.containers import Rig
+from studies.observations import Observation, Unit
 
 EXPERIMENT = "lifecycle"
 

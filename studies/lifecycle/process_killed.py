@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 from harness.adapters.docker_subject import RestartPolicy
 from harness.errors import TrialError
-from studies.experiments import Observation
+from studies.lifecycle.containers import Rig, seconds_until, variant
 from studies.lifecycle.probe import Probe, observation
-from studies.lifecycle.rig import Rig, seconds_until, variant
+from studies.observations import Observation
 
 NAME = "process-killed"
 SERVER = variant("uvicorn-standard.w1")

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from harness.errors import TrialError
 from harness.planning.commands import server_argv
 from harness.planning.example import EXAMPLE
-from studies.experiments import Observation
+from studies.lifecycle.containers import Rig, variant
 from studies.lifecycle.probe import Probe, observation
 from studies.lifecycle.raw_client import LOOPBACK, RawClient
-from studies.lifecycle.rig import Rig, variant
+from studies.observations import Observation
 
 NAME = "proxy-headers"
 STRANGER = "127.0.0.2"

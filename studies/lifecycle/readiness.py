@@ -11,9 +11,9 @@ from functools import partial
 from harness.errors import TrialError
 from harness.model import Variant
 from harness.recipes.placeholders import PORT
-from studies.experiments import Observation
+from studies.lifecycle.containers import Rig, Server, seconds_until, variant
 from studies.lifecycle.probe import Probe, observation
-from studies.lifecycle.rig import Rig, Server, seconds_until, variant
+from studies.observations import Observation
 
 NOTICED_WITHIN_S = 10.0
 ANSWERED_WITHIN_S = 5.0

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from signal import SIGHUP
 
 from harness.model import Variant
-from studies.experiments import Observation
+from studies.lifecycle.containers import Rig, Server, seconds_until, variant
 from studies.lifecycle.probe import Probe, observation
 from studies.lifecycle.raw_client import Reply
-from studies.lifecycle.rig import Rig, Server, seconds_until, variant
 from studies.lifecycle.traffic import (
     FAULTS,
     Regular,
@@ -23,6 +22,7 @@ from studies.lifecycle.traffic import (
     visitors,
     wait_path,
 )
+from studies.observations import Observation
 
 NAME = "reload-hup"
 OLD, NEW = "1", "2"

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from harness.planning.commands import server_argv
 from harness.planning.example import EXAMPLE
-from studies.experiments import Observation
+from studies.lifecycle.containers import Rig, variant
 from studies.lifecycle.probe import Probe, observation
-from studies.lifecycle.rig import Rig, variant
+from studies.observations import Observation
 
 START_UP, PREVIOUS_STEP = "start-up", "previous-step"
 SUBJECTS = (

@@ -10,10 +10,10 @@ from types import MappingProxyType
 from harness.model import Variant
 from harness.planning.commands import impossible
 from harness.planning.example import EXAMPLE
-from studies.experiments import Observation
+from studies.lifecycle.containers import Rig, seconds_until, variant
 from studies.lifecycle.probe import Probe, observation
-from studies.lifecycle.rig import Rig, seconds_until, variant
 from studies.lifecycle.traffic import FAULTS
+from studies.observations import Observation
 
 WORKER_TIMEOUT_S = 3
 FIXED_TIMEOUT_S = 5

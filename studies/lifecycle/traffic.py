@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
 
-from studies.experiments import Observation
 from studies.lifecycle.probe import observation
 from studies.lifecycle.raw_client import Connection, Fate, RawClient, Reply
+from studies.observations import Observation
 
 FAULTS = {"TARGET_FAULTS": "true"}
 """Environment of a server that serves the endpoints that these requests need."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from signal import SIGKILL
 
-from studies.experiments import Observation
+from studies.lifecycle.containers import Rig, seconds_until, variant
 from studies.lifecycle.probe import Probe, observation
 from studies.lifecycle.raw_client import Reply
-from studies.lifecycle.rig import Rig, seconds_until, variant
 from studies.lifecycle.traffic import FAULTS, counted, replies_of, visitors, wait_path
+from studies.observations import Observation
 
 NAME = "worker-killed"
 WITHIN_S = 15.0

@@ -16,8 +16,8 @@ from harness.measurement.metrics import intended_inside
 from harness.measurement.pass_rule import judge_step
 from harness.model import CapacityLoad, Scenario
 from harness.search import CapacityStep, StepOutcome
+from studies.selfcheck.oracle_trials import Rig, Server, metrics_of, scenario
 from studies.selfcheck.result import Line, Outcome, unmeasured
-from studies.selfcheck.rig import Rig, Server, metrics_of, scenario
 from studies.selfcheck.theory import fifo_latencies_s, md1_load_at
 
 SLO_SERVICES = 5.0

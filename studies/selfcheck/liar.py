@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.analysis.run import analyse
+from harness.analysis.analyse import analyse
 from harness.findings import ScenarioFinding
 from harness.measurement.accounting import wrong_bodies
 from harness.model import ClosedLoad
+from studies.selfcheck.oracle_trials import Rig, Server, matrix_of, scenario
 from studies.selfcheck.result import Line, Outcome
-from studies.selfcheck.rig import Rig, Server, matrix_of, scenario
 
 EVERY = (200, 5_000)
 BLOCKS, BLOCKS_IN_BRIEF, CLIENTS = 4, 2, 8

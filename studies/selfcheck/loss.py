@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from harness.errors import TrialError
 from harness.model import Validity
+from studies.selfcheck.oracle_trials import Rig, Server, open_load, scenario
 from studies.selfcheck.result import Line, Outcome
-from studies.selfcheck.rig import Rig, Server, open_load, scenario
 
 DROPS, EVERY = 7, 31
 RATE_PER_S, WINDOW_S = 100.0, 3.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from studies.selfcheck.oracle_trials import Rig, Server
 from studies.selfcheck.result import Line, Outcome
-from studies.selfcheck.rig import Rig, Server
 
 WORKERS, SHARED_MIB, PRIVATE_MIB = 4, 100, 50
 ALLOWED = 0.02

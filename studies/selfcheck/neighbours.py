@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from harness.analysis.intervals import paired_ratio
 from harness.model import ClosedLoad, TrialRecord
+from studies.selfcheck.oracle_trials import Rig, Server, matrix_of, scenario
 from studies.selfcheck.result import Line, Outcome
-from studies.selfcheck.rig import Rig, Server, matrix_of, scenario
 
 BLOCKS, IDLE, PRECISION = 6, 6, 0.05
 """Half of the interval may be as wide as that: a wider one holds everything."""

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import stdev
 
+from harness.analysis.analyse import analyse
 from harness.analysis.metrics import LATENCY_P95
-from harness.analysis.run import analyse
 from harness.analysis.samples import last_attempts, samples_of, twin_of_baseline
 from harness.findings import Comparison, Verdict
 from harness.model import Matrix, TrialRecord
+from studies.selfcheck.oracle_trials import Rig, Server, matrix_of, open_load, scenario
 from studies.selfcheck.result import Line, Outcome, unmeasured
-from studies.selfcheck.rig import Rig, Server, matrix_of, open_load, scenario
 from studies.selfcheck.theory import smallest_detectable_ratio
 
 SERVICE_S = 0.02

@@ -15,8 +15,8 @@ from harness.errors import TrialError
 from harness.execution.bench import TrialOutcome
 from harness.findings import Summary
 from harness.model import Validity
+from studies.selfcheck.oracle_trials import Rig, Server, metrics_of, open_load, scenario
 from studies.selfcheck.result import Line, Outcome, unmeasured
-from studies.selfcheck.rig import Rig, Server, metrics_of, open_load, scenario
 from studies.selfcheck.theory import (
     fewest_plausible,
     fifo_latencies_s,

@@ -13,7 +13,7 @@ from harness.execution.bench import TrialOutcome
 from harness.execution.trial import run_trial
 from harness.model import Cell, ClosedLoad, Trial, Variant
 from harness.pipeline import GENERATOR
-from studies.selfcheck.rig import Rig, scenario
+from studies.selfcheck.oracle_trials import Rig, scenario
 
 VARIANT = Variant(recipe="uvicorn-plain", workers=1, cpu_quota=0.5)
 LOAD = scenario("closed", ClosedLoad(clients=16), warmup_s=0.3, measure_s=2.0, slo_ms=1000)

@@ -14,8 +14,8 @@ from harness.execution.bench import TrialOutcome
 from harness.findings import Bottleneck
 from harness.model import ClosedLoad, Scenario, TrialRecord, Validity, Variant
 from studies.selfcheck import quota
+from studies.selfcheck.oracle_trials import Rig, Server, open_load, scenario, slowed_generators
 from studies.selfcheck.result import Injected, Line, Outcome, counted, unmeasured
-from studies.selfcheck.rig import Rig, Server, open_load, scenario, slowed_generators
 
 ITERATIONS = 2000
 """About 1 ms of computing: the server, not the generator, is busy."""

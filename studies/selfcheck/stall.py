@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.model import ClosedLoad
+from studies.selfcheck.oracle_trials import Rig, Server, metrics_of, open_load, scenario
 from studies.selfcheck.result import Line, Outcome
-from studies.selfcheck.rig import Rig, Server, metrics_of, open_load, scenario
 from studies.selfcheck.theory import stall_latency_quantile_s
 
 STALL_S, WINDOW_S, AFTER_S = 1.0, 6.0, 2.0

@@ -11,8 +11,8 @@ from harness.analysis.intervals import paired_ratio
 from harness.analysis.samples import samples_of, twin_of_baseline
 from harness.model import Cell, ClosedLoad, Matrix, Trial
 from harness.planning.plan import plan_blocks
+from studies.selfcheck.oracle_trials import Rig, Server, matrix_of, scenario
 from studies.selfcheck.result import Line, Outcome
-from studies.selfcheck.rig import Rig, Server, matrix_of, scenario
 from studies.selfcheck.theory import most_plausible
 
 ALPHA = 0.05

@@ -21,12 +21,12 @@ from harness.deployment import DeploymentSpec, NetworkPath
 from harness.errors import AppImageFailed, BuildFailed, ServiceFailed, VariantError
 from harness.model import OWN_COMMAND, Validity, Variant
 from harness.planning.commands import processes
-from harness.rebuild import report_data
 from harness.reporting import markdown
+from harness.stored_report import report_data
 from harness.target import Service, Target, Version, at_version
 from tests.adapters.containers import by_role, companion, of_run
 from tests.adapters.test_versions import git
-from tests.execution.test_run import Listener
+from tests.execution.test_blocks import Listener
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 

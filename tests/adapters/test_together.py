@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from harness.adapters.together import Together, first_of
+from harness.adapters.several_processes import Together, first_of
 from harness.deployment import DeploymentSpec, DeploymentState, MemorySnapshot
 from tests.fakes import MIB, FakeClock, FakeDeployment, Faults
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.analysis.analyse import analyse
 from harness.analysis.best_set import simplest_first
 from harness.analysis.intervals import p_value_beyond
-from harness.analysis.run import analyse
 from harness.analysis.samples import cell_word
 from harness.errors import ConfigurationError
 from harness.findings import Verdict

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from harness.analysis.analyse import analyse
 from harness.analysis.bottleneck import RULES, limit_of
-from harness.analysis.run import analyse
 from harness.findings import Bottleneck, Limit
 from harness.model import OpenLoad, Scenario, TrialRecord, Validity, Variant
 from harness.signals import TrialSignals, WorkerUse

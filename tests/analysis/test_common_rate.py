@@ -7,9 +7,9 @@ from statistics import geometric_mean
 
 import pytest
 
+from harness.analysis.analyse import analyse
 from harness.analysis.common_rate import common_rate_matrix, with_common_rates
 from harness.analysis.metrics import CAPACITY, compared_metrics, ranking_metric
-from harness.analysis.run import analyse
 from harness.findings import Verdict
 from harness.model import CapacityLoad, OpenLoad, TrialRecord, Validity, Variant
 from tests.samples import ITEMS, PLAIN, STANDARD, a_matrix, a_record, some_metrics

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.analysis.run import analyse
+from harness.analysis.analyse import analyse
 from tests.samples import ITEMS, PLAIN, a_matrix, a_record, some_metrics
 
 MATRIX = a_matrix(variants=(PLAIN,), blocks=4)

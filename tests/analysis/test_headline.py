@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.analysis.doubts import overcommit_warnings
-from harness.analysis.run import analyse
+from harness.analysis.analyse import analyse
+from harness.analysis.warnings import overcommit_warnings
 from harness.model import Validity
 from tests.analysis.simulated import (
     AT_A_RATE,

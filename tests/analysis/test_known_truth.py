@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from harness.analysis.analyse import analyse
 from harness.analysis.best_set import best_set, simplest_first
 from harness.analysis.comparisons import summarise_cells
 from harness.analysis.intervals import paired_ratio
-from harness.analysis.run import analyse
 from harness.analysis.samples import samples_of
 from harness.findings import Verdict
 from harness.model import Validity, Variant

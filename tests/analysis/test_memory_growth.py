@@ -1,6 +1,6 @@
 """A leak is named where the growth is beyond chance and beyond a trifle."""
 
-from harness.analysis.run import analyse
+from harness.analysis.analyse import analyse
 from tests.samples import ITEMS, PLAIN, a_matrix, a_record, some_metrics
 
 MATRIX = a_matrix(variants=(PLAIN,), blocks=4)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.analysis.analyse import analyse
 from harness.analysis.intervals import paired_ratio
-from harness.analysis.run import analyse
 from harness.analysis.samples import samples_of
 from harness.analysis.stopping import last_blocks
 from harness.findings import Verdict

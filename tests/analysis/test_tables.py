@@ -4,9 +4,9 @@ from dataclasses import fields, replace
 
 import pytest
 
+from harness.analysis.analyse import analyse
 from harness.analysis.frame import trials_frame
 from harness.analysis.heuristics import RULE_COLUMNS, worker_rules_table
-from harness.analysis.run import analyse
 from harness.model import TrialMetrics, Validity
 from tests.analysis.simulated import TWIN, failed, steady, throughput_records
 from tests.samples import ITEMS, PLAIN, STANDARD, a_matrix, a_record, some_metrics

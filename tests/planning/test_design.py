@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.adapters.config_file import parse_matrix
-from harness.analysis.doubts import sharing_warnings
+from harness.analysis.warnings import sharing_warnings
 from harness.errors import ConfigurationError
 from harness.model import Matrix
 from harness.planning.matrix import resolve

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from harness.analysis.run import analyse
+from harness.analysis.analyse import analyse
 from harness.model import CapacityLoad, TrialRecord, Validity, Variant
 from harness.reporting import html, markdown, tables, terminal
 from harness.reporting.data import ReportData

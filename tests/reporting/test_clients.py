@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.analysis.ladder import BLOCKING, ladders
+from harness.analysis.client_steps import BLOCKING, ladders
 from harness.reporting import facts, html
 from harness.reporting.data import ReportData
 from harness.reporting.figures import all_figures, clients

@@ -10,11 +10,11 @@ import pytest
 
 from harness.adapters.assets import assets
 from harness.errors import BuildFailed, ConfigurationError
-from harness.execution.run import Watcher
+from harness.execution.blocks import Watcher
 from studies import catalogue
 from studies.catalogue import ExperimentStep, MatrixStep, Step, Walked
-from studies.experiment_store import ExperimentStore
-from tests.execution.test_run import Listener
+from studies.observation_store import ExperimentStore
+from tests.execution.test_blocks import Listener
 from tests.fakes import FakeClock, Faults
 from tests.studies.claims.worlds import seen
 from tests.test_pipeline import Machine, machine

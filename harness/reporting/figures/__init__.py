@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from harness.analysis.ladder import ladders
+from harness.analysis.client_steps import ladders
 from harness.analysis.metrics import CAPACITY
 from harness.reporting.data import ReportData
 from harness.reporting.figures.clients import clients

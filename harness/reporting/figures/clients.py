@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harness.analysis.ladder import BLOCKING, THREADS, clients_of, knee
+from harness.analysis.client_steps import BLOCKING, THREADS, clients_of, knee
 from harness.analysis.metrics import THROUGHPUT
 from harness.analysis.samples import samples_of
 from harness.findings import CellSummary, Summary

@@ -8,7 +8,7 @@ from functools import partial
 
 from harness.model import OpenLoad
 from studies.claims.evidence import Evidence
-from studies.experiments import Observation
+from studies.observations import Observation
 from tests.studies.claims.worlds import a_run, evidence, scenario, seen, speeds, variant
 
 World = Callable[[bool], Evidence]

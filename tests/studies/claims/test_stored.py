@@ -16,7 +16,7 @@ from studies.claims.claim import Answer, Word
 from studies.claims.evidence import MeasuredRun
 from studies.claims.stored import made_again, stored_evidence, stored_machines
 from studies.claims.workers import rule_cells
-from studies.experiment_store import ExperimentStore
+from studies.observation_store import ExperimentStore
 from tests.studies.claims.both_ways import WORLDS
 from tests.studies.claims.worlds import a_run, evidence, scenario, seen, speeds, variant
 

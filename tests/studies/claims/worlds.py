@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from harness.model import ClosedLoad, Scenario, TrialRecord, Validity, Variant
 from studies.claims.evidence import Evidence, MeasuredRun
-from studies.experiments import Observation, Unit
+from studies.observations import Observation, Unit
 from tests.samples import ITEMS, a_matrix, a_record, some_metrics
 
 BLOCKS = 6

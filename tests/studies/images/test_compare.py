@@ -13,12 +13,12 @@ from rich.console import Console
 
 from harness.adapters.build_context import BuildContext
 from harness.errors import ConfigurationError, VariantError
-from studies.experiment_store import ExperimentStore
-from studies.experiments import Observation
+from studies.images.comparison import measure, pairs_named, unmeasured
 from studies.images.measure import observe
 from studies.images.pairs import PAIRS, Side
-from studies.images.run import measure, pairs_named, unmeasured
 from studies.images.table import table
+from studies.observation_store import ExperimentStore
+from studies.observations import Observation
 
 BY_PROBE = {pair.probe: pair for pair in PAIRS}
 CACHE, SLIM_BASE, STACKS, UNBUFFERED, USER = (

@@ -14,8 +14,8 @@ from harness.deployment import DeploymentState
 from harness.errors import DeploymentDied
 from harness.model import Variant
 from studies.lifecycle import memory
+from studies.lifecycle.containers import Rig
 from studies.lifecycle.memory import LIMITS_MIB, MIB, Line, first_killed, first_too_many, line_through
-from studies.lifecycle.rig import Rig
 
 LINE = Line(base_bytes=20.0, per_worker_bytes=10.0)
 

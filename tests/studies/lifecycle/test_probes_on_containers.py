@@ -9,10 +9,10 @@ from contextlib import closing
 import pytest
 
 from harness.adapters.docker_engine import DockerEngine
-from studies.experiments import Observation
 from studies.lifecycle import missing_setting, proxy, readiness, start_up, stuck_worker
+from studies.lifecycle.containers import Rig
 from studies.lifecycle.probe import Probe
-from studies.lifecycle.rig import Rig
+from studies.observations import Observation
 from tests.conftest import PROJECT
 
 pytestmark = [pytest.mark.engine, pytest.mark.alone]

@@ -12,8 +12,8 @@ import pytest
 from harness.adapters.docker_engine import DockerEngine
 from harness.errors import TrialError
 from studies.lifecycle import graceful_stop, process_killed, reload
+from studies.lifecycle.containers import Rig, seconds_until, variant
 from studies.lifecycle.raw_client import Fate
-from studies.lifecycle.rig import Rig, seconds_until, variant
 from tests.conftest import PROJECT
 
 pytestmark = [

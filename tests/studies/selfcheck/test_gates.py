@@ -20,9 +20,9 @@ from harness.measurement.pass_rule import judge_step
 from harness.model import Validity
 from harness.search import CapacitySearch, StepOutcome
 from studies.selfcheck import capacity, document, memory, neighbours, power, queue, sabotage, stall, twins
-from studies.selfcheck import run as selfcheck_run
+from studies.selfcheck import check as selfcheck_run
+from studies.selfcheck.oracle_trials import Rig, Server, matrix_of
 from studies.selfcheck.result import Injected, Line, Outcome, SelfCheck
-from studies.selfcheck.rig import Rig, Server, matrix_of
 from tests.samples import ITEMS, PLAIN, a_load, a_record, some_metrics
 
 BASE, SLOWER, DOUBLED = (Server(name=name, module="", arguments=()) for name in ("base", "slower", "doubled"))

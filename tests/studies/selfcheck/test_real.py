@@ -11,8 +11,8 @@ from harness.execution.trial import run_trial
 from harness.findings import Bottleneck
 from harness.model import Cell, OpenLoad, Scenario, Trial, Validity, Variant
 from studies.selfcheck import capacity, liar, loss, memory, neighbours, quota, sabotage
-from studies.selfcheck.rig import Server
-from studies.selfcheck.run import open_rig
+from studies.selfcheck.check import open_rig
+from studies.selfcheck.oracle_trials import Server
 
 pytestmark = [pytest.mark.process, pytest.mark.alone]
 

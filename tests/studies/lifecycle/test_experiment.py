@@ -11,12 +11,12 @@ import pytest
 
 from harness.adapters.docker_engine import DockerEngine
 from harness.errors import ConfigurationError, TrialError
-from studies.experiment_store import ExperimentStore
-from studies.experiments import Observation
 from studies.lifecycle import document
+from studies.lifecycle.containers import Rig
+from studies.lifecycle.experiment import PROBES, Task, _walk, chosen, lifecycle, remaining, told_beforehand
 from studies.lifecycle.probe import Probe, observation
-from studies.lifecycle.rig import Rig
-from studies.lifecycle.run import PROBES, Task, _walk, chosen, lifecycle, remaining, told_beforehand
+from studies.observation_store import ExperimentStore
+from studies.observations import Observation
 
 ONE, OTHER = (
     Probe(

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.adapters.result_store import RunStore, StoredTrial
+from harness.analysis.analyse import analyse
 from harness.analysis.best_set import simplest_first
 from harness.analysis.common_rate import with_common_rates
-from harness.analysis.run import analyse
 from harness.findings import RunAnalysis
 from harness.judging import Gathered, judged
 from harness.measurement.metrics import latencies

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.analysis.ladder import knee, ladders
+from harness.analysis.client_steps import knee, ladders
 from tests.studies.claims.worlds import a_run, scenario, variant
 
 ONE = variant("uvicorn-standard.w1")

@@ -16,8 +16,6 @@ from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.provenance import made_with
 from harness.adapters.run_lock import run_lock
 from harness.errors import ConfigurationError, TrialError, VariantError
-from studies.experiment_store import ExperimentStore
-from studies.experiments import FAILED_ATTEMPTS, Observation
 from studies.lifecycle import (
     command_form,
     graceful_stop,
@@ -31,8 +29,10 @@ from studies.lifecycle import (
     stuck_worker,
     worker_killed,
 )
+from studies.lifecycle.containers import Rig
 from studies.lifecycle.probe import EXPERIMENT, Probe, observation
-from studies.lifecycle.rig import Rig
+from studies.observation_store import ExperimentStore
+from studies.observations import FAILED_ATTEMPTS, Observation
 
 PROBES: tuple[Probe, ...] = (
     *command_form.PROBES,

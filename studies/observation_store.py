@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from harness.adapters.durable import Journal, write_whole
+from harness.adapters.journal import Journal, write_whole
 from harness.errors import ConfigurationError
 from harness.records import SCHEMA_VERSION
-from studies.experiments import Observation
+from studies.observations import Observation
 
 _OBSERVATION = TypeAdapter(Observation)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigurationError
-from studies.experiment_store import ExperimentStore
-from studies.experiments import Observation
+from studies.observation_store import ExperimentStore
+from studies.observations import Observation
 
 SEEN = Observation(
     experiment="lifecycle",

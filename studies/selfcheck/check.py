@@ -21,8 +21,8 @@ from harness.errors import TrialError
 from harness.execution.bench import Bench
 from harness.pipeline import GENERATOR
 from studies.selfcheck import capacity, liar, loss, memory, neighbours, power, queue, sabotage, stall, twins
+from studies.selfcheck.oracle_trials import Rig
 from studies.selfcheck.result import Line, Outcome, SelfCheck, unmeasured
-from studies.selfcheck.rig import Rig
 
 ORACLES: Mapping[str, Callable[[Rig], Outcome]] = {
     "stall": stall.check,

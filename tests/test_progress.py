@@ -3,8 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
-from harness.live import LiveWatcher, duration, printable
 from harness.model import Cell, Trial, Validity
+from harness.progress import LiveWatcher, duration, printable
 from tests.samples import ITEMS, PLAIN, STANDARD, a_record, some_metrics
 
 

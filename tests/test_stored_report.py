@@ -11,7 +11,7 @@ import pytest
 from harness.adapters.result_store import RunStore
 from harness.measurement.metrics import trial_metrics
 from harness.model import Validity
-from harness.rebuild import report_data
+from harness.stored_report import report_data
 from tests.samples import ITEMS, PLAIN, STANDARD, a_load, a_matrix, a_record, some_readings
 
 BLOCKS, REQUESTS = 3, 4000

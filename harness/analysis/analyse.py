@@ -9,16 +9,16 @@ from harness.analysis.best_set import Simplicity, best_set, simplest_first
 from harness.analysis.bottleneck import limit_of
 from harness.analysis.common_rate import unmeasured_rates, with_common_rates
 from harness.analysis.comparisons import Cells, against_baseline, floor_of, margin_over, summarise_cells
-from harness.analysis.doubts import (
+from harness.analysis.headline import headline
+from harness.analysis.metrics import METRICS, ranking_metric
+from harness.analysis.samples import Samples, samples_of, twin_of_baseline
+from harness.analysis.stopping import last_blocks, stopped_early, stopping_notes
+from harness.analysis.warnings import (
     finding_warnings,
     limited_by_generator,
     overcommit_warnings,
     sharing_warnings,
 )
-from harness.analysis.headline import headline
-from harness.analysis.metrics import METRICS, ranking_metric
-from harness.analysis.samples import Samples, samples_of, twin_of_baseline
-from harness.analysis.stopping import last_blocks, stopped_early, stopping_notes
 from harness.findings import CellSummary, Comparison, Limit, RunAnalysis, ScenarioFinding
 from harness.model import Matrix, Scenario, TrialRecord, Validity
 

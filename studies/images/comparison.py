@@ -14,11 +14,11 @@ from harness.adapters.docker_images import DockerImages
 from harness.adapters.provenance import made_with
 from harness.adapters.run_lock import run_lock
 from harness.errors import ConfigurationError
-from harness.live import duration
-from studies.experiment_store import ExperimentStore
-from studies.experiments import Observation
+from harness.progress import duration
 from studies.images.measure import EXPERIMENT, Builder, Contexts, observe, quantities
 from studies.images.pairs import PAIRS, ImagePair, Side
+from studies.observation_store import ExperimentStore
+from studies.observations import Observation
 
 
 def compare_images(

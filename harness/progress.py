@@ -16,7 +16,7 @@ from harness.reporting.wording import plain, without_numbers
 
 
 class LiveWatcher:
-    """Implements the Watcher of harness.execution.run on a rich console."""
+    """Implements the Watcher of harness.execution.blocks on a rich console."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
