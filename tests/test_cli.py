@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import pipeline
+from harness import pipeline, stored_report
 from harness.adapters.assets import assets
 from harness.adapters.result_store import RunStore
 from harness.cli import main
