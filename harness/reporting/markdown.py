@@ -12,6 +12,7 @@ from harness.reporting import facts, run_tables, tables
 from harness.reporting.cautions import cautions
 from harness.reporting.data import ReportData
 from harness.reporting.evidence import evidence_lines
+from harness.reporting.markdown_table import markdown_table
 from harness.reporting.wording import plain
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
@@ -142,11 +143,5 @@ def _invalid(data: ReportData) -> Iterator[str]:
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """A table and the empty line after it."""
-    yield _row(headings)
-    yield _row(["---"] * len(headings))
-    yield from (_row([inert(cell) for cell in row]) for row in rows)
+    yield markdown_table([headings, *([inert(cell) for cell in row] for row in rows)], safe=str)
     yield ""
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

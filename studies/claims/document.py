@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from harness.reporting.markdown_table import markdown_table
 from studies.claims.claim import Answer, Claim, Finding, Part, Word
 from studies.claims.workers import RuleCell, lost
 
@@ -37,7 +38,7 @@ def best(judged: Sequence[Judged], count: int) -> str:
     Of each claim the strongest figure for and against it; the page has them all.
     """
     ranked = sorted(judged, key=lambda one: (_TELLING_FIRST.index(one[1].word), -one[1].effect))
-    return _table([["claim", "verdict"], *([_text_of(c), _in_short(f)] for c, f in ranked[:count])])
+    return markdown_table([["claim", "verdict"], *([_text_of(c), _in_short(f)] for c, f in ranked[:count])])
 
 
 def markdown(
@@ -113,7 +114,7 @@ def _head(judged: Sequence[Judged], command: str) -> Iterator[str]:
         "then the smallest detectable effect is stated. Intervals are of 95 %.\n"
     )
     rows = [[c.id, c.text, c.said_by, f"**{f.word}**", f.why] for c, f in judged]
-    yield _table([["", "claim", "said by", "verdict", "because"], *rows])
+    yield markdown_table([["", "claim", "said by", "verdict", "because"], *rows])
 
 
 def worker_rules(rules: Sequence[RuleCell]) -> str:
@@ -125,7 +126,7 @@ def worker_rules(rules: Sequence[RuleCell]) -> str:
             "What following each rule loses against the best worker count that was found (0 % is the best; "
             "*worse*: worse than the best; *?*: undecided).",
             "",
-            _table(rule_table(rules)),
+            markdown_table(rule_table(rules)),
             "",
             *(f"- {line}" for line in never_to_be_chosen(rules)),
         ]
@@ -158,7 +159,7 @@ def _made_with(
         yield "Nothing was measured yet."
         return
     columns = list(machines[0][1])
-    yield _table(
+    yield markdown_table(
         [["preset", *columns], *([name, *(facts[key] for key in columns)] for name, facts in machines)]
     )
     yield ""
@@ -180,9 +181,3 @@ def _in_short(finding: Finding) -> str:
             strongest = max(parts, key=lambda part: part.effect)
             clauses.append(f"{word}: {strongest.asked} ({strongest.figure})")
     return f"**{finding.word}**; {'; '.join(clauses)}"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    safe = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
-    lines = ["| " + " | ".join(row) + " |" for row in safe]
-    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.model import Validity
+from harness.reporting.markdown_table import markdown_table
 from studies.selfcheck.result import Injected, Line, SelfCheck
 
 WORDS = tuple(Validity)
@@ -37,7 +38,7 @@ def confusion(rows: Sequence[Injected]) -> str:
         counts += [row.limits.get(limit, 0) for limit in limits]
         figures = [*(str(count) if count else "" for count in counts), row.p95_ms]
         table.append([row.fault, str(row.trials), *figures])
-    return _table(table)
+    return markdown_table(table, aligned=True)
 
 
 def markdown(check: SelfCheck) -> str:
@@ -51,7 +52,7 @@ def _page(check: SelfCheck) -> Iterator[str]:
     yield "What each oracle is, and why these gates: `docs/decisions/2026-11-21-selfcheck.md`.\n"
     header = ["oracle", "what", "theory", "measured", "gate", "met"]
     cells = [[li.oracle, li.quantity, li.theory, li.measured, li.gate, _met(li)] for li in check.lines]
-    yield _table([header, *cells])
+    yield markdown_table([header, *cells], aligned=True)
     yield "\n## Faults injected, and what the harness said of the trials\n"
     yield confusion(check.injected)
     if check.made_again:
@@ -61,16 +62,8 @@ def _page(check: SelfCheck) -> Iterator[str]:
         yield "\n## Not there yet\n"
         yield from (f"- {item}" for item in check.not_yet)
     yield "\n## Machine and versions\n"
-    yield _table([["", ""], *([name, value] for name, value in check.facts.items())])
+    yield markdown_table([["", ""], *([name, value] for name, value in check.facts.items())], aligned=True)
 
 
 def _met(line: Line) -> str:
     return "yes" if line.met else "**no**"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    safe = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in safe) for column in range(len(safe[0]))]
-    lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in safe]
-    rule = " | ".join("-" * max(3, width) for width in widths)
-    return "\n".join(f"| {line} |" for line in (lines[0], rule, *lines[1:]))
