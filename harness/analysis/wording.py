@@ -9,8 +9,8 @@ from harness.model import Scenario
 
 
 def percent(fraction: float) -> str:
-    """0.12 is "12 %"; below 1 % one decimal is kept."""
-    return f"{fraction * 100:.{1 if abs(fraction) < 0.01 else 0}f} %"
+    """0.123 is "12 %"; below 10 % two digits are kept."""
+    return f"{fraction * 100:.2g} %" if abs(fraction) < 0.1 else f"{fraction * 100:.0f} %"
 
 
 def times(ratio: float) -> str:

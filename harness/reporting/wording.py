@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from harness.analysis.wording import percent as percent
 from harness.findings import Summary
 from harness.model import Matrix, TrialRecord
 from harness.target import Version
@@ -40,10 +41,6 @@ def number(value: float, like: float | None = None) -> str:
     size = abs(value if like is None else like)
     decimals = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
     return f"{value:,.{decimals}f}"
-
-
-def percent(share: float) -> str:
-    return f"{share * 100:.2g} %" if abs(share) < 0.1 else f"{share * 100:.0f} %"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -236,7 +236,7 @@ def test_the_signals_are_told_in_words() -> None:
     )
     assert limit(record, variant=TWO, server_cpus=2).signals == {
         "CPU": "0.40 of 2 cores",
-        "throttled": "0.0 % of its periods",
+        "throttled": "0 % of its periods",
         "generator": "40 % of its core",
         "memory": "60 MiB",
         "inside the app": "75 % of the latency",
