@@ -17,8 +17,6 @@ from scenarios.loadkit.template import Values
 
 SMALL_BYTES = 8 * 1024
 """So much an idle connection takes at once. What is longer may have to wait, which the writer must not."""
-IDLE_S = 0.5
-"""After so long a pause the server may have closed the connection, and nobody has noticed yet."""
 
 
 class Connection:
@@ -45,7 +43,7 @@ class Connection:
         self._response: Any = None
         self.slot = -1
         self.since_s: float | None = None
-        """Since when the request is under way, or nothing is; None until there is a connection."""
+        """When the request under way was written; None until there is a connection."""
         self.greenlet: gevent.Greenlet | None = None
 
     def send(self, slot: int, due: tuple[bytes, Values, Checker]) -> None:
@@ -62,11 +60,9 @@ class Connection:
 
     @property
     def alive(self) -> bool:
-        """Of one with nothing to do: the server has not closed it."""
+        """Of one with nothing to do: the server has not closed it, as far as the kernel knows by now."""
         if self._sock is None:
             return False
-        if self.since_s is not None and monotonic() - self.since_s < IDLE_S:
-            return True
         readable, _, _ = select([self._sock], [], [], 0.0)
         return not readable
 
@@ -117,7 +113,6 @@ class Connection:
         response, self._response = self._response, None
         usable = reusable and self._whole and response.should_keep_alive()
         status = self._checker.outcome(response, self._values)
-        self.since_s = monotonic()
         self._ended(self, status, usable)
         return usable
 
