@@ -35,7 +35,7 @@ class TrialEvidence:
     """Probed right after the load, before any other request; None of a black box."""
     memory_before: MemorySnapshot | None
     memory_after: MemorySnapshot | None
-    listen_overflows: int | None
+    listen_overflows: int | None = None
     """Connections that found the listen queue full, between the two probes; None where that is not known."""
     state: DeploymentState
     """After the load."""

@@ -59,9 +59,14 @@ def evidence_to_json(evidence: TrialEvidence) -> bytes:
     return _EVIDENCE.dump_json(evidence)
 
 
-def evidence_from_json(text: bytes) -> TrialEvidence:
-    """Raises pydantic.ValidationError where it is not what this version writes."""
-    return _EVIDENCE.validate_json(text)
+def evidence_from_json(text: bytes, *, where: str) -> TrialEvidence:
+    """Raises ConfigurationError where the file at `where` is damaged."""
+    try:
+        return _EVIDENCE.validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}; the evidence of this trial is damaged"
+        raise ConfigurationError(where, [problem]) from error
 
 
 def wrapper_cost_to_json(cost: WrapperCost | str) -> dict[str, object]:

@@ -130,6 +130,15 @@ def test_a_metric_that_is_new_is_filled_in_for_runs_from_before_it(machine: Mach
     assert None not in filled
 
 
+def test_damaged_evidence_is_named(machine: Machine) -> None:
+    machine.matrix.write_text(MATRIX.replace("blocks = 4", "blocks = 1"))
+    store = machine.run().store
+    path = store.path / "trials" / store.records()[0].trial_id / EVIDENCE
+    path.write_text(path.read_text().replace('"server_cpus":1', '"server_cpus":"one"'))
+    with pytest.raises(ConfigurationError, match=r"evidence\.json.*\n.*server_cpus"):
+        stored_report.report_data(store)
+
+
 def test_what_cannot_be_judged_again_stays_as_it_was_judged(machine: Machine) -> None:
     machine.matrix.write_text(MATRIX.replace("blocks = 4", "blocks = 2"))
     store = machine.run().store

@@ -144,7 +144,9 @@ class RunStore:
         return StoredTrial(
             load=load,
             readings=readings,
-            evidence=evidence_from_json(evidence.read_bytes()) if evidence.exists() else None,
+            evidence=evidence_from_json(evidence.read_bytes(), where=str(evidence))
+            if evidence.exists()
+            else None,
             log=(directory / "server.log").read_bytes().decode(errors="replace"),
         )
 
