@@ -128,10 +128,10 @@ def _named(parts: Sequence[Part]) -> str:
 
 
 def _lacking(parts: Sequence[Part]) -> str:
-    """What was measured and is undecided, then what was not measured at all."""
+    """What was measured and is open, then what was not measured at all."""
     near = [f"{part.asked} ({part.needed})" for part in parts if part.figure != NOT_MEASURED]
     missing = [part.asked for part in parts if part.figure == NOT_MEASURED]
-    clauses = [f"undecided: {_cut(near)}"] if near else []
+    clauses = [f"open: {_cut(near)}"] if near else []
     clauses += [f"{NOT_MEASURED}: {_cut(missing)}"] if missing else []
     return "; ".join(clauses) or NOT_MEASURED
 
