@@ -9,7 +9,7 @@ from harness.model import ClosedLoad, TrialRecord
 from studies.selfcheck.oracle_trials import Rig, Server, matrix_of, scenario
 from studies.selfcheck.result import Line, Outcome
 
-BLOCKS, IDLE, PRECISION = 6, 6, 0.05
+BLOCKS, IDLE, PRECISION = 6, 6, 0.10
 """Half of the interval may be as wide as that: a wider one holds everything."""
 RESTLESS_SHARE, RESTLESS_BLOCKS = 0.05, 2
 LOAD = scenario("closed", ClosedLoad(clients=8), warmup_s=0.3, measure_s=2.5)
