@@ -53,7 +53,7 @@ def tree_reading(pid: int, *, cpus: Sequence[int]) -> ResourceReading:
     the root process has ended, EnvironmentProblem when its memory may not be read.
     """
     tree = _tree(pid)
-    snapshot = memory([process.pid for process in tree])
+    snapshot = _memory_of(tree)
     if snapshot is None:
         raise EnvironmentProblem(
             f"/proc/{pid}/smaps_rollup may not be read: the server runs as another user. "
@@ -74,8 +74,12 @@ def memory(pids: Sequence[int]) -> MemorySnapshot | None:
 
     RSS counts a page shared by n processes n times, PSS once in all (1/n each), USS not at all.
     """
+    return _memory_of([process for process in map(_process, pids) if process is not None])
+
+
+def _memory_of(processes: Sequence[psutil.Process]) -> MemorySnapshot | None:
     try:
-        told = [_asked(process, "memory_full_info") for process in filter(None, map(_process, pids))]
+        told = [_asked(process, "memory_full_info") for process in processes]
     except psutil.AccessDenied:
         return None
     known = [one for one in told if one is not None]
@@ -107,12 +111,13 @@ def _tree(pid: int) -> list[psutil.Process]:
     """Raises DeploymentDied."""
     try:
         root = psutil.Process(pid)
-        if root.status() == psutil.STATUS_ZOMBIE:
-            raise psutil.NoSuchProcess(pid)
         members = [root, *root.children(recursive=True)]
     except psutil.NoSuchProcess:
-        raise DeploymentDied(f"process {pid} ended. Read server.log in the trial's directory.") from None
-    return [one for one in members if _asked(one, "status") not in (None, psutil.STATUS_ZOMBIE)]
+        members = []
+    living = [one for one in members if _asked(one, "status") not in (None, psutil.STATUS_ZOMBIE)]
+    if not living or living[0].pid != pid:
+        raise DeploymentDied(f"process {pid} ended. Read server.log in the trial's directory.")
+    return living
 
 
 def _cpu_s(process: psutil.Process) -> float:
@@ -144,7 +149,7 @@ def _asked(process: psutil.Process, question: str) -> Any:
     """None of a process that has ended meanwhile, reaped or not."""
     try:
         return getattr(process, question)()
-    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+    except psutil.NoSuchProcess:
         return None
 
 
