@@ -60,7 +60,6 @@ def _judged(trial: Gathered, disturbed: Mapping[int, str]) -> TrialRecord:
         return trial.record
     record = replace(
         trial.record,
-        oom_killed=trial.record.oom_killed or any(reading.oom_kills for reading in trial.readings),
         wrong_bodies=wrong_bodies(load),
         rounds=(len(evidence.rounds) or None) if evidence else None,
     )
@@ -82,11 +81,12 @@ def _with_figures(
 ) -> TrialRecord:
     """Raises TrialError where its readings do not reach into what was measured."""
     variant, searched = trial.cell.variant, evidence.search
+    scenario = searched.scenario if searched else trial.cell.scenario
     load, readings = _quiet(whole, trial.readings, evidence.rounds, disturbed)
     metrics = trial_metrics(
         load,
         readings,
-        scenario=searched.scenario if searched else trial.cell.scenario,
+        scenario=scenario,
         before=evidence.memory_before,
         after=evidence.memory_after,
         may_refuse=variant.limit_concurrency is not None,
@@ -103,7 +103,7 @@ def _with_figures(
     judgement = judge(
         Evidence(
             variant=variant,
-            scenario=searched.scenario if searched else trial.cell.scenario,
+            scenario=scenario,
             load=load,
             readings=readings,
             busy_s=evidence.busy_s,

@@ -284,3 +284,8 @@ class TrialRecord:
     """In how many slices it was measured, one each round; None of a trial in one piece."""
     rounds_left_out: Mapping[str, int] = field(default_factory=dict)
     """How many of them do not count, by what disturbed them."""
+
+    @property
+    def cell_id(self) -> str:
+        """As in `Cell.id`."""
+        return f"{self.variant_id}.{self.scenario}"

@@ -78,9 +78,9 @@ def _raw(
         for place, trial in trials.items():
             record = records[place]
             if record.validity is Validity.VALID:
-                latencies_s[f"{record.variant_id}.{record.scenario}"].append(latencies(trial.load))
+                latencies_s[record.cell_id].append(latencies(trial.load))
                 series[record.trial_id] = _series(trial)
-    valid = {f"{r.variant_id}.{r.scenario}" for r in records if r.validity is Validity.VALID}
+    valid = {record.cell_id for record in records if record.validity is Validity.VALID}
     tails = {
         cell_id: tail_curve(np.concatenate([np.empty(0), *latencies_s[cell_id]])) for cell_id in sorted(valid)
     }
@@ -101,7 +101,7 @@ def _judged_again(
             log=trial.log,
         )
         for place, trial in trials.items()
-        if (cell := cells.get(f"{kept[place].variant_id}.{kept[place].scenario}"))
+        if (cell := cells.get(kept[place].cell_id))
         and trial.evidence is not None
         and trial.evidence.started_at == kept[place].started_at
     }

@@ -45,7 +45,7 @@ def last_blocks(records: Sequence[TrialRecord], matrix: Matrix) -> dict[str, int
     for block in _looks(matrix):
         if block > reached:
             break
-        so_far = [r for r in records if r.block <= min(block, ends.get(_cell_id(r), block))]
+        so_far = [r for r in records if r.block <= min(block, ends.get(r.cell_id, block))]
         samples = samples_of(so_far, matrix)
         look = _Look(block, samples, summarise_cells(samples, matrix), matrix, matrix.precision)
         for scenario in matrix.scenarios:
@@ -86,10 +86,6 @@ def stopping_notes(finding: ScenarioFinding, ends: Mapping[str, int], matrix: Ma
         )
     elif end is None and reached >= matrix.blocks:
         yield f"{name}: not every ratio is known to within {target} after all of {matrix.blocks} blocks"
-
-
-def _cell_id(record: TrialRecord) -> str:
-    return f"{record.variant_id}.{record.scenario}"
 
 
 def _looks(matrix: Matrix) -> range:

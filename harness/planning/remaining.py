@@ -110,7 +110,7 @@ def _repeated(
     """
     outcomes: dict[str, list[TrialRecord]] = defaultdict(list)
     for record in before:
-        outcomes[f"{record.variant_id}.{record.scenario}"].append(record)
+        outcomes[record.cell_id].append(record)
     usable = Counter(coming)
     for cell_id, trials in outcomes.items():
         usable[cell_id] += sum(trial.validity not in SPOILT for trial in trials)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.analysis.wording import percent
 from harness.findings import WrapperCost
 from harness.model import Variant
 from harness.reporting.data import ReportData
-from harness.reporting.wording import percent
 
 WRAPPED, BLACK_BOX = "wrapped", "black box"
 MEANING = {

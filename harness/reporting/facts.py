@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from harness.analysis.bottleneck import RULES as BOTTLENECK_RULES
 from harness.analysis.metrics import METRICS
+from harness.analysis.wording import percent
 from harness.deployment import ProcessSpec
 from harness.findings import ScenarioFinding
 from harness.model import OWN_COMMAND, CapacityLoad, ClosedLoad, OpenLoad, Variant
@@ -19,7 +20,7 @@ from harness.recipes.placeholders import filled
 from harness.reporting.data import ReportData
 from harness.reporting.evidence import BLACK_BOX, MEANING, WRAPPED, levels
 from harness.reporting.measured import measured_rows
-from harness.reporting.wording import at_most, percent, plain
+from harness.reporting.wording import at_most, plain
 from harness.target import Target
 
 DOCKERFILE = "Dockerfile.variants"

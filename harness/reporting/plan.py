@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness.analysis.common_rate import SHARE
 from harness.analysis.stopping import BLOCKS_AFTER, FIRST_LOOK, LOOK_EVERY
+from harness.analysis.wording import percent
 from harness.model import (
     OWN_COMMAND,
     CapacityLoad,
@@ -26,7 +27,7 @@ from harness.recipes import RECIPES
 from harness.recipes.placeholders import filled
 from harness.reporting.evidence import level
 from harness.reporting.plan_target import target_lines, workload_lines
-from harness.reporting.wording import at_most, percent, plain
+from harness.reporting.wording import at_most, plain
 from harness.target import Target
 
 FREE_PORT = "FREE_PORT"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from harness.analysis.wording import percent
 from harness.model import TrialRecord, Validity
 from harness.reporting.data import ReportData
 from harness.reporting.tables import CANNOT_SERVE
-from harness.reporting.wording import ABSENT, Estimate, number, percent, plain, without_numbers
+from harness.reporting.wording import ABSENT, Estimate, number, plain, without_numbers
 
 NOT_BUILT = "NOT BUILT"
 

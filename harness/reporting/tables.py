@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from harness.analysis.metrics import CAPACITY, CAPACITY_PER_GIB, MEMORY_GROWTH, METRICS, THROUGHPUT
 from harness.analysis.warnings import usable_cpus
+from harness.analysis.wording import percent
 from harness.findings import CellSummary, Comparison, ScenarioFinding, Verdict
 from harness.model import Validity
 from harness.reporting.cautions import caution_of
 from harness.reporting.data import ReportData
 from harness.reporting.evidence import not_checked, worker_changes
-from harness.reporting.wording import ABSENT, Estimate, estimate, number, percent, plain, ratio
+from harness.reporting.wording import ABSENT, Estimate, estimate, number, plain, ratio
 
 BASELINE, TWIN, NOT_COMPARED = "baseline", "A/A twin", "not compared"
 NOT_MEASURED, CANNOT_SERVE = "not measured", "cannot serve this app"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from harness.analysis.wording import percent as percent
 from harness.findings import Summary
 from harness.model import Matrix, TrialRecord
 from harness.target import Version

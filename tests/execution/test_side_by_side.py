@@ -58,6 +58,18 @@ class Watched(FakeAgent):
         return [[request["start_at_s"] + at_s for at_s in span] for span in request["spans_s"]]
 
 
+def bench_on(engine: FakeEngine) -> Bench:
+    return Bench(
+        engine=engine,
+        generators=ProcessLoadGenerator(engine, image="generator", cpus=(0,)),
+        clock=engine.clock,
+        images={"uvicorn-plain": "image-1", "uvicorn-standard": "image-2"},
+        server_cpus=(1,),
+        ready_timeout_s=10,
+        seed=1,
+    )
+
+
 def measure(
     *,
     scenario: Scenario = LONG,
@@ -84,15 +96,7 @@ def block(
     by_name = {name.replace("_", "-"): answer for name, answer in answers.items()}
     agent = Watched(clock, rates, by_name, idle_cores)
     engine = FakeEngine(clock=clock, answer=agent, greeting=GREETING, faults=faults)
-    bench = Bench(
-        engine=engine,
-        generators=ProcessLoadGenerator(engine, image="generator", cpus=(0,)),
-        clock=clock,
-        images={"uvicorn-plain": "image-1", "uvicorn-standard": "image-2"},
-        server_cpus=(1,),
-        ready_timeout_s=10,
-        seed=1,
-    )
+    bench = bench_on(engine)
     found = []
     with Row(bench) as row:
         for scenario in scenarios:
@@ -147,18 +151,9 @@ def test_who_does_not_take_part_does_not_stand_beside_those_who_do() -> None:
     clock = FakeClock()
     agent = FakeAgent(clock, RATES)
     engine = FakeEngine(clock=clock, answer=agent, greeting=GREETING)
-    bench = Bench(
-        engine=engine,
-        generators=ProcessLoadGenerator(engine, image="generator", cpus=(0,)),
-        clock=clock,
-        images={"uvicorn-plain": "image-1", "uvicorn-standard": "image-2"},
-        server_cpus=(1,),
-        ready_timeout_s=10,
-        seed=1,
-    )
+    bench = bench_on(engine)
     trials = [Trial(cell=Cell(variant=variant, scenario=LONG), block=1) for variant in (PLAIN, STANDARD)]
     with Row(bench) as row:
-        row.servers_of(trials)
         for server in row.servers_of(trials):
             server.start()
         assert len(engine.standing) == 2

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.analysis.metrics import METRICS, Metric
+from harness.analysis.wording import percent
 from harness.findings import CellSummary, ScenarioFinding
 from harness.model import Validity
 from harness.reporting.data import ReportData
@@ -25,7 +26,7 @@ from harness.reporting.figures.style import (
     thousands,
 )
 from harness.reporting.tables import ordered_cells
-from harness.reporting.wording import number, percent
+from harness.reporting.wording import number
 
 
 def ranking(data: ReportData, finding: ScenarioFinding) -> Figure:

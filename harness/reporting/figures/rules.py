@@ -7,9 +7,9 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from harness.analysis.wording import percent
 from harness.reporting.data import ReportData, RuleRow
 from harness.reporting.figures.style import FAINT, INK, MUTED, new_figure, nothing_to_draw, styled
-from harness.reporting.wording import percent
 
 _GREEN, _ORANGE = "#009E73", "#D55E00"
 
