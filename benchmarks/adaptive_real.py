@@ -80,7 +80,7 @@ def real(blocks: int, engine: str) -> Measured:
         path.write_text(MATRIX.format(blocks=blocks))
         watcher = stack.enter_context(LiveWatcher(Console(stderr=True)))
         options = pipeline.RunOptions(results=scratch, engine=engine, wait=True)
-        store = pipeline.run(path, options, watcher).store
+        store = pipeline.run(pipeline.resolved(path), options, watcher).store
         return [record for record in store.records() if record.block <= blocks], store.matrix()
 
 

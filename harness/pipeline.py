@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from harness.adapters.assets import assets, preset
-from harness.adapters.config_file import load_matrix, remarks
+from harness.adapters.config_file import Change, as_it_is, load_matrix, remarks
 from harness.adapters.engines import open_engine
 from harness.adapters.host import cpu_split, pinned_to
 from harness.adapters.load_process import ProcessLoadGenerator
@@ -42,6 +43,15 @@ from harness.records import matrix_to_json, wrapper_cost_to_json
 from harness.reporting.evidence import wrapper_cost_line
 from harness.target import ServiceLife, Target, Version, at_version
 
+
+class Remaining(Protocol):
+    """What a run has yet to measure, the next block first; nothing where it is complete."""
+
+    def __call__(
+        self, records: Sequence[TrialRecord], matrix: Matrix, *, left_out: Collection[str]
+    ) -> tuple[Block, ...]: ...
+
+
 GENERATOR = "generator"
 """The recipe of the load generator's own image."""
 
@@ -58,6 +68,8 @@ class RunOptions:
     """The run's directory below `results`, gone on with where it is there; a new one by time when None."""
     fail_fast: bool = False
     wait: bool = False
+    command: str = ""
+    """What repeats the run, for its manifest; empty: `harness run` on the matrix file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,24 +99,33 @@ class Resolved:
     """What the file leaves to be assumed, and what in it is odd."""
 
 
-def resolved(matrix_path: Path) -> Resolved:
-    """A matrix file, or a preset by its name, on this machine. Raises ConfigurationError."""
+def resolved(matrix_path: Path, change: Change = as_it_is) -> Resolved:
+    """A matrix file, or a preset by its name, on this machine, with a change. Raises ConfigurationError."""
     project = assets()
     path = preset(matrix_path, project)
     server_cpus, generator_cpus = cpu_split()
-    matrix = load_matrix(path, project=project, server_cpus=server_cpus, generator_cpus=generator_cpus)
-    return Resolved(assets=project, path=path, matrix=matrix, remarks=remarks(path, project=project))
+    matrix = load_matrix(
+        path, project=project, server_cpus=server_cpus, generator_cpus=generator_cpus, change=change
+    )
+    return Resolved(
+        assets=project, path=path, matrix=matrix, remarks=remarks(path, project=project, change=change)
+    )
 
 
-def run(matrix_path: Path, options: RunOptions, watcher: Watcher) -> RunOutcome:
-    """Measure a matrix. Whatever ends the run, what was measured is kept and nothing is left behind."""
-    known = resolved(matrix_path)
+def run(
+    known: Resolved, options: RunOptions, watcher: Watcher, *, remaining: Remaining | None = None
+) -> RunOutcome:
+    """Measure a matrix. Whatever ends the run, what was measured is kept and nothing is left behind.
+
+    `remaining` says what is left to measure; by default all that `planning.remaining` does.
+    """
     matrix = known.matrix
+    left = remaining or left_of
     for remark in known.remarks:
         watcher.said(f"note: {remark}")
     files, secrets = read_files(known.path, matrix), read_secrets(known.path, matrix, os.environ)
     earlier = _earlier(options, matrix, watcher)
-    if earlier and not _remaining(earlier.records(), matrix, left_out=()):
+    if earlier and not left(earlier.records(), matrix, left_out=()):
         watcher.said(f"run {earlier.path.name} is complete: nothing to do")
         return RunOutcome(store=earlier, end=RunEnd.COMPLETE, failed_builds={}, before=len(earlier.records()))
     now = datetime.now(UTC)
@@ -114,7 +135,9 @@ def run(matrix_path: Path, options: RunOptions, watcher: Watcher) -> RunOutcome:
         stack.enter_context(run_lock(run_id, wait=options.wait, say=watcher.said))
         engine = stack.enter_context(open_engine(options.engine, known.assets, run_id, watcher.said))
         images, failed = _build(engine, matrix, options, watcher)
-        facts = provenance(matrix_path, options.results, engine, images=images, failed_builds=failed)
+        facts = provenance(known.path, options.results, engine, images=images, failed_builds=failed)
+        if options.command:
+            facts["command"] = options.command
         # From here on the harness stays off the server's cores.
         stack.enter_context(pinned_to(matrix.generator_cpus))
         if earlier:
@@ -132,7 +155,7 @@ def run(matrix_path: Path, options: RunOptions, watcher: Watcher) -> RunOutcome:
             facts["wrapper_cost"] = _wrapper_cost(matrix, bench, watcher)
             store = RunStore.create(options.results, run_id, facts, matrix)
         before = len(store.records())
-        end = _walk(matrix, bench, store, failed, watcher)
+        end = _walk(lambda records: left(records, matrix, left_out=failed), matrix, bench, store, watcher)
         store.update_manifest(end=end)
     return RunOutcome(store=store, end=end, failed_builds=failed, before=before)
 
@@ -265,7 +288,7 @@ def _wrapper_cost(matrix: Matrix, bench: Bench, watcher: Watcher) -> dict[str, o
     return wrapper_cost_to_json(cost)
 
 
-def _remaining(
+def left_of(
     records: Sequence[TrialRecord], matrix: Matrix, *, left_out: Collection[str]
 ) -> tuple[Block, ...]:
     """What a run has yet to measure: the plan, less what the records say is known well enough.
@@ -287,7 +310,13 @@ def _block(bench: Bench, matrix: Matrix, watcher: Watcher) -> Iterator[Measure]:
         yield lambda group, progress: run_side_by_side(group, bench, row, progress=progress)
 
 
-def _walk(matrix: Matrix, bench: Bench, store: RunStore, failed: Collection[str], watcher: Watcher) -> RunEnd:
+def _walk(
+    remaining: Callable[[Sequence[TrialRecord]], tuple[Block, ...]],
+    matrix: Matrix,
+    bench: Bench,
+    store: RunStore,
+    watcher: Watcher,
+) -> RunEnd:
     def keep(outcome: TrialOutcome) -> None:
         store.save_trial(
             outcome.record.trial_id, outcome.load, outcome.readings, outcome.log, outcome.evidence
@@ -296,7 +325,7 @@ def _walk(matrix: Matrix, bench: Bench, store: RunStore, failed: Collection[str]
 
     try:
         return run_blocks(
-            lambda records: _remaining(records, matrix, left_out=failed),
+            remaining,
             records=store.records(),
             block=lambda: _block(bench, matrix, watcher),
             groups=lambda block: groups(block, matrix),

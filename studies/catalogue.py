@@ -68,7 +68,7 @@ class MatrixStep:
 
     def measure(self, watcher: Watcher) -> bool:
         options = pipeline.RunOptions(results=self.into, engine=self.engine, run_id=self.name, wait=self.wait)
-        return pipeline.run(self.path, options, watcher).end is not RunEnd.INTERRUPTED
+        return pipeline.run(pipeline.resolved(self.path), options, watcher).end is not RunEnd.INTERRUPTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,7 @@ class Machine:
 
     def run(self, **changes: object) -> pipeline.RunOutcome:
         values = {"results": self.options.results, **changes}
-        return pipeline.run(self.matrix, pipeline.RunOptions(**values), self.listener)
+        return pipeline.run(pipeline.resolved(self.matrix), pipeline.RunOptions(**values), self.listener)
 
 
 @pytest.fixture

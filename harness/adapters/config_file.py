@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -23,10 +23,15 @@ from harness.planning.schema import MatrixFile
 from harness.planning.suggestions import unknown
 from harness.planning.target_checks import assumptions
 
+Change = Callable[[MatrixFile], MatrixFile]
 OWN_FILE = "harness.toml"
 """What a team's own matrix file is called: read where no other is named."""
 MAX_BYTES = 100_000
 """tomllib takes time quadratic in the depth of a dotted key: this bounds it to about a minute."""
+
+
+def as_it_is(file: MatrixFile) -> MatrixFile:
+    return file
 
 
 def load_matrix(
@@ -36,9 +41,10 @@ def load_matrix(
     server_cpus: tuple[int, ...],
     generator_cpus: tuple[int, ...],
     environ: Mapping[str, str] = os.environ,
+    change: Change = as_it_is,
 ) -> Matrix:
-    """Read, check and resolve a matrix file for this machine. Raises ConfigurationError."""
-    file = parse_matrix(_read(path), where=str(path), scenarios=scenario_names(project))
+    """Read, check, change and resolve a matrix file for this machine. Raises ConfigurationError."""
+    file = _file(path, project, change)
     return resolve(
         file,
         where=str(path),
@@ -49,13 +55,17 @@ def load_matrix(
     )
 
 
-def remarks(path: Path, *, project: Path) -> tuple[str, ...]:
+def remarks(path: Path, *, project: Path, change: Change = as_it_is) -> tuple[str, ...]:
     """What a matrix file leaves to be assumed, and what in it is odd, in sentences.
 
     Raises ConfigurationError.
     """
-    file = parse_matrix(_read(path), where=str(path), scenarios=scenario_names(project))
+    file = _file(path, project, change)
     return (*assumptions(file, surroundings(path.parent, file)), *oddities(file))
+
+
+def _file(path: Path, project: Path, change: Change) -> MatrixFile:
+    return change(parse_matrix(_read(path), where=str(path), scenarios=scenario_names(project)))
 
 
 def _known(directory: Path, file: MatrixFile, environ: Mapping[str, str]) -> Known:

@@ -52,14 +52,28 @@ def p_value_beyond(ratio: Summary, margin: float) -> float | None:
     minimum-effect test (K. R. Murphy and B. Myors 1999, "Testing the hypothesis that treatments have
     negligible effects"), with both tails counted so that it agrees with the interval that is shown.
     """
+    beyond = abs(math.log(ratio.center)) - math.log1p(margin)
+    p_value = _p_value_of(ratio, beyond)
+    return p_value if p_value is None else min(1.0, 2 * p_value) if beyond > 0 else 1.0
+
+
+def p_value_within(ratio: Summary, limit: float) -> float | None:
+    """The one-sided test of "the ratio is not beyond `limit`", which is not 1; None without an interval.
+
+    Beyond is above a limit above 1, and below one below 1.
+    """
+    return _p_value_of(ratio, math.copysign(1.0, math.log(limit)) * math.log(ratio.center / limit))
+
+
+def _p_value_of(ratio: Summary, beyond: float) -> float | None:
+    """Of a log-ratio that lies `beyond` its test value: Student's t, its error from the interval."""
     if ratio.lo is None or ratio.hi is None:
         return None
-    beyond = abs(math.log(ratio.center)) - math.log1p(margin)
     half = math.log(ratio.hi / ratio.lo) / 2
-    if beyond <= 0 or half == 0:
-        return 1.0 if beyond <= 0 else 0.0
+    if half == 0:
+        return 0.0 if beyond > 0 else 1.0
     degrees = ratio.n - 1
-    return 2 * float(stdtr(degrees, -beyond * float(stdtrit(degrees, (1 + CONFIDENCE) / 2)) / half))
+    return float(stdtr(degrees, -beyond * float(stdtrit(degrees, (1 + CONFIDENCE) / 2)) / half))
 
 
 def summarise(values: Sequence[float], *, log_scale: bool = True, warnings: Sequence[str] = ()) -> Summary:
@@ -97,3 +111,28 @@ def paired_ratio(upper: Mapping[int, float], lower: Mapping[int, float]) -> Pair
             p_value_of_zero_mean([math.log(ratio) for ratio in ratios]) if len(ratios) >= MIN_VALUES else None
         ),
     )
+
+
+def unpaired_ratio(upper: Sequence[float], lower: Sequence[float]) -> Summary | None:
+    """The geometric mean of `upper` over that of `lower`, two independent samples of positive values.
+
+    Welch's t interval on the logarithms (B. L. Welch 1947), its degrees of freedom rounded down; `n` is those
+    and one. Without an interval where a side has fewer than MIN_VALUES values; None where one has none.
+    """
+    sides = [[math.log(value) for value in values if value > 0] for values in (upper, lower)]
+    if not all(sides):
+        return None
+    center = math.exp(fmean(sides[0]) - fmean(sides[1]))
+    n = min(map(len, sides))
+    if n < MIN_VALUES:
+        return Summary(
+            center=center, lo=None, hi=None, n=n, warnings=(f"{n} values on one side: no interval",)
+        )
+    errors = [stdev(values) ** 2 / len(values) for values in sides]
+    total = sum(errors)
+    if total == 0:
+        return Summary(center=center, lo=center, hi=center, n=n)
+    weights = sum(error**2 / (len(values) - 1) for error, values in zip(errors, sides, strict=True))
+    degrees = max(1, int(total**2 / weights))
+    half = float(stdtrit(degrees, (1 + CONFIDENCE) / 2)) * math.sqrt(total)
+    return Summary(center=center, lo=center * math.exp(-half), hi=center * math.exp(half), n=degrees + 1)

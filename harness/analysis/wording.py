@@ -17,6 +17,21 @@ def times(ratio: float) -> str:
     return f"{ratio:.2f}x" if ratio >= 0.1 else f"{ratio:.2g}x"
 
 
+def change(ratio: Summary) -> str:
+    """ "+12 % (95 % interval +8.1 % to +16 %)"."""
+    bounds = (
+        ""
+        if ratio.lo is None or ratio.hi is None
+        else (f" (95 % interval {signed(ratio.lo - 1)} to {signed(ratio.hi - 1)})")
+    )
+    return f"{signed(ratio.center - 1)}{bounds}"
+
+
+def signed(fraction: float) -> str:
+    """0.123 is "+12 %"."""
+    return f"{'+' if fraction >= 0 else ''}{percent(fraction)}"
+
+
 def interval(summary: Summary) -> str:
     """ "1.41-1.52"; empty where there is no interval."""
     return "" if summary.lo is None or summary.hi is None else f"{summary.lo:.2f}-{summary.hi:.2f}"

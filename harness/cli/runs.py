@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.adapters.result_store import RunStore
+    from harness.pipeline import Remaining, Resolved, RunOptions, RunOutcome
 
 MATRIX = Path("harness.toml")
 MatrixOption = Annotated[
@@ -39,14 +40,10 @@ def run(
 ) -> None:
     """Measure every variant of a matrix and say which one to deploy."""
     from harness import pipeline, stored_report
-    from harness.adapters.engines import NAMES
-    from harness.errors import ConfigurationError
     from harness.execution.blocks import RunEnd
     from harness.model import Validity
-    from harness.progress import LiveWatcher
 
-    if engine not in NAMES:
-        raise ConfigurationError("--engine", [f"{engine!r} is not one of {', '.join(NAMES)}"])
+    check_engine(engine)
     options = pipeline.RunOptions(
         results=results,
         engine=engine,
@@ -55,8 +52,7 @@ def run(
         wait=wait,
     )
     screen = console()
-    with LiveWatcher(screen) as watcher:
-        outcome = pipeline.run(matrix, options, watcher)
+    outcome = measure(pipeline.resolved(matrix), options)
     ranked = _present(screen, outcome.store) if outcome.store.records() else False
     if outcome.new_records:
         report_path, *_ = stored_report.write_report(outcome.store)
@@ -67,6 +63,24 @@ def run(
     broken = outcome.failed_builds or any(r.validity is Validity.INVALID for r in outcome.new_records)
     if broken or (outcome.new_records and not ranked):
         raise typer.Exit(ExitCode.TRIALS)
+
+
+def check_engine(name: str) -> None:
+    """Raises ConfigurationError."""
+    from harness.adapters.engines import NAMES
+    from harness.errors import ConfigurationError
+
+    if name not in NAMES:
+        raise ConfigurationError("--engine", [f"{name!r} is not one of {', '.join(NAMES)}"])
+
+
+def measure(known: Resolved, options: RunOptions, *, remaining: Remaining | None = None) -> RunOutcome:
+    """A run that says on the terminal how it goes."""
+    from harness import pipeline
+    from harness.progress import LiveWatcher
+
+    with LiveWatcher(console()) as watcher:
+        return pipeline.run(known, options, watcher, remaining=remaining)
 
 
 @app.command()

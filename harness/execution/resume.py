@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.decision.comparable import fact_at
+
 WATCHED = (
     "harness",
     "engine",
@@ -38,18 +40,11 @@ def machine_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
     """One line for every watched fact that differs, and for every image that was there before and differs."""
     images = [f"images.{recipe}" for recipe in before["images"] if recipe in now["images"]]
     return [
-        _changed(key, _at(before, key), _at(now, key))
+        _changed(key, fact_at(before, key), fact_at(now, key))
         for key in (*WATCHED, *images)
-        if _at(before, key) != _at(now, key)
+        if fact_at(before, key) != fact_at(now, key)
     ]
 
 
 def _changed(key: str, before: object, now: object) -> str:
     return f"{key}: was {before!r}, is {now!r}"
-
-
-def _at(facts: Mapping[str, Any], key: str) -> Any:
-    """The value at a dotted key of at most two parts; None where there is none."""
-    group, _, entry = key.partition(".")
-    value = facts.get(group)
-    return value.get(entry) if entry and isinstance(value, Mapping) else value

@@ -244,7 +244,7 @@ def run_of_versions(context: Path) -> tuple[str, dict[str, str]]:
     path = context / "harness.toml"
     path.write_text(OF_VERSIONS)
     options = pipeline.RunOptions(results=context.parent / "results", engine="docker", wait=True)
-    outcome = pipeline.run(path, options, Listener())
+    outcome = pipeline.run(pipeline.resolved(path), options, Listener())
     assert {record.validity for record in outcome.new_records} <= {Validity.VALID, Validity.NOISY}
     return markdown.report(report_data(outcome.store)), outcome.store.manifest()["images"]
 

@@ -102,7 +102,7 @@ def test_side_by_side_each_has_its_turns_and_one_that_loses_a_worker_ends_alone(
         assert record.metrics is not None
         assert record.rounds == 30
         assert record.metrics.idle_cpu_cores is not None
-        # Both from the same rounds, so that a slow machine moves both: what is read between the slices is rest.
+        # Both from the same rounds, so that a slow machine moves both: between the slices is rest.
         assert record.metrics.idle_cpu_cores < record.metrics.cpu_cores / 5
         assert len(outcome.readings) == 2 * 30
     assert of_run(client, run_id) == []

@@ -13,8 +13,11 @@ import pytest
 from harness.adapters.assets import assets
 from harness.adapters.config_file import load_matrix, remarks
 from harness.adapters.git_versions import laid_out
+from harness.adapters.version_argument import version_level
 from harness.errors import ConfigurationError
 from harness.model import Matrix
+from harness.planning.schema_factors import VersionTable
+from harness.planning.two_versions import in_two_versions
 from harness.records import matrix_from_json, matrix_to_json
 from harness.reporting.wording import made_from
 from harness.target import Version
@@ -169,3 +172,32 @@ def test_a_ref_needs_a_repository_and_no_submodules(
     git(team, "commit", "--quiet", "-m", "a submodule")
     with pytest.raises(ConfigurationError, match=r"holds submodules \(vendored\)"):
         load(team, '{ name = "a", ref = "HEAD" }')
+
+
+def test_a_version_on_the_command_line_is_a_file_a_ref_or_an_image(team: Path) -> None:
+    assert version_level(".", team) == "none"
+    assert version_level("old.txt", team) == VersionTable(name="old-txt", requirements="old.txt")
+    assert version_level("v1", team) == VersionTable(name="v1", ref="v1")
+    assert version_level("HEAD", team) == VersionTable(name="head", ref="HEAD")
+    assert version_level("orders:1.4", team) == VersionTable(name="orders-1-4", image="orders:1.4")
+    assert version_level("ref:nowhere", team) == VersionTable(name="nowhere", ref="nowhere")
+    assert version_level("image:v1", team, taken="v1") == VersionTable(name="v1-2", image="v1")
+
+
+def test_a_comparison_measures_one_variant_in_two_versions_and_nothing_else(team: Path) -> None:
+    path = team / "harness.toml"
+    path.write_text(TEXT.format(versions=f'"none", {OLD}', target=""))
+    whole = load_matrix(path, project=assets(), server_cpus=(1,), generator_cpus=(0,), environ={})
+    two = load_matrix(
+        path,
+        project=assets(),
+        server_cpus=(1,),
+        generator_cpus=(0,),
+        environ={},
+        change=lambda file: in_two_versions(
+            file, whole.baseline, version_level("v1", team), version_level(".", team)
+        ),
+    )
+    assert [variant.id for variant in two.variants] == ["uvicorn-standard.w1.v-v1", "uvicorn-standard.w1"]
+    assert two.baseline_id == "uvicorn-standard.w1.v-v1"
+    assert two.scenarios == whole.scenarios

@@ -1,0 +1,323 @@
+"""Two versions of an app against thresholds: of one interleaved run, or of two stored runs. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from harness.analysis.comparisons import Cells, compare, floor_of, summarise_cells
+from harness.analysis.holm import holm
+from harness.analysis.intervals import p_value_within, unpaired_ratio
+from harness.analysis.metrics import METRICS, compared_metrics
+from harness.analysis.samples import Samples, samples_of, twin_of_baseline
+from harness.analysis.wording import change, percent, spelt
+from harness.decision.thresholds import (
+    Outcome,
+    Threshold,
+    of_all,
+    outcome_of,
+    usual_threshold,
+)
+from harness.findings import Summary
+from harness.model import Matrix, Scenario, TrialRecord, Validity
+
+ONE_AFTER_THE_OTHER = (
+    "the runs were made one after the other: what the machine did between them is in no interval. "
+    "`harness compare` on two git refs, requirement files or images measures both in one run"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One metric of one scenario in both versions."""
+
+    scenario: str
+    metric: str
+    variant_id: str
+    """Of the new version."""
+    before: Summary
+    after: Summary
+    ratio: Summary
+    """After / before, geometric."""
+    floor: float | None
+    """Largest relative difference that equal deployments may show here."""
+    threshold: Threshold | None = None
+    outcome: Outcome | None = None
+    """None of a metric without a threshold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionComparison:
+    """What a comparison came to."""
+
+    base: str
+    new: str
+    paired: bool
+    """Whether both were measured in one run, side by side."""
+    changes: tuple[Change, ...]
+    problems: tuple[str, ...]
+    """What could not be measured, and why."""
+    warnings: tuple[str, ...]
+    outcome: Outcome
+    sentence: str
+
+    @property
+    def judged(self) -> tuple[Change, ...]:
+        return tuple(change for change in self.changes if change.outcome is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versions:
+    """What a comparison is of: what each side is called, and its variant in the run."""
+
+    base: str
+    new: str
+    base_id: str
+    new_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A stored run, as it is compared with another."""
+
+    name: str
+    matrix: Matrix
+    records: Sequence[TrialRecord]
+
+
+def compare_in_run(
+    records: Sequence[TrialRecord], matrix: Matrix, versions: Versions, thresholds: Sequence[Threshold]
+) -> VersionComparison:
+    """Two variants of one run, paired by block. Without thresholds the usual ones hold."""
+    samples = samples_of(records, matrix)
+    cells = summarise_cells(samples, matrix)
+    found: list[Change] = []
+    problems: list[str] = []
+    for scenario in matrix.scenarios:
+        sides = [(versions.base, versions.base_id), (versions.new, versions.new_id)]
+        lacking = [p for name, side in sides if (p := _unranked(name, samples, cells, side, scenario))]
+        problems += lacking
+        if not lacking:
+            metrics = _metrics(scenario, thresholds)
+            found += _paired(samples, cells, matrix, versions, scenario, metrics)
+    return _settled(
+        versions.base, versions.new, found, problems, thresholds, matrix.margin, (matrix,), paired=True
+    )
+
+
+def compare_runs(base: Run, new: Run, thresholds: Sequence[Threshold]) -> VersionComparison:
+    """The cells that two runs have in common, unpaired. Without thresholds the usual ones hold."""
+    found: list[Change] = []
+    problems: list[str] = []
+    samples = [samples_of(run.records, run.matrix) for run in (base, new)]
+    cells = [summarise_cells(sample, run.matrix) for sample, run in zip(samples, (base, new), strict=True)]
+    theirs = {variant.id for variant in new.matrix.variants}
+    shared = [variant.id for variant in base.matrix.variants if variant.id in theirs]
+    if not shared:
+        problems.append(f"{base.name} and {new.name} have no variant in common")
+    for scenario in base.matrix.scenarios:
+        for variant_id in shared if scenario.name in {other.name for other in new.matrix.scenarios} else ():
+            lacking = [
+                problem
+                for run, sample, known in zip((base, new), samples, cells, strict=True)
+                if (problem := _unranked(run.name, sample, known, variant_id, scenario))
+            ]
+            problems += lacking
+            if not lacking:
+                metrics = _metrics(scenario, thresholds)
+                found += _unpaired((base, new), samples, cells, variant_id, scenario, metrics)
+    margin = max(base.matrix.margin, new.matrix.margin)
+    matrices = (base.matrix, new.matrix)
+    return _settled(base.name, new.name, found, problems, thresholds, margin, matrices, paired=False)
+
+
+def _metrics(scenario: Scenario, thresholds: Sequence[Threshold]) -> tuple[str, ...]:
+    asked = [t.metric for t in thresholds if t.scenario in (None, scenario.name)]
+    return tuple(dict.fromkeys((*compared_metrics(scenario), *asked)))
+
+
+def _unranked(name: str, samples: Samples, cells: Cells, variant_id: str, scenario: Scenario) -> str | None:
+    cell = cells[variant_id, scenario.name]
+    if cell.word is Validity.VALID:
+        return None
+    reasons = [reason for record in samples.of(variant_id, scenario.name) for reason in record.reasons]
+    why = reasons[-1] if reasons else "it was not measured"
+    return f"{name} on {scenario.name} is {cell.word}: {why}"
+
+
+def _paired(
+    samples: Samples,
+    cells: Cells,
+    matrix: Matrix,
+    versions: Versions,
+    scenario: Scenario,
+    metrics: Sequence[str],
+) -> Iterator[Change]:
+    for metric in metrics:
+        key = (scenario.name, metric)
+        pair = compare(samples, cells, key, versions.new_id, versions.base_id)
+        if pair is not None:
+            twin = compare(samples, cells, key, twin_of_baseline(matrix).id, matrix.baseline_id)
+            yield Change(
+                scenario=scenario.name,
+                metric=metric,
+                variant_id=versions.new_id,
+                before=cells[versions.base_id, scenario.name].metrics[metric],
+                after=cells[versions.new_id, scenario.name].metrics[metric],
+                ratio=pair.ratio,
+                floor=floor_of(twin),
+            )
+
+
+def _unpaired(
+    runs: tuple[Run, Run],
+    samples: Sequence[Samples],
+    cells: Sequence[Cells],
+    variant_id: str,
+    scenario: Scenario,
+    metrics: Sequence[str],
+) -> Iterator[Change]:
+    """The floor is the larger one of the two runs; unknown where either has none."""
+    for metric in metrics:
+        before, after = (known[variant_id, scenario.name].metrics.get(metric) for known in cells)
+        values = [list(sample.values(variant_id, scenario.name, metric).values()) for sample in samples]
+        ratio = unpaired_ratio(values[1], values[0])
+        if before is None or after is None or ratio is None:
+            continue
+        floors = [
+            floor_of(
+                compare(s, c, (scenario.name, metric), twin_of_baseline(r.matrix).id, r.matrix.baseline_id)
+            )
+            for r, s, c in zip(runs, samples, cells, strict=True)
+        ]
+        yield Change(
+            scenario=scenario.name,
+            metric=metric,
+            variant_id=variant_id,
+            before=before,
+            after=after,
+            ratio=ratio,
+            floor=None if None in floors else max(floor for floor in floors if floor is not None),
+        )
+
+
+def _settled(
+    base: str,
+    new: str,
+    found: Sequence[Change],
+    problems: Sequence[str],
+    thresholds: Sequence[Threshold],
+    margin: float,
+    matrices: Sequence[Matrix],
+    *,
+    paired: bool,
+) -> VersionComparison:
+    """Each change against its threshold, Holm over all of them."""
+    asked = [(change, _threshold(change, thresholds, margin, matrices[0])) for change in found]
+    tests = [p_value_within(c.ratio, t.limit) for c, t in asked if t is not None]
+    adjusted = iter(holm([p for p in tests if p is not None]))
+    changes = []
+    for one, threshold in asked:
+        if threshold is not None:
+            p = p_value_within(one.ratio, threshold.limit)
+            p_holm = None if p is None else next(adjusted)
+            outcome = outcome_of(one.ratio, threshold.limit, p_holm=p_holm, floor=one.floor)
+            one = replace(one, threshold=threshold, outcome=outcome)
+        changes.append(one)
+    outcomes = [one.outcome for one in changes if one.outcome is not None]
+    if problems:
+        # What was not measured is no pass.
+        outcomes.append(Outcome.INCONCLUSIVE)
+    outcome = of_all(tuple(outcomes))
+    return VersionComparison(
+        base=base,
+        new=new,
+        paired=paired,
+        changes=tuple(changes),
+        problems=tuple(problems),
+        warnings=() if paired else (ONE_AFTER_THE_OTHER,),
+        outcome=outcome,
+        sentence=_sentence(outcome, base, new, changes, problems),
+    )
+
+
+def _threshold(
+    one: Change, thresholds: Sequence[Threshold], margin: float, matrix: Matrix
+) -> Threshold | None:
+    """The last one that names the metric; without any the margin holds for what ranks, and for memory."""
+    named = [t for t in thresholds if t.metric == one.metric and t.scenario in (None, one.scenario)]
+    if thresholds:
+        return named[-1] if named else None
+    scenario = next(scenario for scenario in matrix.scenarios if scenario.name == one.scenario)
+    usual = (compared_metrics(scenario)[0], "working_set_peak_bytes")
+    return usual_threshold(METRICS[one.metric], margin, one.scenario) if one.metric in usual else None
+
+
+def _sentence(
+    outcome: Outcome, base: str, new: str, changes: Sequence[Change], problems: Sequence[str]
+) -> str:
+    those = [one for one in changes if one.outcome is outcome]
+    if outcome is Outcome.REGRESSION:
+        return (
+            f"Regression: {new} against {base}: {spelt([_clause(one) for one in those[:3]])}{_more(those)}."
+        )
+    if outcome is Outcome.PASS:
+        worst = max(those, key=_nearness)
+        return (
+            f"Pass: {new} stays within all {len(those)} limits against {base}; "
+            f"nearest to its limit: {_clause(worst)}."
+        )
+    if problems:
+        return f"Inconclusive: {problems[0]}."
+    if not those:
+        return "Inconclusive: no threshold matches anything that was measured."
+    if all(one.floor is None for one in those):
+        return "Inconclusive: the baseline and its A/A twin give no floor to judge by. Raise design.blocks."
+    widest = max(those, key=lambda one: _blocks_needed(one) or 0)
+    return (
+        f"Inconclusive: {spelt([_clause(one) for one in those[:3]])}{_more(those)} cannot be decided."
+        f"{_advice(widest)}"
+    )
+
+
+def _more(those: Sequence[Change]) -> str:
+    return f" and {len(those) - 3} more" if len(those) > 3 else ""
+
+
+def _clause(one: Change) -> str:
+    limit = "" if one.threshold is None else f"; limit {one.threshold.change * 100:+g} %"
+    label = METRICS[one.metric].label
+    return f"{label} on {one.scenario} {change(one.ratio)}{limit}"
+
+
+def _nearness(one: Change) -> float:
+    """How much of the way to its limit the interval reaches."""
+    assert one.threshold is not None
+    assert one.ratio.lo is not None
+    assert one.ratio.hi is not None
+    bound = one.ratio.hi if one.threshold.change > 0 else one.ratio.lo
+    return math.log(bound) / math.log(one.threshold.limit)
+
+
+def _blocks_needed(one: Change) -> int | None:
+    """Blocks after which the interval would be half as wide as the limit is away from no change.
+
+    The width falls with the root of the number of blocks.
+    """
+    if one.threshold is None or one.ratio.lo is None or one.ratio.hi is None:
+        return None
+    half = math.log(one.ratio.hi / one.ratio.lo) / 2
+    return math.ceil(one.ratio.n * (half / (abs(math.log(one.threshold.limit)) / 2)) ** 2)
+
+
+def _advice(one: Change) -> str:
+    needed = _blocks_needed(one)
+    if needed is None:
+        return " Raise design.blocks: below 3 blocks there is no interval."
+    if needed <= one.ratio.n:
+        floor = "" if one.floor is None else f" (A/A floor {percent(one.floor)})"
+        return f" The change is about as large as the limit, or as the noise here{floor}."
+    return (
+        f" About {needed} blocks would decide it (now {one.ratio.n}), if nothing changed: --blocks {needed}."
+    )

@@ -1,0 +1,101 @@
+"""A comparison of two versions, for a terminal, a pull request or a program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import TypeAdapter
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.analysis.metrics import METRICS
+from harness.analysis.wording import percent, signed
+from harness.decision.compare import Change, VersionComparison
+from harness.decision.thresholds import Outcome
+from harness.reporting.markdown import inert
+from harness.reporting.markdown_table import markdown_table
+from harness.reporting.wording import ABSENT, estimate, plain
+
+SCHEMA_VERSION = 1
+NO_LIMIT = "no limit"
+_HEADINGS = ("scenario", "metric", "{base}", "{new}", "change", "limit", "outcome")
+_STYLES = {Outcome.PASS: "green", Outcome.REGRESSION: "red", Outcome.INCONCLUSIVE: "yellow"}
+_COMPARISON = TypeAdapter(VersionComparison)
+
+
+def to_terminal(found: VersionComparison) -> RenderableType:
+    """The sentence first; nothing of it is read as markup."""
+    return Group(*_parts(found))
+
+
+def to_markdown(found: VersionComparison) -> str:
+    """For a pull request, ending in a newline."""
+    lines = [f"**{inert(found.sentence)}**", ""]
+    if found.changes:
+        lines += [markdown_table([_headings(found), *map(_cells, found.changes)], safe=inert), ""]
+    lines += [f"- {inert(note)}" for note in _notes(found)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def to_json(found: VersionComparison) -> dict[str, Any]:
+    """As `json_schema` describes."""
+    return {"schema": SCHEMA_VERSION, **_COMPARISON.dump_python(found, mode="json")}
+
+
+def json_schema() -> dict[str, Any]:
+    """Of `to_json`."""
+    schema = _COMPARISON.json_schema(mode="serialization")
+    schema["properties"] = {"schema": {"const": SCHEMA_VERSION}, **schema["properties"]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _parts(found: VersionComparison) -> Iterator[RenderableType]:
+    yield Text(plain(found.sentence), style=f"bold {_STYLES[found.outcome]}")
+    if found.changes:
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        for heading in _headings(found):
+            table.add_column(plain(heading), overflow="fold")
+        for one in found.changes:
+            *cells, outcome = (plain(cell) for cell in _cells(one))
+            table.add_row(
+                *map(Text, cells), Text(outcome, style=_STYLES[one.outcome] if one.outcome else "dim")
+            )
+        yield Text("")
+        yield table
+    for note in _notes(found):
+        yield Text(f"! {plain(note)}", style="yellow")
+
+
+def _headings(found: VersionComparison) -> list[str]:
+    return [heading.format(base=found.base, new=found.new) for heading in _HEADINGS]
+
+
+def _cells(one: Change) -> list[str]:
+    metric = METRICS[one.metric]
+    before, after = (estimate(value, metric.scale) for value in (one.before, one.after))
+    bounds = (
+        ""
+        if one.ratio.lo is None or one.ratio.hi is None
+        else (f" ({signed(one.ratio.lo - 1)} to {signed(one.ratio.hi - 1)})")
+    )
+    return [
+        one.scenario,
+        f"{metric.label}, {metric.unit}",
+        before.text,
+        after.text,
+        f"{signed(one.ratio.center - 1)}{bounds}",
+        ABSENT if one.threshold is None else signed(one.threshold.change),
+        NO_LIMIT if one.outcome is None else str(one.outcome),
+    ]
+
+
+def _notes(found: VersionComparison) -> Iterator[str]:
+    yield from found.problems
+    yield from found.warnings
+    floors = {one.scenario: one.floor for one in found.judged if one.floor is not None}
+    if floors:
+        worst = max(floors, key=lambda name: floors[name])
+        yield f"A/A floor: two equal deployments may differ by up to {percent(floors[worst])} on {worst}"
