@@ -102,7 +102,7 @@ def test_a_threshold_that_matches_nothing_is_no_pass() -> None:
 def test_of_forty_comparisons_the_same_app_hardly_ever_regresses_and_a_tenth_is_found(
     truth: float, seed: int, counted: Outcome, at_least: int, at_most: int
 ) -> None:
-    """Noise of 2 % a trial in pairs of the same block, as slices of a block have it; 8 blocks, a limit of 5 %."""
+    """Noise of 2 % a trial, as slices have it within a block; 8 blocks, a limit of 5 %."""
     rng, matrix = np.random.default_rng(seed), replace(two_versions(), blocks=8)
     rates = {OLD: 1000.0, NEW: 1000.0 * truth, TWIN: 1000.0}
     outcomes = []
