@@ -9,6 +9,7 @@ from harness.deployment import ProcessSpec
 from harness.model import OWN_COMMAND, Variant
 from harness.recipes import RECIPES
 from harness.recipes.nginx import fronted
+from harness.recipes.placeholders import filled
 from harness.recipes.recipe import host
 from harness.target import Target
 
@@ -35,6 +36,28 @@ def processes(variant: Variant, target: Target, env: Mapping[str, str]) -> tuple
 def deployed(variant: Variant, target: Target, env: Mapping[str, str]) -> tuple[ProcessSpec, ...]:
     """What a team starts that takes this variant: the same processes, without the wrapper."""
     return _processes(replace(variant, bare=True), target, env)
+
+
+def in_containers(variant: Variant, target: Target) -> tuple[ProcessSpec, ...]:
+    """As `deployed`, for containers that share a network: the first one has the published port.
+
+    The environment is the target's own, without its secrets.
+    """
+    # Such a port needs a server that listens on every address of its container.
+    found = deployed(replace(variant, network="published"), target, target.env)
+    ports = range(CONTAINER_PORT, CONTAINER_PORT + len(found))
+
+    def put(text: str) -> str:
+        return filled(text, ports=ports, tls=CONTAINER_TLS)
+
+    return tuple(
+        replace(
+            process,
+            argv=tuple(map(put, process.argv)),
+            env={name: put(value) for name, value in process.env.items()},
+        )
+        for process in found
+    )
 
 
 def server_argv(variant: Variant, target: Target) -> tuple[str, ...]:

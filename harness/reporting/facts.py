@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from harness.analysis.bottleneck import RULES as BOTTLENECK_RULES
 from harness.analysis.metrics import METRICS
@@ -13,15 +13,13 @@ from harness.analysis.wording import percent
 from harness.deployment import ProcessSpec
 from harness.findings import ScenarioFinding
 from harness.model import OWN_COMMAND, CapacityLoad, ClosedLoad, OpenLoad, Variant
-from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS, deployed
+from harness.planning.commands import CONTAINER_PORT, in_containers
 from harness.planning.example import EXAMPLE
 from harness.recipes import image_of
-from harness.recipes.placeholders import filled
 from harness.reporting.data import ReportData
 from harness.reporting.evidence import BLACK_BOX, MEANING, WRAPPED, levels
 from harness.reporting.measured import measured_rows
 from harness.reporting.wording import at_most, plain
-from harness.target import Target
 
 DOCKERFILE = "Dockerfile.variants"
 
@@ -73,7 +71,7 @@ def deployment(data: ReportData) -> Deployment | None:
         return None
     if variant.recipe == OWN_COMMAND:
         return Deployment(variant_id=variant.id, steps=_own_steps(data, variant))
-    servers = _deployed(variant, data.matrix.target or EXAMPLE)
+    servers = in_containers(variant, data.matrix.target or EXAMPLE)
     stage = image_of(variant.recipe)
     image = f"harness/{stage}"
     build = ("docker", "build", "--file", DOCKERFILE, "--target", stage, "--tag", image, ".")
@@ -100,25 +98,6 @@ def _own_steps(data: ReportData, variant: Variant) -> tuple[tuple[str, str], ...
     run = ("docker", "run", *_run_options(variant, process, [process], port=port), image, *command)
     shown = (("run", run),) if data.engine == "docker" else (("server", command),)
     return tuple((what, plain(shlex.join(argv))) for what, argv in shown)
-
-
-def _deployed(variant: Variant, target: Target) -> list[ProcessSpec]:
-    """The processes of a variant, for containers of which the first has a published port."""
-    # Such a port needs a server that listens on every address of its container.
-    found = deployed(replace(variant, network="published"), target, target.env)
-    ports = range(CONTAINER_PORT, CONTAINER_PORT + len(found))
-
-    def put(text: str) -> str:
-        return " ".join(filled(text, ports=ports, tls=CONTAINER_TLS).split())
-
-    return [
-        ProcessSpec(
-            name=process.name,
-            argv=tuple(map(put, process.argv)),
-            env={name: put(value) for name, value in process.env.items()},
-        )
-        for process in found
-    ]
 
 
 def _run_options(
