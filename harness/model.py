@@ -239,6 +239,9 @@ class TrialMetrics:
     second. None where that cannot be told."""
     idle_cpu_cores: float | None = None
     """Cores used while neighbours were at work; None of a trial that had none."""
+    in_flight_growth: float | None = None
+    """By how many requests the number in flight rose over the window, 0 where that may be chance: a queue
+    that builds up. Open load in one piece only."""
 
     @property
     def capacity_per_gib(self) -> float | None:

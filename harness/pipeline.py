@@ -48,7 +48,7 @@ class Remaining(Protocol):
     """What a run has yet to measure, the next block first; nothing where it is complete."""
 
     def __call__(
-        self, records: Sequence[TrialRecord], matrix: Matrix, *, left_out: Collection[str]
+        self, records: Sequence[TrialRecord], matrix: Matrix, left_out: Collection[str], /
     ) -> tuple[Block, ...]: ...
 
 
@@ -70,6 +70,8 @@ class RunOptions:
     wait: bool = False
     command: str = ""
     """What repeats the run, for its manifest; empty: `harness run` on the matrix file."""
+    asked: Mapping[str, object] | None = None
+    """The question that the run is to answer, for its manifest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +127,7 @@ def run(
         watcher.said(f"note: {remark}")
     files, secrets = read_files(known.path, matrix), read_secrets(known.path, matrix, os.environ)
     earlier = _earlier(options, matrix, watcher)
-    if earlier and not left(earlier.records(), matrix, left_out=()):
+    if earlier and not left(earlier.records(), matrix, ()):
         watcher.said(f"run {earlier.path.name} is complete: nothing to do")
         return RunOutcome(store=earlier, end=RunEnd.COMPLETE, failed_builds={}, before=len(earlier.records()))
     now = datetime.now(UTC)
@@ -138,6 +140,8 @@ def run(
         facts = provenance(known.path, options.results, engine, images=images, failed_builds=failed)
         if options.command:
             facts["command"] = options.command
+        if options.asked:
+            facts["advise"] = dict(options.asked)
         # From here on the harness stays off the server's cores.
         stack.enter_context(pinned_to(matrix.generator_cpus))
         if earlier:
@@ -155,7 +159,7 @@ def run(
             facts["wrapper_cost"] = _wrapper_cost(matrix, bench, watcher)
             store = RunStore.create(options.results, run_id, facts, matrix)
         before = len(store.records())
-        end = _walk(lambda records: left(records, matrix, left_out=failed), matrix, bench, store, watcher)
+        end = _walk(lambda records: left(records, matrix, failed), matrix, bench, store, watcher)
         store.update_manifest(end=end)
     return RunOutcome(store=store, end=end, failed_builds=failed, before=before)
 
@@ -288,9 +292,7 @@ def _wrapper_cost(matrix: Matrix, bench: Bench, watcher: Watcher) -> dict[str, o
     return wrapper_cost_to_json(cost)
 
 
-def left_of(
-    records: Sequence[TrialRecord], matrix: Matrix, *, left_out: Collection[str]
-) -> tuple[Block, ...]:
+def left_of(records: Sequence[TrialRecord], matrix: Matrix, left_out: Collection[str]) -> tuple[Block, ...]:
     """What a run has yet to measure: the plan, less what the records say is known well enough.
 
     Latency at common rates comes after all of it: its rates follow from all the capacities.

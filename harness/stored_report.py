@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ def report_data(store: RunStore) -> ReportData:
     """A stored run, analysed. Raises ConfigurationError when it is damaged."""
     manifest, kept = store.manifest(), store.records()
     matrix = with_common_rates(store.matrix(), kept)
+    if "advise" in manifest:
+        matrix = _measured_part(matrix, kept)
     records, tails, series = _raw(store, kept, matrix)
     analysis = analyse(records, matrix, simplicity=simplest_first(sorted(RECIPES, key=_simplicity)))
     return ReportData(
@@ -46,6 +49,17 @@ def report_data(store: RunStore) -> ReportData:
         series=series,
         rules=tuple(_rules(analysis, matrix)),
         wrapper_cost=wrapper_cost_from_json(manifest.get("wrapper_cost"), where=str(store.path)),
+    )
+
+
+def _measured_part(matrix: Matrix, kept: Sequence[TrialRecord]) -> Matrix:
+    """Of a search, which measures a small part of what its matrix holds."""
+    variants = {matrix.baseline_id, *(record.variant_id for record in kept)}
+    scenarios = {record.scenario for record in kept}
+    return replace(
+        matrix,
+        variants=tuple(variant for variant in matrix.variants if variant.id in variants),
+        scenarios=tuple(scenario for scenario in matrix.scenarios if scenario.name in scenarios),
     )
 
 
@@ -138,7 +152,7 @@ def _rules(analysis: RunAnalysis, matrix: Matrix) -> Iterator[RuleRow]:
         )
 
 
-_SHOWN_ELSEWHERE = {"matrix", "schema", "run_id", "failed_builds", "wrapper_cost"}
+_SHOWN_ELSEWHERE = {"advise", "matrix", "schema", "run_id", "failed_builds", "wrapper_cost"}
 
 
 def _flat(manifest: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -80,6 +80,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             Metric(name="listen_overflows", label="full listen queue", unit="connections", arithmetic=True),
             Metric(name="generator_cpu_share", label="generator's CPU", unit="share", arithmetic=True),
             Metric(name="send_lateness_p99_s", label="p99 lateness", unit="ms", scale=1e3, arithmetic=True),
+            Metric(name="in_flight_growth", label="growth in flight", unit="requests", arithmetic=True),
             Metric(name="steal_share", label="steal", unit="share", arithmetic=True),
         )
     }

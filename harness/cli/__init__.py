@@ -13,11 +13,11 @@ from typing import Any
 
 import typer
 
-from harness.cli import compare, export, init, runs
+from harness.cli import advise, compare, export, init, runs
 from harness.cli.console import app
 from harness.errors import ExitCode, HarnessError
 
-__all__ = ["app", "compare", "export", "init", "main", "runs"]
+__all__ = ["advise", "app", "compare", "export", "init", "main", "runs"]
 
 for _commands in entry_points(group="harness.commands"):
     app.add_typer(_commands.load(), name=_commands.name)

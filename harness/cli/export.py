@@ -67,7 +67,7 @@ def export(
 
 def _deployable(store: RunStore, variant_id: str, into: Path, replicas: int) -> Deployable:
     """Raises ConfigurationError where there is no such variant, or the app's requirements are gone."""
-    from harness import stored_report
+    from harness import stored_advice, stored_report
     from harness.adapters.app_build import requirements_of
     from harness.adapters.assets import assets
     from harness.errors import AppImageFailed
@@ -77,6 +77,11 @@ def _deployable(store: RunStore, variant_id: str, into: Path, replicas: int) -> 
     from harness.reporting.export.deployable import lock_files
 
     data = stored_report.report_data(store)
+    if not variant_id and stored_advice.is_advice(store):
+        advised = stored_advice.advice_of(store).chosen
+        if advised is None:
+            raise ConfigurationError(data.run_id, ["advises nothing.\n    Fix: choose one with --variant"])
+        variant_id, replicas = advised.variant.id, replicas or advised.replicas
     chosen = _chosen(data, variant_id)
     shipped = assets()
     target = data.matrix.target or example(shipped)

@@ -98,19 +98,28 @@ def plan(matrix: MatrixOption = MATRIX) -> None:
 
 @app.command()
 def show(run: RunArgument = None, results: ResultsOption = RESULTS) -> None:
-    """Print a stored run's verdicts again."""
+    """Print a stored run's verdicts again, or what it advised."""
+    from harness import stored_advice
     from harness.adapters.result_store import find_run
 
-    _present(console(), find_run(results, run))
+    store = find_run(results, run)
+    if stored_advice.is_advice(store):
+        from harness.reporting.advice import to_terminal
+
+        console().print(to_terminal(stored_advice.advice_of(store)))
+    else:
+        _present(console(), store)
 
 
 @app.command()
 def report(run: RunArgument = None, results: ResultsOption = RESULTS) -> None:
     """Rebuild a stored run's report files (HTML, Markdown, PNG)."""
-    from harness import stored_report
+    from harness import stored_advice, stored_report
     from harness.adapters.result_store import find_run
 
-    for path in stored_report.write_report(find_run(results, run)):
+    store = find_run(results, run)
+    write = stored_advice.write_advice if stored_advice.is_advice(store) else stored_report.write_report
+    for path in write(store):
         typer.echo(path)
 
 

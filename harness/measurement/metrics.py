@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from harness.deployment import MemorySnapshot, ResourceReading
 from harness.errors import TrialError
 from harness.measurement.accounting import RIGHT, refused
+from harness.measurement.in_flight import in_flight_growth
 from harness.measurement.load import LoadRecord
 from harness.model import OpenLoad, Scenario, TrialMetrics
 
@@ -74,7 +75,16 @@ def trial_metrics(
         refused=refusals,
         memory_growth_mib_per_1000=memory_growth_mib_per_1000(load, readings),
         idle_cpu_cores=idle_cpu_cores(readings) if load.sliced else None,
+        in_flight_growth=_in_flight_growth(load, scenario),
     )
+
+
+def _in_flight_growth(load: LoadRecord, scenario: Scenario) -> float | None:
+    """Requests; a growth that may be chance is none."""
+    if load.sliced or not isinstance(scenario.load, OpenLoad):
+        return None
+    growth, significant = in_flight_growth(load)
+    return growth if significant else 0.0
 
 
 def _cpu(readings: Sequence[ResourceReading], load: LoadRecord, requests: int) -> tuple[float, float | None]:

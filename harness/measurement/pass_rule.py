@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, stdtrit
+from scipy.special import betaincinv
 
 from harness.measurement.accounting import RIGHT
+from harness.measurement.in_flight import in_flight_growth
 from harness.measurement.load import DROPPED, UNDRAINED, LoadRecord
 from harness.measurement.metrics import intended_inside, latencies
 from harness.model import Scenario
@@ -18,11 +18,6 @@ from harness.search import CapacityStep, StepOutcome
 CONFIDENCE = 0.95
 MAX_ERROR_SHARE = 0.001
 MIN_COMPLETED_SHARE = 0.99
-BATCHES = 10
-GROWTH_T = float(stdtrit(BATCHES - 2, 0.99))
-"""Student's t, one-sided."""
-GROWTH_NOISE = 3.0
-"""Smaller growth than so many standard deviations of a Poisson count is chance, whatever the trend."""
 
 
 def judge_step(
@@ -86,38 +81,3 @@ def binomial_upper_bound(successes: int, n: int, *, confidence: float = CONFIDEN
     case of the binomial").
     """
     return 1.0 if successes >= n else float(betaincinv(successes + 1, n - successes, confidence))
-
-
-def in_flight_growth(load: LoadRecord) -> tuple[float, bool]:
-    """The rise of the number of requests in flight over the window, and whether it is significant.
-
-    The window is cut into batches (B. Schmeiser 1982, "Batch size effects in the analysis of simulation
-    output"), since from one request to the next the number hardly changes; a line is fitted to their
-    means. The rise counts if Student's t of the slope exceeds its 99 % point and the rise itself three
-    standard deviations of the count at the start. On a stable M/D/1 queue this is so in 2 % of windows
-    of 1,000 arrivals at most, up to a load of 0.9.
-    """
-    means = _in_flight(load)
-    at = np.arange(BATCHES) - (BATCHES - 1) / 2
-    slope = float(at @ means / (at @ at))
-    rise = slope * (BATCHES - 1)
-    residuals = means - means.mean() - slope * at
-    error = math.sqrt(float(residuals @ residuals) / (BATCHES - 2) / float(at @ at))
-    clear = slope > GROWTH_T * error
-    return rise, clear and rise > GROWTH_NOISE * math.sqrt(float(means[0]) + 1)
-
-
-def _in_flight(load: LoadRecord) -> NDArray[np.float64]:
-    """Mean number of requests in flight in each batch, shape (BATCHES,), from their intended times on.
-
-    What never came back stays in flight.
-    """
-    edges_s = np.linspace(load.window_start_s, load.window_end_s, BATCHES + 1)
-    ends_s = np.where(np.isnan(load.finished_s), np.inf, load.finished_s)
-    # Seconds in flight up to each edge, summed over the requests.
-    spent_s = np.array(
-        [np.clip(np.minimum(ends_s, edge_s) - load.intended_s, 0, None).sum() for edge_s in edges_s]
-    )
-    # Requests from before the window have been in flight before its first edge too, which cancels.
-    means: NDArray[np.float64] = np.diff(spent_s) / np.diff(edges_s)
-    return means

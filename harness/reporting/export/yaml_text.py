@@ -12,7 +12,7 @@ class OneLine(list[Any]):
     """A list that is written on one line, such as a command."""
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
     """Without anchors: a text that people edit says the same thing twice."""
 
     def ignore_aliases(self, _: Any) -> bool:
@@ -36,4 +36,4 @@ def one_line(words: Iterable[str]) -> OneLine:
 
 def yaml_text(documents: Sequence[Any]) -> str:
     """Keys stay in their order."""
-    return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
+    return str(yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True))

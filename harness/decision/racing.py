@@ -1,0 +1,304 @@
+"""Which candidates to measure next: the cheapest that may still meet the objective. Pure.
+
+A candidate fails or passes by its own trials only, by those of one that has more of everything (more CPU for
+the same workers and rate), or because the CPU time that its requests were measured to take is more than it
+has. What costs more than one that passes is not measured.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from harness.analysis.best_set import Simplicity
+from harness.decision.feasibility import ATTEMPTS, CONFIRMED, Standing, State, standing_of
+from harness.decision.question import (
+    AT_THE_RATE,
+    WITH_HEADROOM,
+    Candidate,
+    Question,
+    candidates,
+    cell_of,
+    cpus_of,
+    limited,
+    memory_levels,
+    rate_of,
+)
+from harness.decision.rules_of_thumb import rules_of_thumb
+from harness.model import Cell, Matrix, Trial, TrialRecord, Validity, Variant
+from harness.planning.remaining import Block
+
+SIDE_BY_SIDE = 3
+"""Candidates in a block."""
+CLEARLY_MORE = 1.15
+"""CPU that is needed over CPU that is there, from which a candidate cannot keep up."""
+MEMORY_SPARE = 1.1
+"""A limit over the highest working set that was seen without it."""
+DEAR = float("inf")
+
+Cost = tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """All that the records say of the candidates of a question."""
+
+    matrix: Matrix
+    question: Question
+    records: Sequence[TrialRecord]
+    simplicity: Simplicity
+    left_out: frozenset[str] = frozenset()
+    """Builds that failed."""
+    candidates: tuple[Candidate, ...] = field(init=False)
+    """That could be built."""
+    _by_cell: dict[str, list[TrialRecord]] = field(default_factory=lambda: defaultdict(list))
+    _standings: dict[Candidate, Standing] = field(default_factory=dict)
+    _medians: dict[tuple[object, ...], float | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for record in self.records:
+            self._by_cell[record.cell_id].append(record)
+        found = candidates(self.matrix, self.question)
+        able = tuple(one for one in found if one.variant.build not in self.left_out)
+        object.__setattr__(self, "candidates", able)
+
+    def trials(self, candidate: Candidate, kind: str = WITH_HEADROOM) -> list[TrialRecord]:
+        return self._by_cell.get(cell_of(self.matrix, candidate, kind).id, [])
+
+    def standing(self, candidate: Candidate) -> Standing:
+        if candidate not in self._standings:
+            self._standings[candidate] = self._standing(candidate)
+        return self._standings[candidate]
+
+    def _standing(self, candidate: Candidate) -> Standing:
+        own = standing_of(self.trials(candidate), self.question)
+        if own.state is not State.UNKNOWN or own.judged:
+            return own
+        if (better := self._failed_with_more(candidate)) is not None:
+            return Standing(state=State.FAILS, reason=f"{better.id} has more, and fails")
+        needed, has = self.cpus_needed(candidate), self.usable_cpus(candidate)
+        if needed is not None and needed > CLEARLY_MORE * has:
+            return Standing(
+                state=State.FAILS,
+                reason=f"its requests need {needed:.2g} CPUs with headroom, and it can use {has:.2g}",
+            )
+        return own
+
+    def _failed_with_more(self, candidate: Candidate) -> Candidate | None:
+        """The same processes with at least its CPU at no higher a rate, seen to fail."""
+        for other in self.candidates:
+            if other == candidate or other.replicas < candidate.replicas:
+                continue
+            same = _processes(other) == _processes(candidate)
+            if same and cpus_of(other.variant, self.matrix) >= cpus_of(candidate.variant, self.matrix):
+                found = standing_of(self.trials(other), self.question)
+                if found.state is State.FAILS:
+                    return other
+        return None
+
+    def usable_cpus(self, candidate: Candidate) -> float:
+        """A worker is one Python process, and uses one core at most."""
+        variant = candidate.variant
+        return min(cpus_of(variant, self.matrix), variant.workers if variant.wrapped else DEAR)
+
+    def cpus_needed(self, candidate: Candidate) -> float | None:
+        """At the rate with headroom, from the CPU per request of the recipe; None before that is known."""
+        per_request_ms = self._median_of(candidate, "cpu_ms_per_request", per_worker=False)
+        rate_per_s = rate_of(cell_of(self.matrix, candidate).scenario)
+        return None if per_request_ms is None else rate_per_s * per_request_ms / 1000
+
+    def memory_mib(self, candidate: Candidate) -> float | None:
+        """Of a replica: as measured, else by its workers from what one of the recipe takes."""
+        own = [
+            record.metrics.working_set_peak_bytes
+            for kind in (WITH_HEADROOM, AT_THE_RATE)
+            for record in self.trials(candidate, kind)
+            if record.metrics is not None and record.validity is Validity.VALID
+        ]
+        if own:
+            return max(own) / 2**20
+        per_worker = self._median_of(candidate, "working_set_peak_bytes", per_worker=True)
+        return None if per_worker is None else per_worker * candidate.variant.workers / 2**20
+
+    def _median_of(self, candidate: Candidate, metric: str, *, per_worker: bool) -> float | None:
+        """Over the VALID trials of the recipe with the fewest workers, by worker if asked for."""
+        variant = candidate.variant
+        key = (variant.recipe, variant.env, metric)
+        if key not in self._medians:
+            self._medians[key] = self._median(variant, metric, per_worker=per_worker)
+        return self._medians[key]
+
+    def _median(self, like: Variant, metric: str, *, per_worker: bool) -> float | None:
+        found: dict[int, list[float]] = defaultdict(list)
+        for other in self.candidates:
+            variant = other.variant
+            if (variant.recipe, variant.env) == (like.recipe, like.env):
+                for record in self.trials(other):
+                    value = getattr(record.metrics, metric, None)
+                    if record.validity is Validity.VALID and value is not None:
+                        found[variant.workers].append(value / (variant.workers if per_worker else 1))
+        return median(found[min(found)]) if found else None
+
+    def cost(self, candidate: Candidate) -> Cost:
+        """What is least is cheapest: a price where there is one, else CPU, then memory, then simplicity."""
+        cpus = candidate.replicas * cpus_of(candidate.variant, self.matrix)
+        memory_mib = self.memory_mib(candidate)
+        level_mib = DEAR if memory_mib is None else self.limit_mib(memory_mib)
+        gib = candidate.replicas * level_mib / 1024
+        simple: Cost = (candidate.replicas, *_numbers(self.simplicity(candidate.variant)))
+        if self.question.price is not None:
+            price = self.question.price
+            return (cpus * price.cpu + gib * price.gib, cpus, gib, *simple)
+        return (cpus, gib, *simple)
+
+    def limit_mib(self, memory_mib: float) -> int:
+        """The smallest limit with room above a working set; the most there may be where none has."""
+        levels = memory_levels(self.question)
+        roomy = (level for level in levels if level >= MEMORY_SPARE * memory_mib)
+        return next(roomy, self.question.memory_mib or round(MEMORY_SPARE * memory_mib) + 1)
+
+    def winner(self) -> Candidate | None:
+        """The cheapest that passes, once nothing cheaper may."""
+        best = self.best()
+        return best if best is not None and not any(True for _ in self.contenders()) else None
+
+    def best(self) -> Candidate | None:
+        passing = [one for one in self.candidates if self.standing(one).state is State.PASSES]
+        return min(passing, key=self.cost, default=None)
+
+    def contenders(self) -> Iterator[Candidate]:
+        """Those that may still be the answer, the cheapest first."""
+        best = self.best()
+        bar = None if best is None else self.cost(best)
+        open_ = [one for one in self.candidates if self.standing(one).state is State.UNKNOWN]
+        for one in sorted(open_, key=self.cost):
+            if bar is None or self.cost(one) < bar:
+                yield one
+
+    def pilots(self) -> Iterator[Candidate]:
+        """One of each recipe that nothing is known of: few workers, much CPU, little load."""
+        recipes = dict.fromkeys((one.variant.recipe, one.variant.env) for one in self.candidates)
+        for recipe, env in recipes:
+            own = [one for one in self.candidates if (one.variant.recipe, one.variant.env) == (recipe, env)]
+            pilot = min(own, key=self._pilot_first)
+            if self.cpus_needed(pilot) is None and len(self.trials(pilot)) < ATTEMPTS:
+                yield pilot
+
+    def _pilot_first(self, candidate: Candidate) -> tuple[float, ...]:
+        variant = candidate.variant
+        threads = variant.threads or 0
+        return (-candidate.replicas, variant.workers, -cpus_of(variant, self.matrix), threads)
+
+    def under_limit(self, candidate: Candidate) -> Candidate | None:
+        """The winner under the smallest limit that it has not failed under; itself where there is none."""
+        measured = self.memory_mib(candidate)
+        if measured is None:
+            return candidate
+        for level in memory_levels(self.question):
+            if level >= MEMORY_SPARE * measured:
+                one = Candidate(variant=limited(candidate.variant, level), replicas=candidate.replicas)
+                if standing_of(self.trials(one), self.question).state in (State.UNKNOWN, State.PASSES):
+                    return one
+        return candidate
+
+
+def _processes(candidate: Candidate) -> tuple[object, ...]:
+    variant = candidate.variant
+    return (variant.recipe, variant.workers, variant.threads, variant.env, variant.memory_mib)
+
+
+def _numbers(key: Sequence[object]) -> Cost:
+    """The part of a sort key that is numbers: ids decide nothing about cost."""
+    return tuple(float(part) for part in key if isinstance(part, int | float))
+
+
+def next_block(
+    records: Sequence[TrialRecord],
+    matrix: Matrix,
+    question: Question,
+    *,
+    simplicity: Simplicity,
+    left_out: Collection[str] = (),
+) -> Block:
+    """The trials to run next, in a block of their own; none where the question is answered.
+
+    Last are those that the rules of thumb give for the winner's kind of server: each is measured once.
+    """
+    race = Race(matrix, question, records, simplicity, frozenset(left_out))
+    number = 1 + max((record.block for record in records), default=0)
+    cells = _pilots(race) or _contenders(race) or _confirmation(race) or _by_rule(race)
+    return tuple(Trial(cell=cell, block=number) for cell in cells)
+
+
+def remaining_of(
+    question: Question, simplicity: Simplicity
+) -> Callable[[Sequence[TrialRecord], Matrix, Collection[str]], tuple[Block, ...]]:
+    """What a run that is to answer a question has yet to measure, as far as can be told: the next block."""
+
+    def remaining(
+        records: Sequence[TrialRecord], matrix: Matrix, left_out: Collection[str]
+    ) -> tuple[Block, ...]:
+        block = next_block(records, matrix, question, simplicity=simplicity, left_out=left_out)
+        return (block,) if block else ()
+
+    return remaining
+
+
+def _pilots(race: Race) -> list[Cell]:
+    return [cell_of(race.matrix, one) for one in race.pilots()]
+
+
+def _contenders(race: Race) -> list[Cell]:
+    """The cheapest, up to the first that did well so far: what costs more than that can wait."""
+    chosen: list[Candidate] = []
+    for one in race.contenders():
+        chosen.append(one)
+        if len(chosen) == SIDE_BY_SIDE or race.standing(one).promising:
+            break
+    return [cell_of(race.matrix, one) for one in chosen]
+
+
+def _confirmation(race: Race) -> list[Cell]:
+    """The winner under its memory limit, with headroom and at the rate itself."""
+    winner = race.winner()
+    if winner is None:
+        return []
+    chosen = race.under_limit(winner)
+    if chosen is None:
+        return []
+    cells = []
+    if standing_of(race.trials(chosen), race.question).state is State.UNKNOWN:
+        cells.append(cell_of(race.matrix, chosen))
+    at_rate = [record for record in race.trials(chosen, AT_THE_RATE) if record.validity is Validity.VALID]
+    if len(at_rate) < CONFIRMED and len(race.trials(chosen, AT_THE_RATE)) < CONFIRMED + ATTEMPTS:
+        cells.append(cell_of(race.matrix, chosen, AT_THE_RATE))
+    return cells
+
+
+def _by_rule(race: Race) -> list[Cell]:
+    winner = race.winner()
+    if winner is None:
+        return []
+    counts = set(rules_of_thumb(cpus_of(winner.variant, race.matrix)).values())
+    return [
+        cell_of(race.matrix, one)
+        for one in race.candidates
+        if like(one, winner)
+        and one.variant.workers in counts
+        and race.standing(one).state is State.UNKNOWN
+        and not race.trials(one)
+    ]
+
+
+def like(candidate: Candidate, winner: Candidate) -> bool:
+    """The same but for the number of workers."""
+    one, other = candidate.variant, winner.variant
+    same = (one.recipe, one.cpu_quota, one.threads, one.env) == (
+        other.recipe,
+        other.cpu_quota,
+        other.threads,
+        other.env,
+    )
+    return same and candidate.replicas == winner.replicas

@@ -1,0 +1,70 @@
+"""From the directory of a search to its answer: what is advised, and the files that say so."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness.adapters.result_store import RunStore
+from harness.analysis.best_set import Simplicity, simplest_first
+from harness.decision.advice import Advice, advise
+from harness.decision.question import Question, with_memory_levels
+from harness.decision.racing import Race
+from harness.errors import ConfigurationError
+from harness.execution.blocks import RunEnd
+from harness.pipeline import Resolved
+from harness.recipes import RECIPES
+from harness.reporting.advice import documents
+from harness.stored_report import report_data
+
+QUESTION = "advise"
+"""The key of a run's manifest that holds what was asked."""
+
+
+_QUESTION = TypeAdapter(Question)
+_ADVICE = TypeAdapter(Advice)
+
+
+def question_to_json(question: Question) -> dict[str, Any]:
+    return _QUESTION.dump_python(question, mode="json")  # type: ignore[no-any-return]
+
+
+def with_limits(known: Resolved, question: Question) -> Resolved:
+    """With every variant under every memory limit that may be advised."""
+    return replace(known, matrix=with_memory_levels(known.matrix, question))
+
+
+def is_advice(store: RunStore) -> bool:
+    """Whether a run was made to answer a question. Raises ConfigurationError when it is damaged."""
+    return QUESTION in store.manifest()
+
+
+def advice_of(store: RunStore) -> Advice:
+    """What a stored search says. Raises ConfigurationError when it is damaged."""
+    manifest = store.manifest()
+    try:
+        question = _QUESTION.validate_python(manifest[QUESTION])
+    except ValidationError as error:
+        raise ConfigurationError(str(store.path), [f"{QUESTION}: {error}"]) from error
+    failed = frozenset(manifest.get("failed_builds", {}))
+    race = Race(store.matrix(), question, report_data(store).records, simplicity(), failed)
+    return advise(race, complete=manifest["end"] == RunEnd.COMPLETE)
+
+
+def simplicity() -> Simplicity:
+    return simplest_first(sorted(RECIPES, key=lambda name: RECIPES[name].simplicity))
+
+
+def advice_to_json(advice: Advice) -> bytes:
+    return json.dumps(_ADVICE.dump_python(advice, mode="json"), indent=2).encode() + b"\n"
+
+
+def write_advice(store: RunStore) -> list[Path]:
+    """Write the answer's files into the run directory and return their paths, the page first."""
+    advice = advice_of(store)
+    files = [*documents(advice, report_data(store)), ("advice.json", advice_to_json(advice))]
+    return [store.write_file(f"report/{name}", content) for name, content in files]
