@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -65,9 +66,10 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleOfThumb:
-    """What a rule of thumb gives for the chosen kind of server, and what became of that."""
+    """What rules of thumb give for the chosen kind of server, and what became of that."""
 
     rule: str
+    """Those that agree, by their names."""
     workers: int
     why: Why
     reason: str
@@ -241,7 +243,11 @@ def _rules(race: Race, winner: Candidate | None, weighed: Sequence[Weighed]) -> 
     if winner is None or not winner.variant.wrapped:
         return
     alike = {one.candidate.variant.workers: one for one in weighed if like(one.candidate, winner)}
+    named: dict[int, list[str]] = defaultdict(list)
     for rule, workers in rules_of_thumb(cpus_of(winner.variant, race.matrix)).items():
+        named[workers].append(rule)
+    for workers, names in sorted(named.items()):
+        rule = ", ".join(names)
         found = alike.get(workers)
         if found is None:
             yield RuleOfThumb(rule=rule, workers=workers, why=Why.OPEN, reason="not among the configurations")

@@ -51,8 +51,8 @@ def matrix_file_of(
                 "server here.\n    Fix: lower it, or take a machine with more"
             ],
         )
-    limits = ["none" if cpus == server_cpus else float(cpus) for cpus in question.cpus]
-    counts = list(workers) or list(worker_counts(question.cpus))
+    limits: list[Any] = ["none" if cpus == server_cpus else float(cpus) for cpus in question.cpus]
+    counts: list[Any] = list(workers or worker_counts(question.cpus))
     first: dict[str, Any] = {
         name: [getattr(file.factors, name)[0]]
         for name in Factors.model_fields

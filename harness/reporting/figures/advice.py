@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from harness.decision.advice import Advice, Weighed, Why
 from harness.reporting.figures.style import (
@@ -19,7 +20,7 @@ from harness.reporting.figures.style import (
 _LOOKS = {
     Why.CHOSEN: ("#009E73", "o", "chosen"),
     Why.PASSES: ("#0072B2", "o", "passes, costs more"),
-    Why.COSTS_MORE: ("#56B4E9", "o", "not settled, costs more"),
+    Why.COSTS_MORE: ("#56B4E9", "o", "measured, costs more"),
     Why.FAILS: ("#D55E00", "X", "fails"),
     Why.EDGE: ("#E69F00", "D", "at the edge"),
 }
@@ -55,6 +56,8 @@ def advice_figure(advice: Advice) -> Figure:
         )
         _name_chosen(axes, dots)
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_minor_locator(NullLocator())
         thousands(axes.yaxis)
         axes.set_xlim(left=0)
         axes.set_ylim(
@@ -62,7 +65,7 @@ def advice_figure(advice: Advice) -> Figure:
         )
         axes.set_xlabel("working set of all replicas (MiB)")
         axes.set_ylabel("p95 latency at the rate with headroom (ms)")
-        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), ncols=3, frameon=False, fontsize=8.5)
+        axes.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.15), ncols=2, frameon=False, fontsize=8.5)
     return figure
 
 
@@ -75,7 +78,7 @@ def _pareto(axes: Axes, advice: Advice, dots: list[Weighed]) -> None:
         (one for one in dots if one.candidate in advice.pareto), key=lambda one: one.memory_mib or 0
     )
     if len(chosen) > 1:
-        axes.plot(*_places(chosen), color=FAINT, lw=1.2, zorder=2, label="nothing beats these in everything")
+        axes.plot(*_places(chosen), color=FAINT, lw=1.2, zorder=2, label="Pareto set")
 
 
 def _name_chosen(axes: Axes, dots: list[Weighed]) -> None:
@@ -84,7 +87,7 @@ def _name_chosen(axes: Axes, dots: list[Weighed]) -> None:
             axes.annotate(
                 one.candidate.variant.id,
                 (one.memory_mib or 0.0, 1000 * (one.p95_s or 0.0)),
-                xytext=(8, -3),
+                xytext=(-4, 9),
                 textcoords="offset points",
                 fontsize=9,
                 fontweight="bold",
