@@ -135,6 +135,16 @@ class ScenarioFinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compromise:
+    """One variant for all scenarios, and what it costs where it costs most."""
+
+    variant_id: str
+    most: float
+    """What it may lose to the best at most, a fraction, in the scenario where that is largest."""
+    scenario: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunAnalysis:
     """Everything the report says, as values."""
 
@@ -147,6 +157,8 @@ class RunAnalysis:
     """Every trial that was not ranked (any word but VALID), as its last attempt left it."""
     warnings: tuple[str, ...] = ()
     """What touches every scenario; a scenario's own warnings stand in its finding."""
+    compromise: Compromise | None = None
+    """Where no variant is among the best of every scenario: the one that loses least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

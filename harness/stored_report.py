@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from harness.adapters.result_store import RunStore, StoredTrial
 from harness.analysis.analyse import analyse
 from harness.analysis.best_set import simplest_first
+from harness.analysis.binomial import quantile_at_most
 from harness.analysis.common_rate import with_common_rates
+from harness.analysis.metrics import P99_MIN_REQUESTS
 from harness.findings import RunAnalysis
 from harness.judging import Gathered, judged
 from harness.measurement.metrics import latencies
@@ -36,7 +38,7 @@ def report_data(store: RunStore) -> ReportData:
     matrix = with_common_rates(store.matrix(), kept)
     if "advise" in manifest:
         matrix = _measured_part(matrix, kept)
-    records, tails, series = _raw(store, kept, matrix)
+    records, tails, bounds, series = _raw(store, kept, matrix)
     analysis = analyse(records, matrix, simplicity=simplest_first(sorted(RECIPES, key=_simplicity)))
     return ReportData(
         run_id=store.path.name,
@@ -46,6 +48,7 @@ def report_data(store: RunStore) -> ReportData:
         provenance=dict(_flat(manifest)),
         failed_builds=manifest.get("failed_builds", {}),
         tails=tails,
+        p99_at_most_s=bounds,
         series=series,
         rules=tuple(_rules(analysis, matrix)),
         wrapper_cost=wrapper_cost_from_json(manifest.get("wrapper_cost"), where=str(store.path)),
@@ -70,9 +73,9 @@ def write_report(store: RunStore) -> list[Path]:
 
 def _raw(
     store: RunStore, kept: tuple[TrialRecord, ...], matrix: Matrix
-) -> tuple[tuple[TrialRecord, ...], dict[str, TailCurve], dict[str, ResourceSeries]]:
-    """The records, judged by the rules of today; of the valid trials, latency tails by cell and readings by
-    trial.
+) -> tuple[tuple[TrialRecord, ...], dict[str, TailCurve], dict[str, float], dict[str, ResourceSeries]]:
+    """The records, judged by the rules of today; of the valid trials, latency tails and bounds of p99 by
+    cell, and readings by trial.
 
     What cannot be judged again stays as it was when it was measured: a trial that failed, that an earlier
     version measured, or whose raw material is gone.
@@ -94,11 +97,15 @@ def _raw(
             if record.validity is Validity.VALID:
                 latencies_s[record.cell_id].append(latencies(trial.load))
                 series[record.trial_id] = _series(trial)
-    valid = {record.cell_id for record in records if record.validity is Validity.VALID}
-    tails = {
-        cell_id: tail_curve(np.concatenate([np.empty(0), *latencies_s[cell_id]])) for cell_id in sorted(valid)
+    valid = sorted({record.cell_id for record in records if record.validity is Validity.VALID})
+    pooled = {cell_id: np.concatenate([np.empty(0), *latencies_s[cell_id]]) for cell_id in valid}
+    tails = {cell_id: tail_curve(values) for cell_id, values in pooled.items()}
+    bounds = {
+        cell_id: bound
+        for cell_id, values in pooled.items()
+        if values.size < P99_MIN_REQUESTS and (bound := quantile_at_most(values, 0.99)) is not None
     }
-    return tuple(records), tails, series
+    return tuple(records), tails, bounds, series
 
 
 def _judged_again(
@@ -140,13 +147,17 @@ def _rules(analysis: RunAnalysis, matrix: Matrix) -> Iterator[RuleRow]:
 
     findings = {finding.scenario: finding for finding in analysis.findings}
     for row in worker_rules_table(analysis, matrix).to_dict("records"):
-        regret, memory = row["regret_percent"], row["working_set_mib"]
+        memory = row["working_set_mib"]
+        losses = [row[f"regret{end}_percent"] for end in ("", "_lo", "_hi")]
+        regret, lowest, highest = (None if np.isnan(loss) else loss / 100 for loss in losses)
         yield RuleRow(
             scenario=row["scenario"],
             rule=row["rule"],
             workers=row["workers"],
             variant_id=row["variant_id"],
-            regret=None if np.isnan(regret) else regret / 100,
+            regret=regret,
+            regret_lo=lowest,
+            regret_hi=highest,
             working_set_mib=None if np.isnan(memory) else memory,
             in_best_set=row["variant_id"] in findings[row["scenario"]].best_set,
         )

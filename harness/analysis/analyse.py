@@ -9,6 +9,7 @@ from harness.analysis.best_set import Simplicity, best_set, simplest_first
 from harness.analysis.bottleneck import limit_of
 from harness.analysis.common_rate import unmeasured_rates, with_common_rates
 from harness.analysis.comparisons import Cells, against_baseline, floor_of, margin_over, summarise_cells
+from harness.analysis.compromise import compromise
 from harness.analysis.headline import headline
 from harness.analysis.metrics import METRICS, ranking_metric
 from harness.analysis.samples import Samples, samples_of, twin_of_baseline
@@ -51,11 +52,13 @@ def analyse(
         for finding in findings
     )
     recommended = _good_everywhere(findings, matrix, simplicity)
+    one_for_all = None if recommended is not None else compromise(findings, matrix.variants)
     invalid = [r for trials in samples.cells.values() for r in trials if r.validity is not Validity.VALID]
     return RunAnalysis(
         findings=findings,
         recommended=recommended,
-        headline=headline(findings, matrix, recommended),
+        headline=headline(findings, matrix, recommended, one_for_all),
+        compromise=one_for_all,
         invalid=tuple(sorted(invalid, key=lambda record: (record.block, record.trial_id))),
         warnings=(*sharing_warnings(matrix), *overcommit_warnings(matrix), *unmeasured_rates(matrix)),
     )

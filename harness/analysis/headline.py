@@ -13,12 +13,13 @@ from harness.analysis.samples import twin_of_baseline
 from harness.analysis.verdicts import reach
 from harness.analysis.warnings import NOISY_FLOOR, limit_sentence, limited_by_generator, usable_cpus
 from harness.analysis.wording import interval, objective, percent, spelt, times
-from harness.findings import CellSummary, Comparison, ScenarioFinding, Verdict
+from harness.findings import CellSummary, Comparison, Compromise, ScenarioFinding, Verdict
 from harness.model import Matrix, Validity, Variant
 
 ROOM = 300
 """Characters. The verdict and what the generator held back are always said; the rest where it fits."""
 
+NO_SINGLE_WINNER = "No single winner"
 NAMED = 3
 """Lists longer than this are counted instead of spelt out."""
 
@@ -29,8 +30,12 @@ NOUNS = {CAPACITY: "capacity", THROUGHPUT: "requests"}
 Findings = Sequence[ScenarioFinding]
 
 
-def headline(findings: Findings, matrix: Matrix, recommended: str | None) -> str:
+def headline(
+    findings: Findings, matrix: Matrix, recommended: str | None, one_for_all: Compromise | None = None
+) -> str:
     sentences = [_verdict(findings, matrix, recommended), *_held_back(findings, matrix)]
+    if one_for_all is not None and sentences[0].startswith(NO_SINGLE_WINNER):
+        sentences.insert(1, _for_all(one_for_all, matrix))
     sentences[1:1] = _capacities(findings, matrix, recommended)
     for clause in _more_workers(findings, matrix, recommended):
         if _fits([*sentences, clause]):
@@ -39,6 +44,14 @@ def headline(findings: Findings, matrix: Matrix, recommended: str | None) -> str
         if _fits([*sentences, sentence]):
             sentences.append(sentence)
     return ". ".join(sentences) + "."
+
+
+def _for_all(one: Compromise, matrix: Matrix) -> str:
+    """For example "One for all: gunicorn with 2 workers, at most 9 % behind the best anywhere (items)"."""
+    return (
+        f"One for all: {_spoken(one.variant_id, matrix)}, "
+        f"at most {percent(one.most)} behind the best anywhere ({one.scenario})"
+    )
 
 
 def _fits(sentences: Sequence[str]) -> bool:
@@ -56,7 +69,7 @@ def _verdict(findings: Findings, matrix: Matrix, recommended: str | None) -> str
     if all(finding.recommended is None for finding in findings):
         return f"Undecided: {_each_scenario(findings, matrix)}"
     if recommended is None:
-        return f"No single winner: {_each_scenario(findings, matrix)}"
+        return f"{NO_SINGLE_WINNER}: {_each_scenario(findings, matrix)}"
     ranked = _ranked(findings, matrix)
     if ranked == [recommended]:
         return f"Only {recommended} could be ranked: there is nothing to compare it with"
@@ -150,6 +163,8 @@ def _reasons_to_change(findings: Findings, recommended: str) -> str:
     """What the recommended variant gained or lost against the baseline, then where nothing was seen."""
     pairs = [pair for finding in findings if (pair := _against_baseline(finding, recommended))]
     told = [pair for pair in pairs if pair.verdict in (Verdict.BETTER, Verdict.WORSE)]
+    if not any(pair.verdict is Verdict.BETTER for pair in told):
+        return _reasons_against_the_baseline(findings)
     clauses = [
         f"on {pair.scenario} {_verb(pair)} {_gain(pair)}"
         if index == 0
@@ -161,6 +176,25 @@ def _reasons_to_change(findings: Findings, recommended: str) -> str:
         against = "" if told else " from the baseline"
         clauses.append(f"on {_listed(same, ', ')} no detectable difference{against}")
     return _listed(clauses, ", ")
+
+
+def _reasons_against_the_baseline(findings: Findings) -> str:
+    """Where nothing shows that it beats the baseline: what rules the baseline out."""
+    behind = [
+        pair
+        for finding in findings
+        for pair in finding.against_best
+        if pair.verdict is Verdict.WORSE and pair.variant_id == _baseline_of(finding)
+    ]
+    simplest = "the simplest not distinguishable from the best in any scenario"
+    if not behind:
+        return simplest
+    clauses = [f"on {pair.scenario}, with {_gain(pair)}" for pair in behind]
+    return f"{simplest}; the baseline falls behind {_listed(clauses, ', ')}"
+
+
+def _baseline_of(finding: ScenarioFinding) -> str | None:
+    return next((pair.baseline_id for pair in finding.comparisons), None)
 
 
 def _held_back(findings: Findings, matrix: Matrix) -> Iterator[str]:
@@ -228,7 +262,7 @@ def _cost(findings: Findings, variant: Variant, chosen: Variant) -> str:
         known = [margin for margin in margins if margin is not None]
         if more and less and known and more.center > less.center * (1 + max(known)):
             extras.append(more.center - less.center)
-    return f" and costs {max(extras) / 2**20:.0f} MiB" if extras else ""
+    return f" and takes {max(extras) / 2**20:.0f} MiB more" if extras else ""
 
 
 def _noise(findings: Findings) -> Iterator[str]:

@@ -7,11 +7,18 @@ from collections.abc import Iterator, Sequence
 
 from harness.analysis.bottleneck import SATURATED
 from harness.analysis.comparisons import floor_of, rankable
-from harness.analysis.intervals import MIN_VALUES
-from harness.analysis.metrics import CAPACITY, DIRECTIONS, MEMORY_GROWTH, METRICS, THROUGHPUT
+from harness.analysis.intervals import MIN_VALUES, paired_ratio
+from harness.analysis.metrics import (
+    CAPACITY,
+    DIRECTIONS,
+    LATENCY_P95,
+    MEMORY_GROWTH,
+    METRICS,
+    THROUGHPUT,
+)
 from harness.analysis.samples import Samples
-from harness.analysis.verdicts import regret, relative_difference
-from harness.analysis.wording import percent
+from harness.analysis.verdicts import reach, regret, relative_difference
+from harness.analysis.wording import interval, percent, times
 from harness.findings import (
     Bottleneck,
     CellSummary,
@@ -68,7 +75,27 @@ def finding_warnings(
         *_of_the_memory(finding, twin_id),
         *_of_the_connections(finding, twin_id),
         *_of_the_recommendation(finding),
+        *_of_the_tails(finding, samples),
     )
+
+
+def _of_the_tails(finding: ScenarioFinding, samples: Samples) -> Iterator[str]:
+    """Equal medians hide what the slowest requests of one of the two wait."""
+    for pair in finding.comparisons:
+        if pair.metric != LATENCY_P95 or pair.verdict not in (Verdict.BETTER, Verdict.WORSE):
+            continue
+        middle = paired_ratio(
+            *(
+                samples.values(one, finding.scenario, "latency_p50_s")
+                for one in (pair.variant_id, pair.baseline_id)
+            )
+        )
+        extent = None if middle is None else reach(middle.ratio)
+        if extent is not None and pair.margin is not None and extent <= pair.margin:
+            yield (
+                f"{pair.variant_id} has the median latency of {pair.baseline_id} on {finding.scenario}, and "
+                f"{times(pair.ratio.center)} its p95 ({interval(pair.ratio)}): the same middle, another tail"
+            )
 
 
 def overcommit_warnings(matrix: Matrix) -> tuple[str, ...]:

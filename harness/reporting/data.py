@@ -46,6 +46,9 @@ class RuleRow:
     regret: float | None
     """Share lost on the ranking metric by following the rule: 0 for the best variant, 0.1 when it is 10 %
     worse; None where the variant was not ranked."""
+    regret_lo: float | None = None
+    regret_hi: float | None = None
+    """Ends of the 95 % interval of the regret; None where there is none, and of the best variant."""
     working_set_mib: float | None
     in_best_set: bool
 
@@ -68,6 +71,8 @@ class ReportData:
     """The reason by recipe."""
     tails: Mapping[str, TailCurve] = field(default_factory=dict)
     """Of the latencies of right answers, pooled over the trials of a cell, by cell id."""
+    p99_at_most_s: Mapping[str, float] = field(default_factory=dict)
+    """By cell id, where there are too few requests for a p99: what it is at most, with 95 % confidence."""
     series: Mapping[str, ResourceSeries] = field(default_factory=dict)
     """By trial id."""
     rules: tuple[RuleRow, ...] = ()

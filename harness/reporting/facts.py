@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.bottleneck import RULES as BOTTLENECK_RULES
-from harness.analysis.metrics import METRICS
+from harness.analysis.compromise import most_lost
+from harness.analysis.metrics import METRICS, P99_MIN_REQUESTS
 from harness.analysis.wording import percent
 from harness.deployment import ProcessSpec
 from harness.findings import ScenarioFinding
@@ -19,7 +20,7 @@ from harness.recipes import image_of
 from harness.reporting.data import ReportData
 from harness.reporting.evidence import BLACK_BOX, MEANING, WRAPPED, levels
 from harness.reporting.measured import measured_rows
-from harness.reporting.wording import at_most, plain
+from harness.reporting.wording import at_most, number, plain
 
 DOCKERFILE = "Dockerfile.variants"
 
@@ -117,6 +118,38 @@ def _run_options(
         yield from ("--memory", f"{variant.memory_mib}m")
     for name, value in process.env.items():
         yield from ("--env", f"{name}={value}")
+
+
+def one_for_all(data: ReportData) -> str | None:
+    """The one variant that costs least where scenarios disagree, or None where they do not."""
+    one = data.analysis.compromise
+    if one is None:
+        return None
+    most = percent(one.most)
+    return f"One for all is {one.variant_id}: at most {most} behind the best anywhere ({one.scenario})"
+
+
+def choice(data: ReportData, finding: ScenarioFinding) -> str:
+    """What to deploy where only one scenario counts, and what the one for all costs there."""
+    chosen = finding.recommended or "undecided: no variant was shown to be among the best"
+    one = data.analysis.compromise
+    if one is None or one.variant_id in (finding.recommended, None):
+        return chosen
+    most = most_lost(finding, one.variant_id)
+    return chosen if most is None else f"{chosen} ({one.variant_id}: at most {percent(most)} behind)"
+
+
+def p99_line(data: ReportData, finding: ScenarioFinding) -> str:
+    """Bounds for the cells with too few requests for a p99, or nothing."""
+    bounds = {
+        cell.variant_id: data.p99_at_most_s[cell_id]
+        for cell in finding.cells
+        if (cell_id := f"{cell.variant_id}.{finding.scenario}") in data.p99_at_most_s
+    }
+    if not bounds:
+        return ""
+    told = ", ".join(f"{variant_id} {number(1000 * bound)} ms" for variant_id, bound in bounds.items())
+    return f"p99 at most (95 % confidence, of fewer than {P99_MIN_REQUESTS:,} requests): {told}."
 
 
 def engine_notice(data: ReportData) -> str | None:

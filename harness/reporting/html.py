@@ -11,14 +11,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from harness.analysis.metrics import METRICS
-from harness.analysis.wording import objective
+from harness.analysis.metrics import CAPACITY, METRICS
+from harness.analysis.wording import objective, percent
 from harness.findings import ScenarioFinding
 from harness.reporting import facts, run_tables, tables
 from harness.reporting.cautions import cautions
 from harness.reporting.data import ReportData
 from harness.reporting.evidence import evidence_lines
 from harness.reporting.figures import svg
+from harness.reporting.figures.ratios import band_caption
 from harness.reporting.wording import plain
 
 _CAPTIONS = {
@@ -38,6 +39,10 @@ _CLIENTS_CAPTION = (
 _RULES_CAPTION = (
     "Green: not distinguishable from the best. The number after the arrow is what the rule gives here."
 )
+
+
+ROOM_FOR_FIGURES = 150_000
+"""Bytes of folded figures in the page, so that it stays light enough to be mailed; the others are files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +70,15 @@ class Section:
     others: tuple[tables.OtherRow, ...]
     floor: str
     warnings: tuple[str, ...]
+    ratios: Illustration
+    """The figure of the decision."""
     figures: tuple[Illustration, ...]
+    files: tuple[str, ...]
+    """Figures that are not in the page, by the names of their files."""
+    choice: str
+    """What to deploy where only this scenario counts."""
+    p99: str
+    """Bounds of p99 where there are too few requests for more, or nothing."""
 
 
 def report(data: ReportData, figures: Mapping[str, Figure]) -> str:
@@ -79,6 +92,7 @@ def report(data: ReportData, figures: Mapping[str, Figure]) -> str:
     )
     environment.filters["plain"] = plain
     script = _source(environment, "report.js")
+    shown = _in_page(data, figures)
     return environment.get_template("report.html.j2").render(
         data=data,
         notice=facts.engine_notice(data),
@@ -86,8 +100,12 @@ def report(data: ReportData, figures: Mapping[str, Figure]) -> str:
         warnings=(*data.analysis.warnings, *cautions(data)),
         deployment=facts.deployment(data),
         sections=[
-            _section(data, finding, place, figures) for place, finding in enumerate(data.analysis.findings, 1)
+            _section(data, finding, place, figures, shown)
+            for place, finding in enumerate(data.analysis.findings, 1)
         ],
+        one_for_all=facts.one_for_all(data),
+        margin=percent(data.matrix.margin),
+        capacity=any(finding.metric == CAPACITY for finding in data.analysis.findings),
         rules_figure=_illustration(figures["worker-rules"], _RULES_CAPTION) if data.rules else None,
         clients_figures=[
             _illustration(figure, _CLIENTS_CAPTION)
@@ -122,9 +140,30 @@ def _illustration(figure: Figure, caption: str) -> Illustration:
     return Illustration(svg=Markup(svg(figure)), caption=caption)
 
 
+def _in_page(data: ReportData, figures: Mapping[str, Figure]) -> dict[str, Illustration]:
+    """The folded figures by name, those that tell most first, as many as the page has room for."""
+    shown: dict[str, Illustration] = {}
+    room = ROOM_FOR_FIGURES
+    for kind, caption in _CAPTIONS.items():
+        for finding in data.analysis.findings:
+            name = f"{kind}.{finding.scenario}"
+            if name in figures and room > 0:
+                picture = _illustration(figures[name], caption)
+                room -= len(picture.svg)
+                if room >= 0:
+                    shown[name] = picture
+    return shown
+
+
 def _section(
-    data: ReportData, finding: ScenarioFinding, place: int, figures: Mapping[str, Figure]
+    data: ReportData,
+    finding: ScenarioFinding,
+    place: int,
+    figures: Mapping[str, Figure],
+    shown: Mapping[str, Illustration],
 ) -> Section:
+    name = finding.scenario
+    own = [f"{kind}.{name}" for kind in _CAPTIONS]
     return Section(
         anchor=f"scenario-{place}",
         name=finding.scenario,
@@ -139,9 +178,9 @@ def _section(
         others=tables.other_rows(finding),
         floor=tables.floor_line(data, finding),
         warnings=tables.warnings(finding),
-        figures=tuple(
-            _illustration(figures[f"{kind}.{finding.scenario}"], caption)
-            for kind, caption in _CAPTIONS.items()
-            if f"{kind}.{finding.scenario}" in figures
-        ),
+        ratios=_illustration(figures[f"ratios.{name}"], band_caption(finding)),
+        figures=tuple(shown[figure] for figure in own if figure in shown),
+        files=tuple(f"{figure}.png" for figure in own if figure in figures and figure not in shown),
+        choice=facts.choice(data, finding),
+        p99=facts.p99_line(data, finding),
     )

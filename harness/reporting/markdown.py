@@ -127,7 +127,7 @@ def _rules(data: ReportData) -> Iterator[str]:
     rows = [
         (
             *(line.scenario, line.rule, line.workers, line.variant_id, line.memory.text),
-            ("★ " if line.best else "") + line.lost.text,
+            ("★ " if line.best else "") + str(line.lost),
         )
         for line in run_tables.rule_lines(data)
     ]

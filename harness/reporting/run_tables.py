@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from harness.analysis.wording import percent
 from harness.model import TrialRecord, Validity
-from harness.reporting.data import ReportData
+from harness.reporting.data import ReportData, RuleRow
 from harness.reporting.tables import CANNOT_SERVE
 from harness.reporting.wording import ABSENT, Estimate, number, plain, without_numbers
 
 NOT_BUILT = "NOT BUILT"
+NONE_SEEN = "none detectable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +47,26 @@ def rule_lines(data: ReportData) -> tuple[RuleLine, ...]:
             workers=str(row.workers),
             variant_id=row.variant_id,
             memory=_single(row.working_set_mib, number),
-            lost=_single(row.regret, percent)
+            lost=lost(row)
             if row.regret is not None
             else Estimate(text=str(words.get((row.scenario, row.variant_id), ABSENT))),
             best=row.in_best_set,
         )
         for row in data.rules
     )
+
+
+def lost(row: RuleRow) -> Estimate:
+    """What following a rule loses. What is not distinguishable from the best has no figure but its bound."""
+    if row.regret is None:
+        return Estimate()
+    if row.regret_hi is None or row.regret_lo is None:
+        return Estimate(text="best" if row.regret == 0 else percent(row.regret), value=row.regret)
+    if row.in_best_set:
+        most = max(0.0, row.regret_hi)
+        return Estimate(text=NONE_SEEN, interval=f"at most {percent(most)}", value=row.regret)
+    bounds = f"{percent(row.regret_lo)} to {percent(row.regret_hi)}"
+    return Estimate(text=percent(row.regret), interval=bounds, value=row.regret)
 
 
 def _single(value: float | None, shown: Callable[[float], str]) -> Estimate:

@@ -168,7 +168,7 @@ def _rules(data: ReportData) -> Iterator[RenderableType]:
         numeric = heading in ("workers", "memory\nMiB")
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in run_tables.rule_lines(data):
-        lost = ("★ " if row.best else "") + row.lost.text
+        lost = ("★ " if row.best else "") + str(row.lost)
         cells = (row.scenario, row.rule, row.workers, row.variant_id, row.memory.text, lost)
         table.add_row(*(Text(plain(cell)) for cell in cells))
     yield table

@@ -427,3 +427,12 @@ def test_what_idle_servers_take_from_the_others_is_said_from_three_per_cent_on(i
     assert len(said) == warned
     # Three of them, on one core.
     assert not said or "the others used 6 % of the server's CPU" in said[0]
+
+
+@pytest.mark.parametrize(("tail", "told"), [(0.012, True), (0.006, False)])
+def test_equal_medians_with_another_tail_are_named(tail: float, told: bool) -> None:
+    records = throughput_records({PLAIN: steady(1000), TWIN: steady(1001)}, latency_p50_s=0.003)
+    records += throughput_records({STANDARD: steady(1000)}, latency_p50_s=0.003, latency_p95_s=tail)
+    (finding,) = analyse(records, a_matrix()).findings
+    expected = "uvicorn-standard.w1 has the median latency of uvicorn-plain.w1 on items, and 2.00x its p95"
+    assert any(warning.startswith(expected) for warning in finding.warnings) is told

@@ -49,7 +49,7 @@ def test_more_workers_on_one_core_and_what_they_cost():
     records += throughput_records({STANDARD_TWO: FASTER[::-1]}, working_set_peak_bytes=103 * 2**20)
     assert say(records, variants=FOUR).endswith(
         "(95 % interval 1.43-1.49); a second worker on the same core made no detectable difference "
-        "and costs 43 MiB."
+        "and takes 43 MiB more."
     )
 
 
@@ -114,7 +114,8 @@ def test_each_scenario_has_its_own_winner():
     records += throughput_records({**BASE, STANDARD: steady(500)}, CPU)
     assert say(records, scenarios=(ITEMS, CPU)) == (
         "No single winner: deploy uvicorn-standard with 1 worker on items "
-        "(1.46x the baseline's requests, 1.43-1.49); deploy uvicorn-plain with 1 worker on cpu."
+        "(1.46x the baseline's requests, 1.43-1.49); deploy uvicorn-plain with 1 worker on cpu. "
+        "One for all: uvicorn-plain with 1 worker, at most 33 % behind the best anywhere (items)."
     )
 
 

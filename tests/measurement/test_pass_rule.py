@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta, binom
 
-from harness.measurement.load import DISCONNECTED, DROPPED, UNDRAINED, LoadRecord
 from harness.measurement.in_flight import in_flight_growth
+from harness.measurement.load import DISCONNECTED, DROPPED, UNDRAINED, LoadRecord
 from harness.measurement.pass_rule import binomial_upper_bound, judge_step
 from harness.model import CapacityLoad
 from harness.search import CapacityStep, StepOutcome

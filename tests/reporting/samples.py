@@ -405,6 +405,8 @@ def _rules() -> tuple[RuleRow, ...]:
             workers=variant.workers,
             variant_id=variant.id,
             regret=regret,
+            regret_lo=regret - 0.02 if regret else None,
+            regret_hi=regret + 0.02 if regret else None,
             working_set_mib=(_ITEMS if scenario is ITEMS else _IO_WAIT)[variant.id][2],
             in_best_set=regret is not None and regret < 0.03,
         )

@@ -10,6 +10,7 @@ from harness.reporting.data import ReportData
 from harness.reporting.figures.clients import clients
 from harness.reporting.figures.over_time import drift, resources
 from harness.reporting.figures.ranking import ranking
+from harness.reporting.figures.ratios import ratios
 from harness.reporting.figures.rules import regret
 from harness.reporting.figures.search import search
 from harness.reporting.figures.style import png, svg
@@ -17,6 +18,7 @@ from harness.reporting.figures.tail import latency_tail
 from harness.reporting.figures.tradeoff import tradeoff
 
 PER_SCENARIO = {
+    "ratios": ratios,
     "ranking": ranking,
     "latency": latency_tail,
     "memory": tradeoff,
@@ -54,6 +56,7 @@ __all__ = [
     "latency_tail",
     "png",
     "ranking",
+    "ratios",
     "regret",
     "resources",
     "search",

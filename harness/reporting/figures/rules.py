@@ -7,10 +7,12 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harness.analysis.wording import percent
 from harness.reporting.data import ReportData, RuleRow
 from harness.reporting.figures.style import FAINT, INK, MUTED, new_figure, nothing_to_draw, styled
+from harness.reporting.run_tables import lost as lost_of
 
+ROOM = 0.75
+"""Right of the longest interval, as a share of the axis, for its words."""
 _GREEN, _ORANGE = "#009E73", "#D55E00"
 
 
@@ -34,22 +36,26 @@ def regret(data: ReportData) -> Figure:
             _draw(axes, _of(data, name))
         for axes in panels[len(scenarios) :]:
             axes.set_axis_off()
-        lost = [row.regret * 100 for row in data.rules if row.regret is not None]
-        panels[0].set_xlim(min(0.0, *lost, 0.0), max(1.0, *lost, 1.0) * 1.3)
+        ends = [(row.regret, row.regret_lo, row.regret_hi) for row in data.rules]
+        lost = [100 * end for row in ends for end in row if end is not None]
+        low, high = min(0.0, *lost, 0.0), max(1.0, *lost, 1.0)
+        panels[0].set_xlim(low, high + ROOM * (high - low))
     return figure
 
 
 def _draw(axes: Axes, rows: list[RuleRow]) -> None:
     for place, row in enumerate(rows):
         lost = (row.regret or 0.0) * 100
-        words = "not ranked" if row.regret is None else percent(row.regret)
+        words = "not ranked" if row.regret is None else _words(row)
+        right = lost if row.regret_hi is None else 100 * row.regret_hi
         if row.regret is not None:
             colour = _GREEN if row.in_best_set else _ORANGE
-            axes.plot([0, lost], [place, place], color=FAINT, lw=1.6)
+            if row.regret_lo is not None:
+                axes.plot([100 * row.regret_lo, right], [place, place], color=FAINT, lw=2.2)
             axes.plot([lost], [place], ls="", marker="o", ms=7, color=colour, clip_on=False)
         axes.annotate(
             words,
-            (max(lost, 0.0), place),
+            (max(lost, right, 0.0), place),
             xytext=(8, 0),
             textcoords="offset points",
             va="center_baseline",
@@ -59,6 +65,12 @@ def _draw(axes: Axes, rows: list[RuleRow]) -> None:
     axes.tick_params(axis="y", length=0, pad=9, labelcolor=INK)
     axes.grid(axis="y", visible=False)
     axes.set_ylim(len(rows) - 0.4, -0.6)
+
+
+def _words(row: RuleRow) -> str:
+    """What is not distinguishable from the best has no figure but its bound."""
+    found = lost_of(row)
+    return found.interval if row.in_best_set and found.interval else found.text
 
 
 def _names(rows: list[RuleRow]) -> list[str]:

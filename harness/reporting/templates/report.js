@@ -33,3 +33,11 @@ for (const button of document.querySelectorAll("button.copy")) {
     }
   });
 }
+// A link into a folded part opens it.
+function unfold() {
+  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const folded = target && target.closest("details");
+  if (folded) folded.open = true;
+}
+addEventListener("hashchange", unfold);
+unfold();

@@ -1,0 +1,49 @@
+"""One variant for scenarios that disagree: the one that is least behind the best in its worst scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.analysis.metrics import DIRECTIONS
+from harness.analysis.verdicts import regret
+from harness.findings import Compromise, Direction, ScenarioFinding, Summary
+from harness.model import Variant
+
+
+def compromise(findings: Sequence[ScenarioFinding], variants: Sequence[Variant]) -> Compromise | None:
+    """The variant whose loss to the best of a scenario is smallest where it is largest.
+
+    A loss counts with the far end of its 95 % interval: what it may be at most. None where no variant is
+    ranked, with an interval, in every scenario, where one of them recommends nothing, and where there is one.
+    """
+    if len(findings) < 2 or any(finding.recommended is None for finding in findings):
+        return None
+    found = [one for variant in variants if (one := _worst(findings, variant.id)) is not None]
+    return min(found, key=lambda one: (one.most, one.variant_id), default=None)
+
+
+def _worst(findings: Sequence[ScenarioFinding], variant_id: str) -> Compromise | None:
+    losses = []
+    for finding in findings:
+        most = most_lost(finding, variant_id)
+        if most is None:
+            return None
+        losses.append((most, finding.scenario))
+    most, scenario = max(losses)
+    return Compromise(variant_id=variant_id, most=most, scenario=scenario)
+
+
+def most_lost(finding: ScenarioFinding, variant_id: str) -> float | None:
+    """What a variant may lose to the best at most, a fraction; 0 for the best; None where it is not known."""
+    if variant_id == finding.best:
+        return 0.0
+    pair = next((pair for pair in finding.against_best if pair.variant_id == variant_id), None)
+    if pair is None:
+        return None
+    far = far_end(pair.ratio, DIRECTIONS[finding.metric])
+    return None if far is None else max(0.0, regret(far, DIRECTIONS[finding.metric]))
+
+
+def far_end(ratio: Summary, direction: Direction) -> float | None:
+    """Of the interval of a ratio to the best: the worse one."""
+    return ratio.lo if direction is Direction.HIGHER else ratio.hi
