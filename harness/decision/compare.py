@@ -22,6 +22,8 @@ from harness.decision.thresholds import (
 from harness.findings import Summary
 from harness.model import Matrix, Scenario, TrialRecord, Validity
 
+MOST_BLOCKS = 100
+"""More than a team would wait for."""
 ONE_AFTER_THE_OTHER = (
     "the runs were made one after the other: what the machine did between them is in no interval. "
     "`harness compare` on two git refs, requirement files or images measures both in one run"
@@ -238,7 +240,7 @@ def _settled(
         problems=tuple(problems),
         warnings=() if paired else (ONE_AFTER_THE_OTHER,),
         outcome=outcome,
-        sentence=_sentence(outcome, base, new, changes, problems),
+        sentence=_sentence(outcome, base, new, changes, problems, paired=paired),
     )
 
 
@@ -255,7 +257,13 @@ def _threshold(
 
 
 def _sentence(
-    outcome: Outcome, base: str, new: str, changes: Sequence[Change], problems: Sequence[str]
+    outcome: Outcome,
+    base: str,
+    new: str,
+    changes: Sequence[Change],
+    problems: Sequence[str],
+    *,
+    paired: bool,
 ) -> str:
     those = [one for one in changes if one.outcome is outcome]
     if outcome is Outcome.REGRESSION:
@@ -277,7 +285,7 @@ def _sentence(
     widest = max(those, key=lambda one: _blocks_needed(one) or 0)
     return (
         f"Inconclusive: {spelt([_clause(one) for one in those[:3]])}{_more(those)} cannot be decided."
-        f"{_advice(widest)}"
+        f"{_advice(widest, paired=paired)}"
     )
 
 
@@ -311,10 +319,14 @@ def _blocks_needed(one: Change) -> int | None:
     return math.ceil(one.ratio.n * (half / (abs(math.log(one.threshold.limit)) / 2)) ** 2)
 
 
-def _advice(one: Change) -> str:
+def _advice(one: Change, *, paired: bool) -> str:
     needed = _blocks_needed(one)
     if needed is None:
         return " Raise design.blocks: below 3 blocks there is no interval."
+    if not paired:
+        return " Measure both in one run: its blocks pair."
+    if needed > MOST_BLOCKS:
+        return f" The noise here is larger than the limit: {MOST_BLOCKS} blocks would not decide it."
     if needed <= one.ratio.n:
         floor = "" if one.floor is None else f" (A/A floor {percent(one.floor)})"
         return f" The change is about as large as the limit, or as the noise here{floor}."
