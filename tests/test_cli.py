@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from harness import pipeline, stored_report
@@ -136,7 +137,7 @@ def test_a_run_that_could_rank_nothing_is_no_success(
     for variant in (PLAIN, STANDARD):
         store.append(a_record(variant, validity=word))
     outcome = pipeline.RunOutcome(store=store, end=RunEnd.COMPLETE, failed_builds={}, before=0)
-    monkeypatch.setattr(pipeline, "run", lambda *_: outcome)
+    monkeypatch.setattr(pipeline, "run", lambda *_, **__: outcome)
     monkeypatch.setattr(stored_report, "write_report", lambda _: [tmp_path / "report.html"])
     monkeypatch.setattr(sys, "argv", ["harness", "run", "--matrix", "quick"])
     with pytest.raises(SystemExit) as ended:
@@ -219,3 +220,119 @@ def test_the_version_is_told() -> None:
     from harness import __version__
 
     assert harness("--version").stdout.strip() == __version__
+
+
+@pytest.fixture
+def two_runs(tmp_path: Path) -> Path:
+    """Two stored runs of one machine; the second serves a tenth less."""
+    facts = {"engine": "docker", "host": {"cpu_model": "EPYC"}, "started_at": "2026-11-30T10:00:00+00:00"}
+    for name, rate in (("20261130-100000-m", 1000.0), ("20261130-110000-m", 900.0)):
+        store = RunStore.create(tmp_path / "results", name, facts, a_matrix())
+        for block in range(1, 6):
+            for variant_id, one in ((PLAIN.id, rate), (STANDARD.id, rate), (f"{PLAIN.id}.twin", rate)):
+                metrics = some_metrics(throughput_per_s=one + block)
+                store.append(
+                    a_record(
+                        variant_id=variant_id,
+                        trial_id=f"{variant_id}.{ITEMS.name}.{block:02d}",
+                        block=block,
+                        metrics=metrics,
+                    )
+                )
+    return tmp_path / "results"
+
+
+@pytest.mark.parametrize(
+    ("limit", "code", "word"), [("throughput<-5%", 1, "Regression"), ("throughput<-20%", 0, "Pass")]
+)
+def test_two_stored_runs_are_gated_by_exit_code_markdown_and_json(
+    two_runs: Path, tmp_path: Path, limit: str, code: int, word: str
+) -> None:
+    done = harness(
+        *("compare", "20261130-100000-m", "20261130-110000-m", "--results", two_runs, "--fail-if", limit),
+        *("--markdown", tmp_path / "pr.md", "--json", tmp_path / "pr.json"),
+    )
+    assert done.returncode == code, done.stderr
+    assert done.stdout.startswith(word)
+    assert (tmp_path / "pr.md").read_text().startswith(f"**{word}")
+    found = json.loads((tmp_path / "pr.json").read_text())
+    schema = json.loads(harness("schema", "compare").stdout)
+    jsonschema.validate(found, schema)
+    assert found["outcome"] == word.lower()
+
+
+def test_runs_of_two_machines_are_refused_with_what_differs(two_runs: Path) -> None:
+    RunStore(two_runs / "20261130-100000-m").update_manifest(host={"cpu_model": "Xeon"})
+    done = harness("compare", "20261130-100000-m", "20261130-110000-m", "--results", two_runs)
+    assert done.returncode == 2
+    assert "host.cpu_model: 'Xeon' and 'EPYC'" in done.stderr
+    assert "Fix: " in done.stderr
+
+
+def test_a_bad_threshold_and_a_matrix_without_a_target_say_what_to_do() -> None:
+    bad = harness("compare", "a", "b", "--fail-if", "p95<-5%", "--fail-if", "x")
+    assert bad.returncode == 2
+    assert "Fix: write 'p95>+5%'" in bad.stderr
+    assert "'x' is no threshold" in bad.stderr
+    without = harness("compare", "a", "b", "--matrix", "matrices/quick.toml")
+    assert without.returncode == 2
+    assert "has no [target]" in without.stderr
+
+
+def test_a_stored_winner_is_exported_and_nothing_is_overwritten(two_runs: Path, tmp_path: Path) -> None:
+    into = tmp_path / "deploy"
+    command = ("export", "20261130-100000-m", "--results", two_runs, "--into", into)
+    done = harness(*command, "--as", "compose", "--as", "k8s", "--variant", STANDARD.id)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in into.iterdir()) == [
+        "Dockerfile",
+        "Dockerfile.dockerignore",
+        "compose.yaml",
+        "kubernetes.yaml",
+    ]
+    again = harness(*command, "--variant", STANDARD.id)
+    assert again.returncode == 2
+    assert "--force" in again.stderr
+    assert harness(*command, "--variant", STANDARD.id, "--force").returncode == 0
+    other = harness(*command, "--variant", "uvicorn-standrad.w1")
+    assert other.returncode == 2
+    assert "uvicorn-standard.w1" in other.stderr
+    assert harness(*command, "--as", "helm").returncode == 2
+    unit = harness(*command, "--as", "gunicorn", "--variant", STANDARD.id)
+    assert "no gunicorn" in unit.stderr
+
+
+def test_a_selection_that_leaves_nothing_names_the_cells() -> None:
+    done = harness("run", "--matrix", "quick", "--only", "nothing")
+    assert done.returncode == 2
+    assert "uvicorn-plain.w1.items" in done.stderr
+    late = harness("run", "--matrix", "quick", "--budget", "soon")
+    assert late.returncode == 2
+    assert 'such as "90s"' in late.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--slo", "fast", "--rate", "10"), '"p95<100ms,errors<0.1%"'),
+        (("--slo", "p95<50ms", "--rate", "10", "--cpus", "many"), "--cpus"),
+        (("--slo", "p95<50ms", "--rate", "10", "--memory", "big"), '"512m"'),
+        (("--slo", "p95<50ms", "--rate", "10", "--price", "5"), "cpu=0.04"),
+        (("--slo", "p95<50ms", "--rate", "10", "--scenario", "itmes"), "items"),
+        (("--slo", "p95<50ms", "--rate", "10"), "choose one of items, fan_out"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_says_how_to(options: tuple[str, ...], words: str) -> None:
+    done = harness("advise", "--matrix", "quick", *options)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_help_has_the_daily_commands_first_and_the_studies_apart() -> None:
+    text = harness("--help").stdout
+    places = [text.index(word) for word in ("Every day", "Around them", "Studies")]
+    assert places == sorted(places)
+    daily = text[places[0] : places[1]]
+    for command in ("init", "run", "show", "advise", "compare", "export"):
+        assert f"│ {command} " in daily

@@ -86,6 +86,7 @@ def facts(path: Path) -> dict[str, str | float | int]:
         "cpus_host": os.cpu_count() or len(affinity),
         "cpus_affinity": len(affinity),
         "governor": _text(Path(f"/sys/devices/system/cpu/cpu{affinity[0]}/cpufreq/scaling_governor")),
+        "smt": {"0": "off", "1": "on"}.get(_text(Path("/sys/devices/system/cpu/smt/active")), "not exposed"),
         "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         "cgroup": "v2" if Path("/sys/fs/cgroup/cgroup.controllers").exists() else "v1",
         "steal_s": proc.steal_s(affinity),

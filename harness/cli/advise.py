@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from harness.cli.console import RESULTS, ResultsOption, app, console, say
-from harness.cli.runs import MATRIX, MatrixOption, check_engine, measure
+from harness.cli.console import DAILY, RESULTS, ResultsOption, app, console, say
+from harness.cli.runs import MATRIX, MatrixOption, check_engine, measure, repeated
 from harness.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@app.command()
+@app.command(rich_help_panel=DAILY)
 def advise(
     slo: Annotated[str, typer.Option(help='The objective, such as "p95<100ms,errors<0.1%".')],
     rate: Annotated[float, typer.Option(min=0.1, help="Requests per second that have to be served.")],
@@ -78,7 +77,7 @@ def advise(
         engine=engine,
         resume="" if resume else None,
         wait=wait,
-        command=shlex.join(["harness", *sys.argv[1:]]),
+        command=repeated(sys.argv[1:], leave_out=("--resume",)),
         asked=stored_advice.question_to_json(question),
     )
     remaining = remaining_of(question, stored_advice.simplicity())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.console import RESULTS, ResultsOption, app, console, say
-from harness.cli.runs import MATRIX, MatrixOption, check_engine, measure
+from harness.cli.console import DAILY, RESULTS, ResultsOption, app, console, say
+from harness.cli.runs import MATRIX, MatrixOption, check_engine, measure, repeated
 from harness.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 _EXIT = {"pass": ExitCode.OK, "regression": ExitCode.REGRESSION, "inconclusive": ExitCode.TRIALS}
 
 
-@app.command()
+@app.command(rich_help_panel=DAILY)
 def compare(
     base: Annotated[str, typer.Argument(help="A git ref, a requirements file, an image, or a stored run.")],
     new: Annotated[str, typer.Argument(help='The same of the new version; "." is the directory as it is.')],
@@ -35,7 +34,9 @@ def compare(
     ] = None,
     blocks: Annotated[int, typer.Option(min=0, help="How many blocks; 0: as in the matrix.")] = 0,
     markdown: Annotated[Path | None, typer.Option(help="Write the comparison for a pull request.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write it for a program.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write it for a program; - prints it.")
+    ] = None,
     results: ResultsOption = RESULTS,
     engine: Annotated[str, typer.Option(help="auto, docker or process (no containers).")] = "auto",
     wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
@@ -56,7 +57,8 @@ def compare(
     else:
         check_engine(engine)
         found = _measured((base, new), matrix, variant, thresholds, blocks, results, engine, wait)
-    console().print(to_terminal(found))
+    if Path("-") not in (markdown, json_file):
+        console().print(to_terminal(found))
     if markdown:
         _write(markdown, to_markdown(found))
     if json_file:
@@ -141,7 +143,7 @@ def _measured(
 
     two = pipeline.resolved(matrix_path, change)
     options = pipeline.RunOptions(
-        results=results, engine=engine, wait=wait, command=shlex.join(["harness", *sys.argv[1:]])
+        results=results, engine=engine, wait=wait, command=repeated(sys.argv[1:], leave_out=("--resume",))
     )
     outcome = measure(two, options)
     data = stored_report.report_data(outcome.store)
@@ -152,6 +154,10 @@ def _measured(
 
 
 def _write(path: Path, text: str) -> None:
+    """A file, or what is printed where it is called "-"."""
+    if path == Path("-"):
+        typer.echo(text, nl=False)
+        return
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

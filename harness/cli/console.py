@@ -16,10 +16,11 @@ app = typer.Typer(
     name="harness",
     help="Benchmark FastAPI deployments in containers and turn the figures into a decision.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
+DAILY, MORE, STUDIES = "Every day", "Around them", "Studies"
+"""Groups of the help, in their order."""
 RESULTS = Path("results")
 ResultsOption = Annotated[Path, typer.Option("--results", help="Where the run directories are.")]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.console import RESULTS, ResultsOption, app, console, say
+from harness.cli.console import DAILY, RESULTS, ResultsOption, app, console, say
 from harness.cli.runs import RunArgument
 from harness.errors import ConfigurationError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.reporting.export import Deployable
 
 
-@app.command()
+@app.command(rich_help_panel=DAILY)
 def export(
     run: RunArgument = None,
     kinds: Annotated[

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.console import DAILY, console, say
 from harness.cli.console import app as commands
-from harness.cli.console import console, say
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ FILE, ENV_FILE = "harness.toml", ".env"
 NONE_RIGHT = "Fix: correct the requests in the file, or add a [[scenarios.before]] step that logs in"
 
 
-@commands.command()
+@commands.command(rich_help_panel=DAILY)
 def init(
     app: Annotated[str, typer.Option(help='The app to measure, such as "orders.main:app".')] = "",
     path: Annotated[Path, typer.Option(help="The directory of the app; harness.toml goes there.")] = Path(),

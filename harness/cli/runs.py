@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.console import RESULTS, ResultsOption, app, console, say
+from harness.cli.console import DAILY, MORE, RESULTS, ResultsOption, app, console, say
 from harness.errors import ExitCode, HarnessError
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ RunArgument = Annotated[
 ]
 
 
-@app.command()
+@app.command(rich_help_panel=DAILY)
 def run(
     matrix: MatrixOption = MATRIX,
     results: ResultsOption = RESULTS,
@@ -37,11 +40,20 @@ def run(
     run_name: Annotated[str, typer.Option("--run", help="Go on with this run.")] = "",
     fail_fast: Annotated[bool, typer.Option(help="Stop at the first recipe that does not build.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
+    only: Annotated[
+        list[str] | None, typer.Option(help="A cell, variant or scenario to measure; * and ? match.")
+    ] = None,
+    skip: Annotated[list[str] | None, typer.Option(help="One to leave out; may be repeated.")] = None,
+    budget: Annotated[str, typer.Option(help='How long it may take, such as "5m".')] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict alone.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print events, one JSON object a line.")] = False,
 ) -> None:
-    """Measure every variant of a matrix and say which one to deploy."""
+    """Measure every variant of a matrix and say which one to deploy.
+
+    Examples: harness run; harness run --matrix quick; harness run --only "*.w2.*" --budget 5m
+    """
     from harness import pipeline, stored_report
     from harness.execution.blocks import RunEnd
-    from harness.model import Validity
 
     check_engine(engine)
     options = pipeline.RunOptions(
@@ -50,19 +62,69 @@ def run(
         resume=run_name if resume or run_name else None,
         fail_fast=fail_fast,
         wait=wait,
+        command=repeated(sys.argv[1:], leave_out=("--resume",)),
     )
-    screen = console()
-    outcome = measure(pipeline.resolved(matrix), options)
-    ranked = _present(screen, outcome.store) if outcome.store.records() else False
-    if outcome.new_records:
-        report_path, *_ = stored_report.write_report(outcome.store)
-        say(screen, f"\nReport: {report_path}")
+    known = part_of(pipeline.resolved(matrix), only or (), skip or (), budget)
+    outcome = measure(known, options, quiet=quiet, as_json=as_json)
+    code, ranked = ExitCode.OK, False
+    if outcome.store.records():
+        ranked = _ranks_anything(outcome.store) if as_json else _present(console(), outcome.store)
+    pages = stored_report.write_report(outcome.store) if outcome.new_records else []
+    if pages and not as_json:
+        say(console(), f"\nReport: {pages[0]}")
     if outcome.end is RunEnd.INTERRUPTED:
-        say(screen, f"Go on with: {_resume_command(matrix, results, engine)}")
-        raise typer.Exit(ExitCode.INTERRUPTED)
-    broken = outcome.failed_builds or any(r.validity is Validity.INVALID for r in outcome.new_records)
-    if broken or (outcome.new_records and not ranked):
-        raise typer.Exit(ExitCode.TRIALS)
+        code = ExitCode.INTERRUPTED
+        if not as_json:
+            say(console(), f"Go on with: {_resume_command(matrix, results, engine)}")
+    elif _broken(outcome) or (outcome.new_records and not ranked):
+        code = ExitCode.TRIALS
+    if as_json:
+        _say_ended(outcome, code)
+    raise typer.Exit(code)
+
+
+def _broken(outcome: RunOutcome) -> bool:
+    from harness.model import Validity
+
+    return bool(outcome.failed_builds) or any(r.validity is Validity.INVALID for r in outcome.new_records)
+
+
+def _say_ended(outcome: RunOutcome, code: ExitCode) -> None:
+    from harness import stored_report
+    from harness.events import Ended, JsonWatcher
+
+    analysis = stored_report.report_data(outcome.store).analysis
+    JsonWatcher(typer.echo).emit(
+        Ended(
+            run=str(outcome.store.path),
+            end=str(outcome.end),
+            headline=analysis.headline,
+            recommended=analysis.recommended,
+            exit_code=int(code),
+        )
+    )
+
+
+def repeated(arguments: Sequence[str], *, leave_out: Sequence[str] = ()) -> str:
+    """The command line that does the same again."""
+    return shlex.join(["harness", *(word for word in arguments if word not in leave_out)])
+
+
+def part_of(known: Resolved, only: Sequence[str], skip: Sequence[str], budget: str) -> Resolved:
+    """What was asked for of a matrix. Raises ConfigurationError."""
+    from harness.errors import ConfigurationError
+    from harness.planning.durations import parse_duration
+    from harness.planning.selection import NothingSelected, selected
+
+    matrix = known.matrix
+    try:
+        matrix = selected(matrix, only=only, skip=skip)
+        matrix = replace(matrix, budget_s=parse_duration(budget)) if budget else matrix
+    except NothingSelected as error:
+        raise ConfigurationError("--only, --skip", [str(error)]) from error
+    except ValueError as error:
+        raise ConfigurationError("--budget", [str(error)]) from error
+    return replace(known, matrix=matrix)
 
 
 def check_engine(name: str) -> None:
@@ -74,16 +136,28 @@ def check_engine(name: str) -> None:
         raise ConfigurationError("--engine", [f"{name!r} is not one of {', '.join(NAMES)}"])
 
 
-def measure(known: Resolved, options: RunOptions, *, remaining: Remaining | None = None) -> RunOutcome:
-    """A run that says on the terminal how it goes."""
+def measure(
+    known: Resolved,
+    options: RunOptions,
+    *,
+    remaining: Remaining | None = None,
+    quiet: bool = False,
+    as_json: bool = False,
+) -> RunOutcome:
+    """A run that says how it goes: on the terminal, as JSON, or not at all."""
     from harness import pipeline
+    from harness.events import JsonWatcher, QuietWatcher
     from harness.progress import LiveWatcher
 
+    if as_json:
+        return pipeline.run(known, options, JsonWatcher(typer.echo), remaining=remaining)
+    if quiet:
+        return pipeline.run(known, options, QuietWatcher(), remaining=remaining)
     with LiveWatcher(console()) as watcher:
         return pipeline.run(known, options, watcher, remaining=remaining)
 
 
-@app.command()
+@app.command(rich_help_panel=MORE)
 def plan(matrix: MatrixOption = MATRIX) -> None:
     """Show what a run would do: cells, order, exact commands, time and disk. Starts nothing."""
     from harness import pipeline
@@ -96,7 +170,7 @@ def plan(matrix: MatrixOption = MATRIX) -> None:
     say(console(), plan_text(resolved, blocks, remarks=known.remarks))
 
 
-@app.command()
+@app.command(rich_help_panel=DAILY)
 def show(run: RunArgument = None, results: ResultsOption = RESULTS) -> None:
     """Print a stored run's verdicts again, or what it advised."""
     from harness import stored_advice
@@ -111,7 +185,7 @@ def show(run: RunArgument = None, results: ResultsOption = RESULTS) -> None:
         _present(console(), store)
 
 
-@app.command()
+@app.command(rich_help_panel=MORE)
 def report(run: RunArgument = None, results: ResultsOption = RESULTS) -> None:
     """Rebuild a stored run's report files (HTML, Markdown, PNG)."""
     from harness import stored_advice, stored_report
@@ -123,7 +197,7 @@ def report(run: RunArgument = None, results: ResultsOption = RESULTS) -> None:
         typer.echo(path)
 
 
-@app.command(name="list")
+@app.command(name="list", rich_help_panel=MORE)
 def list_(results: ResultsOption = RESULTS) -> None:
     """List matrices, scenarios, recipes and stored runs."""
     from harness.adapters.assets import assets
@@ -144,8 +218,13 @@ def list_(results: ResultsOption = RESULTS) -> None:
         typer.echo("".join(f"  {line}\n" for line in lines) or "  none yet\n", nl=False)
 
 
-@app.command()
-def doctor(results: ResultsOption = RESULTS) -> None:
+@app.command(rich_help_panel=MORE)
+def doctor(
+    results: ResultsOption = RESULTS,
+    measured: Annotated[
+        bool, typer.Option("--measure", help="Measure for a minute what differences this machine can show.")
+    ] = False,
+) -> None:
     """Check what a run needs on this machine, why, and which command fixes what is missing."""
     from harness.adapters.doctor import checks
 
@@ -157,9 +236,22 @@ def doctor(results: ResultsOption = RESULTS) -> None:
             typer.echo(f"      why it matters: {check.why}\n      fix:            {check.fix}")
     if not all(check.ok for check in found if check.required):
         raise typer.Exit(ExitCode.ENVIRONMENT)
+    if measured:
+        _measure_noise(results)
 
 
-@app.command()
+def _measure_noise(results: Path) -> None:
+    """One deployment against itself: what differs is noise."""
+    from harness import pipeline, stored_report
+    from harness.reporting.noise import noise_lines
+
+    options = pipeline.RunOptions(results=results, command="harness doctor --measure")
+    outcome = measure(pipeline.resolved(Path("doctor")), options)
+    for line in noise_lines(stored_report.report_data(outcome.store)):
+        say(console(), line)
+
+
+@app.command(rich_help_panel=MORE)
 def clean() -> None:
     """Remove the containers and networks of runs whose owner is dead. Nothing else, ever."""
     from harness.adapters.docker_client import connect
@@ -169,14 +261,26 @@ def clean() -> None:
     typer.echo("\n".join(f"removed {name}" for name in removed) or "nothing was left behind")
 
 
-@app.command()
-def schema() -> None:
-    """Print the JSON Schema of matrix files."""
+@app.command(rich_help_panel=MORE)
+def schema(
+    of: Annotated[str, typer.Argument(help="matrix, compare or events.")] = "matrix",
+) -> None:
+    """Print the JSON Schema of matrix files, of `compare --json` or of `run --json`."""
     import json
 
+    from harness import events
+    from harness.errors import ConfigurationError
     from harness.planning.schema import MatrixFile
+    from harness.reporting import compare
 
-    typer.echo(json.dumps(MatrixFile.model_json_schema(), indent=2))
+    schemas = {
+        "matrix": MatrixFile.model_json_schema,
+        "compare": compare.json_schema,
+        "events": events.json_schema,
+    }
+    if of not in schemas:
+        raise ConfigurationError(of, [f"has no schema; there are those of {', '.join(schemas)}"])
+    typer.echo(json.dumps(schemas[of](), indent=2))
 
 
 def _resume_command(matrix: Path, results: Path, engine: str) -> str:
@@ -197,6 +301,12 @@ def _state(store: RunStore) -> str:
         return store.manifest()["end"] or "not finished"
     except HarnessError:
         return "damaged"
+
+
+def _ranks_anything(store: RunStore) -> bool:
+    from harness import stored_report
+
+    return any(finding.best is not None for finding in stored_report.report_data(store).analysis.findings)
 
 
 def _present(screen: Console, store: RunStore) -> bool:

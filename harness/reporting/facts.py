@@ -152,6 +152,16 @@ def p99_line(data: ReportData, finding: ScenarioFinding) -> str:
     return f"p99 at most (95 % confidence, of fewer than {P99_MIN_REQUESTS:,} requests): {told}."
 
 
+def again(data: ReportData) -> str | None:
+    """The command that repeats the first cell that is not ranked; None where all are, or none is known."""
+    command = data.provenance.get("command")
+    if command is None or not data.analysis.invalid:
+        return None
+    first = data.analysis.invalid[0]
+    variant_id = first.variant_id.removesuffix(".twin")
+    return f"{command} --only {shlex.quote(f'{variant_id}.{first.scenario}')}"
+
+
 def engine_notice(data: ReportData) -> str | None:
     """Said loudly wherever the figures appear: local processes are not what a team deploys."""
     if data.engine == "docker":

@@ -185,3 +185,5 @@ def _invalid(data: ReportData) -> Iterator[RenderableType]:
         yield Padding(Text(row.reasons, style="dim"), (0, 0, 0, 2))
     if len(rows) > SHOWN_INVALID:
         yield Text(f"{len(rows) - SHOWN_INVALID} more in the report", style="dim")
+    if again := facts.again(data):
+        yield Text(f"Measure one again: {plain(again)}", style="dim")
