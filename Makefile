@@ -23,6 +23,7 @@ claims: ## Set up everything, measure the whole catalogue, keep what the claims 
 
 test: ## Set up everything, then run every test, real containers included
 	@REQUIRE_ENGINE=$(REQUIRE_ENGINE) scripts/setup.sh
+	@scripts/setup-test-tools.sh
 	# Side by side first, then what measures, one after the other.
 	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone and not long"
 	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest -m "alone and not long"

@@ -36,8 +36,8 @@ INTRODUCTION = """\
 # harness.toml
 
 Every key of a matrix file, written by `python scripts/reference.py` from the schema that reads it (`harness
-schema` prints that). `harness init` writes a first file for your app, with comments; `matrices/` and `examples/`
-hold others. An unknown key is an error.
+schema` prints that). `harness init` writes a first file for your app, with comments; `matrices/` and
+`examples/` hold others. An unknown key is an error.
 """
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from markupsafe import Markup
+from matplotlib.figure import Figure
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -11,9 +13,11 @@ from rich.text import Text
 
 from harness.analysis.metrics import METRICS
 from harness.decision.advice import Advice, Ending, RuleOfThumb, Weighed, Why
+from harness.reporting import facts
 from harness.reporting.data import ReportData
 from harness.reporting.figures.advice import advice_figure
-from harness.reporting.figures.style import png
+from harness.reporting.figures.style import png, svg
+from harness.reporting.html import environment_of_pages, page_parts
 from harness.reporting.markdown import inert
 from harness.reporting.markdown_table import markdown_table
 from harness.reporting.wording import ABSENT, estimate, number, plain
@@ -40,8 +44,31 @@ def to_terminal(advice: Advice) -> RenderableType:
 
 def documents(advice: Advice, data: ReportData) -> Iterator[tuple[str, bytes]]:
     """Names and contents of the files of an answer."""
+    figure = advice_figure(advice)
+    yield "advice.html", to_html(advice, data, figure).encode()
     yield "advice.md", to_markdown(advice, data).encode()
-    yield "advice.png", png(advice_figure(advice))
+    yield "advice.png", png(figure)
+
+
+def to_html(advice: Advice, data: ReportData, figure: Figure) -> str:
+    """One page that loads nothing."""
+    environment = environment_of_pages()
+    machine = data.provenance.get("host.cpu_model", "an unknown CPU")
+    return environment.get_template("advice.html.j2").render(
+        advice=advice,
+        run_id=data.run_id,
+        machine=f"{machine}, {data.engine}",
+        headings=_figure_headings(advice),
+        rows=list(_figure_rows(advice)),
+        command=f"harness export {data.run_id}" if advice.ending is Ending.FOUND else "",
+        rules=[_rule(rule) for rule in advice.rules],
+        figure=Markup(svg(figure)),
+        counted=_counted(advice),
+        configuration_headings=_CONFIGURATIONS,
+        configurations=[_weighed(one) for one in _shown(advice)],
+        method=facts.method_rows(data),
+        **page_parts(environment),
+    )
 
 
 def to_markdown(advice: Advice, data: ReportData) -> str:

@@ -83,15 +83,7 @@ class Section:
 
 def report(data: ReportData, figures: Mapping[str, Figure]) -> str:
     """The whole page with its `figures` as `all_figures` names them. The same data give the same bytes."""
-    environment = Environment(
-        loader=PackageLoader("harness.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["plain"] = plain
-    script = _source(environment, "report.js")
+    environment = environment_of_pages()
     shown = _in_page(data, figures)
     return environment.get_template("report.html.j2").render(
         data=data,
@@ -118,10 +110,31 @@ def report(data: ReportData, figures: Mapping[str, Figure]) -> str:
         method=facts.method_rows(data),
         trials_line=facts.trials_line(data),
         glossary=facts.GLOSSARY,
-        style=Markup(_source(environment, "report.css")),
-        script=Markup(script),
-        script_hash=_sha256(script),
+        **page_parts(environment),
     )
+
+
+def environment_of_pages() -> Environment:
+    """Everything that is put into a page is escaped."""
+    environment = Environment(
+        loader=PackageLoader("harness.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["plain"] = plain
+    return environment
+
+
+def page_parts(environment: Environment) -> dict[str, Markup | str]:
+    """Style, and the one script that the page's policy allows by its hash."""
+    script = _source(environment, "report.js")
+    return {
+        "style": Markup(_source(environment, "report.css")),
+        "script": Markup(script),
+        "script_hash": _sha256(script),
+    }
 
 
 def _source(environment: Environment, name: str) -> str:

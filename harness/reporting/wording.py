@@ -38,7 +38,7 @@ def at_most(matrix: Matrix) -> str:
 def number(value: float, like: float | None = None) -> str:
     """Three significant digits or whole numbers, with the decimals that suit `like` (default: itself)."""
     size = abs(value if like is None else like)
-    decimals = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
+    decimals = 0 if size >= 100 or size == 0 else 1 if size >= 10 else 2 if size >= 1 else 3
     return f"{value:,.{decimals}f}"
 
 
