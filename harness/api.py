@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +47,13 @@ def compare(base: Run, new: Run, *thresholds: str) -> Comparison:
         ComparedRun(name=run.id, matrix=run.data.matrix, records=run.data.records) for run in (base, new)
     ]
     return Comparison(compare_runs(sides[0], sides[1], [parse_threshold(text) for text in thresholds]))
+
+
+def tables(run: Run) -> Iterator[tuple[str, bytes]]:
+    """The trials, and the requests of each cell, as CSV by file name."""
+    yield "trials.csv", run.trials.to_csv(index=False).encode()
+    for cell in run.cells:
+        yield f"requests.{cell}.csv", run.requests(cell).to_csv(index=False).encode()
 
 
 class Run:

@@ -10,6 +10,7 @@ import pytest
 
 import harness
 from harness.adapters.result_store import RunStore
+from harness.api import tables
 from harness.errors import ConfigurationError
 from tests.reporting import samples
 from tests.samples import a_load
@@ -74,6 +75,16 @@ def test_figures_show_themselves_and_are_saved(results: Path, tmp_path: Path) ->
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(ConfigurationError, match="no scenario of this run; there are items, io-wait"):
         plot.ratios("other")
+
+
+def test_trials_and_requests_are_written_as_csv(results: Path) -> None:
+    run = harness.load(results=results)
+    written = dict(tables(run))
+    assert set(written) == {"trials.csv", *(f"requests.{cell}.csv" for cell in run.cells)}
+    assert written["trials.csv"].startswith(b"trial_id,variant_id,recipe,scenario,block,validity,reasons,")
+    requests = written[f"requests.{samples.PLAIN_1.id}.items.csv"].splitlines()
+    assert requests[0] == b"block,intended_s,sent_s,finished_s,latency_s,status"
+    assert len(requests) == 1 + len(run.requests(f"{samples.PLAIN_1.id}.items"))
 
 
 def test_two_runs_are_compared_and_other_machines_are_refused(results: Path) -> None:

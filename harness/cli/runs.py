@@ -186,14 +186,25 @@ def show(run: RunArgument = None, results: ResultsOption = RESULTS) -> None:
 
 
 @app.command(rich_help_panel=MORE)
-def report(run: RunArgument = None, results: ResultsOption = RESULTS) -> None:
+def report(
+    run: RunArgument = None,
+    results: ResultsOption = RESULTS,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Write trials.csv, and the requests of each cell, too.")
+    ] = False,
+) -> None:
     """Rebuild a stored run's report files (HTML, Markdown, PNG)."""
     from harness import stored_advice, stored_report
     from harness.adapters.result_store import find_run
 
     store = find_run(results, run)
     write = stored_advice.write_advice if stored_advice.is_advice(store) else stored_report.write_report
-    for path in write(store):
+    paths = write(store)
+    if csv:
+        from harness.api import Run, tables
+
+        paths += [store.write_file(f"report/{name}", text) for name, text in tables(Run(store))]
+    for path in paths:
         typer.echo(path)
 
 
