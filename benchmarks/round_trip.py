@@ -2,7 +2,7 @@
 
     python benchmarks/round_trip.py [--blocks 6]
 
-Measures a small app, exports the Dockerfile of its winner, builds it, and measures that image with its own CMD
+Measures a small app, exports the Dockerfile of its winner, builds it, and measures that image with its CMD
 beside the recipe it came from, in one run. About three minutes. Exits 1 when the exported image is told from
 the recipe by more than the recipe's wrapper may cost (10 %).
 """
@@ -85,8 +85,8 @@ def main() -> int:
         subprocess.run(["docker", "image", "rm", TAG], check=False, capture_output=True)
     row = rows.iloc[0]
     print(
-        f"The exported image serves {row['ratio']:.3f}x ({row['lo']:.3f}-{row['hi']:.3f}) the requests of the "
-        f"recipe it came from, {row['verdict']}"
+        f"The exported image serves {row['ratio']:.3f}x ({row['lo']:.3f}-{row['hi']:.3f}) the requests "
+        f"of the recipe it came from, {row['verdict']}"
     )
     return 0 if row["lo"] < 1 + MOST and row["hi"] > 1 - MOST else 1
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from harness.model import Trial, TrialRecord, Validity
+from harness.model import OpenLoad, Trial, TrialRecord, Validity
 from harness.reporting.wording import plain, without_numbers
 
 
@@ -25,6 +25,8 @@ class LiveWatcher:
         self._given: dict[tuple[str, ...], str] = {}
         """The first trial that gave these reasons."""
         self._rates: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        self._at_a_rate: set[str] = set()
+        """Scenarios in which every variant answers as much as is sent."""
         self._wrong: set[str] = set()
         """Variants that were seen to answer wrongly."""
 
@@ -43,6 +45,7 @@ class LiveWatcher:
         self._print(message)
 
     def trials_started(self, group: tuple[Trial, ...], *, number: int, of: int, seconds_left: float) -> None:
+        self._at_a_rate |= {t.cell.scenario.name for t in group if isinstance(t.cell.scenario.load, OpenLoad)}
         leader = self._leader()
         numbers, what = str(number), group[0].id
         if len(group) > 1:
@@ -64,7 +67,7 @@ class LiveWatcher:
             self._wrong.add(record.variant_id)
         if record.validity is Validity.VALID and record.metrics:
             metrics = record.metrics
-            if "twin" not in record.variant_id.split("."):
+            if "twin" not in record.variant_id.split(".") and record.scenario not in self._at_a_rate:
                 self._rates[record.scenario][record.variant_id].append(metrics.throughput_per_s)
             p95_ms = (metrics.latency_p95_s or 0.0) * 1000
             word = "carries " if metrics.capacity_per_s else ""

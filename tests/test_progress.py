@@ -1,9 +1,10 @@
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from harness.model import Cell, Trial, Validity
+from harness.model import Cell, OpenLoad, Trial, Validity
 from harness.progress import LiveWatcher, duration, printable
 from tests.samples import ITEMS, PLAIN, STANDARD, a_record, some_metrics
 
@@ -112,3 +113,13 @@ def test_durations_are_for_people(seconds: float, text: str) -> None:
 
 def test_lines_stay_and_control_codes_go() -> None:
     assert printable("a\x1b[2Jb\nc\x07") == "ab\nc"
+
+
+def test_at_a_rate_nobody_leads() -> None:
+    """All of them answer what is sent."""
+    watcher, out = told(terminal=False)
+    rated = replace(ITEMS, load=OpenLoad(rate_per_s=100.0))
+    trial = Trial(cell=Cell(variant=PLAIN, scenario=rated), block=1)
+    watcher.trials_started((trial,), number=1, of=4, seconds_left=200)
+    finish(watcher)
+    assert "leading so far" not in out.getvalue()
