@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,10 +22,13 @@ from docker import DockerClient
 
 from harness.adapters.docker_build import base_image
 from tests.adapters.test_versions import git
+from tests.outcomes import assert_measured
 
 pytestmark = [pytest.mark.engine, pytest.mark.alone, pytest.mark.timeout(600)]
 
 HARNESS = Path(sys.executable).with_name("harness")
+QUICK_START = Path(__file__).parents[2] / "docs" / "quick-start.md"
+PROJECT = "harness-test-export"
 APP = """
 from fastapi import FastAPI
 
@@ -106,7 +111,10 @@ def test_a_commit_that_does_more_work_is_a_regression_and_the_same_commit_is_non
 def composed(directory: Path) -> Iterator[str]:
     """The exported services by Debian's own docker-compose; the address of the app."""
     base, _ = base_image(docker.from_env(), None)
-    project = ["docker-compose", "--project-name", "harness-test-export"]
+    if shutil.which("docker-compose") is None:
+        assert os.environ.get("REQUIRE_ENGINE") != "1", "scripts/setup-test-tools.sh installs docker-compose"
+        pytest.skip("docker-compose is not here")
+    project = ["docker-compose", "--project-name", PROJECT]
     checked = subprocess.run([*project, "config", "--quiet"], cwd=directory, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
     try:
@@ -120,42 +128,52 @@ def composed(directory: Path) -> Iterator[str]:
         subprocess.run([*project, "down", "--rmi", "local"], cwd=directory, capture_output=True, timeout=120)
 
 
-def test_advice_is_found_confirmed_under_its_limit_exported_and_runs_as_exported(
-    team: Path, client: DockerClient
-) -> None:
-    asked = harness(
-        team,
-        *("advise", "--slo", "p95<400ms,errors<1%", "--rate", "40", "--workers", "1,2", "--budget", "4"),
-        "--wait",
-    )
-    assert asked.returncode == 0, asked.stdout + asked.stderr
-    words = " ".join(asked.stdout.split())
-    assert "Deploy uvicorn-standard with 1 worker on 1 CPU and" in words
-    assert "It ran under its limit of" in words
-    (run,) = [path for path in (team / "results").iterdir() if path.is_dir()]
-    advice = json.loads((run / "report" / "advice.json").read_text())
-    limit_mib = advice["chosen"]["variant"]["memory_mib"]
-    assert 48 <= limit_mib <= 128
-    shown = harness(team, "show")
-    assert " ".join(shown.stdout.split())[:80] == words[words.index("Deploy") :][:80]
-
-    written = harness(team, "export", "--as", "compose", "--as", "k8s")
-    assert written.returncode == 0, written.stdout + written.stderr
+def test_the_quick_start_leads_from_an_app_to_files_that_run(tmp_path: Path, client: DockerClient) -> None:
+    """Command by command, in a directory that holds nothing but the app."""
+    team = tmp_path / "orders"
+    team.mkdir()
+    said: dict[str, str] = {}
+    for name, command in steps(QUICK_START.read_text(encoding="utf-8")):
+        if name is not None:
+            (team / name).write_text(command)
+            continue
+        _, *arguments = shlex.split(command)
+        more = ("--wait",) if arguments[0] in ("run", "advise") else ()
+        done = harness(team, *arguments, *more)
+        if arguments[0] == "run":
+            assert_measured(done.returncode, done.stdout + done.stderr)
+        else:
+            assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
+        said[arguments[0]] = " ".join(done.stdout.split())
+    assert list(said) == ["init", "plan", "run", "advise", "export"]
+    assert "with 1 worker on 1 CPU and" in said["advise"]
+    assert "It ran under its limit of" in said["advise"]
+    searched = max(path for path in (team / "results").iterdir() if path.name.endswith("-advice"))
+    chosen = json.loads((searched / "report" / "advice.json").read_text())["chosen"]["variant"]
+    assert 48 <= chosen["memory_mib"] <= 160
+    shown = " ".join(harness(team, "show", searched.name).stdout.split())
+    assert shown.startswith(f"Deploy {chosen['recipe']} with 1 worker")
     services = yaml.safe_load((team / "deploy" / "compose.yaml").read_text())["services"]
-    assert services["app"]["mem_limit"] == f"{limit_mib}m"
+    assert services["app"]["mem_limit"] == f"{chosen['memory_mib']}m"
     assert services["app"]["build"] == {"context": "..", "dockerfile": "deploy/Dockerfile"}
-    if shutil.which("docker-compose") is None:
-        assert os.environ.get("REQUIRE_ENGINE") != "1", "scripts/setup-test-tools.sh installs docker-compose"
-        pytest.skip("docker-compose is not here")
     with composed(team / "deploy") as address:
-        (container,) = client.containers.list(
-            filters={"label": "com.docker.compose.project=harness-test-export"}
-        )
+        (container,) = client.containers.list(filters={"label": f"com.docker.compose.project={PROJECT}"})
         host = container.attrs["HostConfig"]
-        assert host["Memory"] == limit_mib * 2**20
+        assert host["Memory"] == chosen["memory_mib"] * 2**20
         assert (host["NanoCpus"], host["ReadonlyRootfs"], host["CapDrop"]) == (1_000_000_000, True, ["ALL"])
         assert container.attrs["Config"]["User"] == "10001:10001"
-        assert _answer(address + "/work") == {"total": True}
+        assert _answer(f"{address}/orders/17") == {"id": 17, "total": sum(n * n for n in range(500))}
+
+
+def steps(page: str) -> Iterator[tuple[str | None, str]]:
+    """Files of a page by name with their text, and the commands of its console blocks, in order."""
+    fence = r"(?:`(?P<name>[\w./-]+)`\n\n)?```(?P<kind>\w*)\n(?P<text>.*?)```"
+    for found in re.finditer(fence, page, re.DOTALL):
+        if found["kind"] == "console":
+            for line in found["text"].splitlines():
+                yield None, line.removeprefix("$ ")
+        elif found["name"]:
+            yield found["name"], found["text"]
 
 
 def _answer(url: str, within_s: float = 20) -> object:

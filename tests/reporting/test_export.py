@@ -104,7 +104,7 @@ def texts(given: Deployable, kind: str) -> tuple[dict[str, str], tuple[str, ...]
 
 
 @pytest.mark.parametrize("variant", variants(), ids=lambda variant: variant.id)
-@pytest.mark.parametrize("kind", ["compose", "k8s", "systemd", "dockerfile"])
+@pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "gunicorn"])
 def test_a_level_is_in_the_files_or_in_a_warning(variant: Variant, kind: str) -> None:
     files, warnings = texts(exported(variant), kind)
     everything = "\n".join(files.values())
