@@ -329,6 +329,27 @@ def test_a_question_that_cannot_be_asked_says_how_to(options: tuple[str, ...], w
     assert "Traceback" not in done.stderr
 
 
+def test_a_terminal_that_knows_ascii_alone_gets_the_verdict(two_runs: Path) -> None:
+    shown = harness("show", "--results", two_runs, PYTHONIOENCODING="ascii")
+    assert shown.returncode == 0, shown.stderr
+    assert "requests/s" in shown.stdout
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(two_runs: Path) -> None:
+    assert harness("show", "20261130-10", "--results", two_runs).returncode == 0
+    both = harness("show", "20261130", "--results", two_runs)
+    assert both.returncode == 2
+    assert "2 runs begin so: 20261130-100000-m, 20261130-110000-m" in both.stderr
+
+
+def test_a_key_that_stands_twice_is_named(tmp_path: Path) -> None:
+    matrix = tmp_path / "twice.toml"
+    matrix.write_text('name = "a"\nname = "b"\n')
+    done = harness("plan", "--matrix", matrix)
+    assert done.returncode == 2
+    assert "'name = \"b\"'. This key or table stands twice" in done.stderr
+
+
 def test_the_help_has_the_daily_commands_first_and_the_studies_apart() -> None:
     text = harness("--help").stdout
     places = [text.index(word) for word in ("Every day", "Around them", "Studies")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -93,7 +94,7 @@ def parse_matrix(text: str, *, where: str, scenarios: tuple[str, ...]) -> Matrix
     except RecursionError as error:
         raise ConfigurationError(where, ["nested too deeply; a matrix file needs four levels"]) from error
     except ValueError as error:
-        raise ConfigurationError(where, [f"not valid TOML: {error}"]) from error
+        raise ConfigurationError(where, [f"not valid TOML: {error}{_the_line(text, str(error))}"]) from error
     problems = _unknown_scenarios(table, scenarios)
     try:
         file = MatrixFile.model_validate(table)
@@ -102,6 +103,17 @@ def parse_matrix(text: str, *, where: str, scenarios: tuple[str, ...]) -> Matrix
     if problems:
         raise ConfigurationError(where, problems)
     return file
+
+
+def _the_line(text: str, message: str) -> str:
+    """The line that a message of the TOML reader names by its number."""
+    found = re.search(r"at line (\d+)", message)
+    lines = text.splitlines()
+    if found is None or int(found[1]) > len(lines):
+        return ""
+    line = lines[int(found[1]) - 1].strip()[:80]
+    twice = ". This key or table stands twice. Fix: keep one" if "overwrite" in message else ""
+    return f": {line!r}{twice}"
 
 
 def _read(path: Path) -> str:

@@ -171,7 +171,7 @@ def runs_in(results: Path) -> Iterator[RunStore]:
 
 
 def find_run(results: Path, name: str | None, *, of_matrix: str | None = None) -> RunStore:
-    """A run by path, by id, or (without a name) the newest, of one matrix if need be.
+    """A run by path, by id or its beginning, or (without a name) the newest, of one matrix if need be.
 
     Raises ConfigurationError.
     """
@@ -179,6 +179,12 @@ def find_run(results: Path, name: str | None, *, of_matrix: str | None = None) -
         for path in (Path(name), results / name):
             if (path / MANIFEST).is_file():
                 return RunStore(path)
+        begun = [run for run in runs_in(results) if name and run.path.name.startswith(name)]
+        if len(begun) == 1:
+            return begun[0]
+        if begun:
+            ids = ", ".join(run.path.name for run in begun)
+            raise ConfigurationError(name, [f"{len(begun)} runs begin so: {ids}.\n    Fix: write more of it"])
         raise ConfigurationError(name, ["no such run; `harness list` shows the runs there are"])
     runs = [run for run in runs_in(results) if of_matrix is None or _is_of(run, of_matrix)]
     if not runs:

@@ -5,6 +5,7 @@ Packages beside this one add groups of commands under the entry point `harness.c
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -26,6 +27,10 @@ for _commands in entry_points(group="harness.commands"):
 def main() -> None:
     """The `harness` command: every expected failure becomes one message and its exit code."""
     _install_interrupt_ladder()
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows ASCII alone gets a question mark for what it lacks, and no traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except HarnessError as error:

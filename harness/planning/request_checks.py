@@ -67,6 +67,11 @@ def file_paths(key: str, table: ScenarioTable) -> Iterator[tuple[str, str]]:
 
 def oddities(file: MatrixFile) -> Iterator[str]:
     """What is allowed and yet hardly meant, in sentences."""
+    for index, point in enumerate(file.include):
+        for number, pattern in enumerate(file.exclude):
+            stated = {name: getattr(pattern, name) for name in pattern.model_fields_set}
+            if all(getattr(point, name) == value for name, value in stated.items()):
+                yield f"include.{index} is measured although exclude.{number} names it: include comes last"
     for index, table in enumerate(file.scenarios):
         key = f"scenarios.{index}"
         for number, request in enumerate(table.requests):

@@ -29,7 +29,8 @@ def _valid_expression(text: str) -> str:
 Recipe = Annotated[str, AfterValidator(_known_recipe)]
 Expression = Annotated[str, AfterValidator(_valid_expression)]
 Workers = Annotated[int, Field(ge=1, le=MAX_WORKERS)]
-Quota = Annotated[float, Field(gt=0, le=1024)]
+Quota = Annotated[float, Field(ge=0.01, le=1024)]
+"""The kernel takes no less than 1 ms in each period of 100 ms."""
 MemoryMib = Annotated[int, Field(ge=32, le=1_048_576)]
 KeepAliveS = Annotated[int, Field(ge=1, le=3600)]
 Threads = Annotated[int, Field(ge=1, le=1000)]

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from harness.adapters.assets import assets
-from harness.adapters.config_file import load_matrix, parse_matrix, scenario_names
+from harness.adapters.config_file import load_matrix, parse_matrix, remarks, scenario_names
 from harness.adapters.host import split_cpus
 from harness.errors import ConfigurationError, ExitCode
 from harness.model import Matrix
@@ -214,3 +214,13 @@ def test_a_missing_or_huge_file_is_an_error_that_helps(tmp_path: Path) -> None:
 
 def test_scenarios_are_the_locust_files() -> None:
     assert {"root", "items", "async_io", "cpu_bound", "mixed"} <= set(scenario_names(PROJECT))
+
+
+def test_an_included_point_that_is_excluded_too_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "m.toml"
+    more = '[[include]]\nrecipe = "uvicorn-plain"\nworkers = 4\n[[exclude]]\nrecipe = "uvicorn-plain"\n'
+    path.write_text(GOOD.replace("[[scenarios]]", more + "[[scenarios]]", 1))
+    said = remarks(path, project=PROJECT)
+    assert said == ("include.0 is measured although exclude.0 names it: include comes last",)
+    path.write_text(GOOD)
+    assert remarks(path, project=PROJECT) == ()
