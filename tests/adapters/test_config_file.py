@@ -190,7 +190,7 @@ def test_only_the_form_that_was_meant_is_spoken_of() -> None:
     several = problems(GOOD.replace("workers = [1,", 'cpu_quota = ["half", -1]\nworkers = [1,')).splitlines()
     assert several[1].startswith("  - factors.cpu_quota.0: Input should be a valid number")
     assert several[1].endswith("Input should be 'none' (got 'half')")
-    assert several[2:] == ["  - factors.cpu_quota.1: Input should be greater than 0 (got -1)"]
+    assert several[2:] == ["  - factors.cpu_quota.1: Input should be greater than or equal to 0.01 (got -1)"]
 
 
 def test_too_many_variants_are_refused_before_they_are_made(tmp_path: Path) -> None:
