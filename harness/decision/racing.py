@@ -27,12 +27,12 @@ from harness.decision.question import (
     rate_of,
 )
 from harness.decision.rules_of_thumb import rules_of_thumb
-from harness.model import Cell, Matrix, Trial, TrialRecord, Validity, Variant
+from harness.model import Cell, Matrix, Trial, TrialRecord, Validity
 from harness.planning.remaining import Block
 
 SIDE_BY_SIDE = 3
 """Candidates in a block."""
-CLEARLY_MORE = 1.15
+CLEARLY_MORE = 1.25
 """CPU that is needed over CPU that is there, from which a candidate cannot keep up."""
 MEMORY_SPARE = 1.1
 """A limit over the highest working set that was seen without it."""
@@ -55,7 +55,7 @@ class Race:
     """That could be built."""
     _by_cell: dict[str, list[TrialRecord]] = field(default_factory=lambda: defaultdict(list))
     _standings: dict[Candidate, Standing] = field(default_factory=dict)
-    _medians: dict[tuple[object, ...], float | None] = field(default_factory=dict)
+    _values: dict[tuple[object, ...], list[tuple[int, float]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for record in self.records:
@@ -104,13 +104,16 @@ class Race:
         return min(cpus_of(variant, self.matrix), variant.workers if variant.wrapped else DEAR)
 
     def cpus_needed(self, candidate: Candidate) -> float | None:
-        """At the rate with headroom, from the CPU per request of the recipe; None before that is known."""
-        per_request_ms = self._median_of(candidate, "cpu_ms_per_request", per_worker=False)
+        """At the rate with headroom, from the CPU per request of the recipe; None before that is known.
+
+        Of the trials the one with the least counts: at little load a request takes more CPU than at much.
+        """
+        seen = self._seen(candidate, "cpu_ms_per_request")
         rate_per_s = rate_of(cell_of(self.matrix, candidate).scenario)
-        return None if per_request_ms is None else rate_per_s * per_request_ms / 1000
+        return rate_per_s * min(value for _, value in seen) / 1000 if seen else None
 
     def memory_mib(self, candidate: Candidate) -> float | None:
-        """Of a replica: as measured, else by its workers from what one of the recipe takes."""
+        """Of a replica: as measured, else by its workers from what the recipe takes with the fewest."""
         own = [
             record.metrics.working_set_peak_bytes
             for kind in (WITH_HEADROOM, AT_THE_RATE)
@@ -119,27 +122,27 @@ class Race:
         ]
         if own:
             return max(own) / 2**20
-        per_worker = self._median_of(candidate, "working_set_peak_bytes", per_worker=True)
-        return None if per_worker is None else per_worker * candidate.variant.workers / 2**20
+        seen = self._seen(candidate, "working_set_peak_bytes")
+        if not seen:
+            return None
+        fewest = min(workers for workers, _ in seen)
+        per_worker = median(value for workers, value in seen if workers == fewest) / fewest
+        return per_worker * candidate.variant.workers / 2**20
 
-    def _median_of(self, candidate: Candidate, metric: str, *, per_worker: bool) -> float | None:
-        """Over the VALID trials of the recipe with the fewest workers, by worker if asked for."""
+    def _seen(self, candidate: Candidate, metric: str) -> list[tuple[int, float]]:
+        """Workers and value of every VALID trial of the recipe, in the same environment."""
         variant = candidate.variant
         key = (variant.recipe, variant.env, metric)
-        if key not in self._medians:
-            self._medians[key] = self._median(variant, metric, per_worker=per_worker)
-        return self._medians[key]
-
-    def _median(self, like: Variant, metric: str, *, per_worker: bool) -> float | None:
-        found: dict[int, list[float]] = defaultdict(list)
-        for other in self.candidates:
-            variant = other.variant
-            if (variant.recipe, variant.env) == (like.recipe, like.env):
-                for record in self.trials(other):
-                    value = getattr(record.metrics, metric, None)
-                    if record.validity is Validity.VALID and value is not None:
-                        found[variant.workers].append(value / (variant.workers if per_worker else 1))
-        return median(found[min(found)]) if found else None
+        if key not in self._values:
+            self._values[key] = [
+                (other.variant.workers, float(value))
+                for other in self.candidates
+                if (other.variant.recipe, other.variant.env) == (variant.recipe, variant.env)
+                for record in self.trials(other)
+                if record.validity is Validity.VALID
+                and (value := getattr(record.metrics, metric, None)) is not None
+            ]
+        return self._values[key]
 
     def cost(self, candidate: Candidate) -> Cost:
         """What is least is cheapest: a price where there is one, else CPU, then memory, then simplicity."""
