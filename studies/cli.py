@@ -68,7 +68,7 @@ def images(
     try:
         store = compare_images(directory, only=only or (), wait=wait, say=lambda text: say(screen, text))
     except KeyboardInterrupt:
-        say(screen, f"Resume with: {shlex.join(['harness', 'images', '--into', str(directory)])}")
+        say(screen, f"Resume with: {shlex.join(['harness', 'study', 'images', '--into', str(directory)])}")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     screen.print(table(store.observations()))
 
@@ -169,7 +169,7 @@ def catalogue(
     for name in done.left:
         say(screen, f"{name} skipped: over budget")
     if done.interrupted:
-        say(screen, f"Resume with: {shlex.join(['harness', 'catalogue', '--into', str(into)])}")
+        say(screen, f"Resume with: {shlex.join(['harness', 'study', 'catalogue', '--into', str(into)])}")
         raise typer.Exit(ExitCode.INTERRUPTED)
     if done.failed:
         raise typer.Exit(ExitCode.TRIALS)

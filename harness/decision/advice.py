@@ -206,8 +206,8 @@ def _p95(figures: Mapping[str, Summary]) -> str:
     p95 = figures.get("latency_p95_s")
     if p95 is None:
         return ""
-    bounds = "" if p95.lo is None or p95.hi is None else f" ({p95.lo * 1000:.0f}-{p95.hi * 1000:.0f})"
-    return f"; p95 {p95.center * 1000:.0f} ms{bounds} at the rate"
+    bounds = "" if p95.lo is None or p95.hi is None else f" ({p95.lo * 1000:.3g}-{p95.hi * 1000:.3g})"
+    return f"; p95 {p95.center * 1000:.3g} ms{bounds} at the rate"
 
 
 def _nearest(weighed: Sequence[Weighed], race: Race) -> str:
@@ -260,7 +260,7 @@ def _rules(race: Race, winner: Candidate | None, weighed: Sequence[Weighed]) -> 
 def _measured(one: Weighed, race: Race) -> str:
     told = []
     if one.p95_s is not None:
-        told.append(f"p95 {one.p95_s * 1000:.0f} ms with headroom")
+        told.append(f"p95 {one.p95_s * 1000:.3g} ms with headroom")
     if one.memory_mib is not None:
         how = "" if one.trials else " by its workers"
         told.append(f"{one.memory_mib:.0f} MiB{how}")

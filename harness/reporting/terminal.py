@@ -65,6 +65,7 @@ def _deployment(data: ReportData) -> Iterator[RenderableType]:
     yield Text("\nDeploy ").append(plain(chosen.variant_id), style="bold")
     (_, server), *_ = chosen.steps
     yield Text(f"  {server}")
+    yield Text(f"  as files: harness export {plain(data.run_id)}", style="dim")
 
 
 def _finding(data: ReportData, finding: ScenarioFinding) -> Iterator[RenderableType]:
