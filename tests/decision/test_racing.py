@@ -54,6 +54,7 @@ def waiting() -> World:
 WORLDS = {"light": light, "cpu-bound": cpu_bound, "threads": threaded, "waiting": waiting}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(WORLDS))
 def test_the_search_finds_what_an_exhaustive_one_finds_in_a_third_of_its_trials(name: str) -> None:
     """Of 20 seeded searches 19: the same answer, or one that truly meets it at no higher a cost."""
