@@ -156,6 +156,8 @@ def _explained(error: ValidationError) -> list[str]:
         if _is_unlike(item) and keys in within:
             continue
         message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "missing":
+            message = f"{message}{_what_it_is(item)}"
         if item["type"] == "extra_forbidden":
             unknown_key = str(item["loc"][-1])
             keys, message = (*keys, unknown_key), unknown("key", unknown_key, _keys_of(table))
@@ -164,6 +166,13 @@ def _explained(error: ValidationError) -> list[str]:
         key = ".".join(map(str, keys)) or "the file"
         problems[key] = f"{problems[key]}, or: {message}" if key in problems else message
     return [f"{key}: {message}" for key, message in problems.items()]
+
+
+def _what_it_is(item: ErrorDetails) -> str:
+    """Of a key that is missing, from its description."""
+    *before, key = item["loc"]
+    field = _keys_of(_resolved(tuple(before))[1]).get(str(key))
+    return "" if field is None or not field.description else f": {' '.join(field.description.split())}"
 
 
 def _is_unlike(item: ErrorDetails) -> bool:

@@ -35,7 +35,7 @@ def advise(
     workers: Annotated[str, typer.Option(help='Worker counts, such as "1-4"; else the usual ones.')] = "",
     threads: Annotated[str, typer.Option(help='Sizes of the thread pool, such as "40,80".')] = "",
     scenario: Annotated[str, typer.Option(help="The workload, where the matrix has several.")] = "",
-    budget: Annotated[float, typer.Option(min=0.5, help="Minutes that it may take.")] = 10.0,
+    budget: Annotated[str, typer.Option(help='How long it may take, such as "5m".')] = "10m",
     results: ResultsOption = RESULTS,
     engine: Annotated[str, typer.Option(help="auto, docker or process (no containers).")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest search.")] = False,
@@ -47,15 +47,18 @@ def advise(
     --rate 800 --cpus 0.5,1 --replicas 1-4 --memory 512m
     """
     from harness import pipeline, stored_advice
+    from harness.decision.advice import Ending
     from harness.decision.racing import remaining_of
     from harness.decision.space import matrix_file_of
     from harness.execution.blocks import RunEnd
+    from harness.planning.durations import parse_duration
     from harness.planning.schema import MatrixFile
     from harness.reporting.advice import to_terminal
 
     check_engine(engine)
     counts = [int(count) for count in _parsed("--workers", _numbers, workers)] if workers else []
     pools = [int(size) for size in _parsed("--threads", _numbers, threads)] if threads else []
+    budget_s = _parsed("--budget", parse_duration, budget)
     server_cpus = _server_cpus(matrix)
     question = _question(slo, rate, cpus, memory, replicas, headroom, price, server_cpus)
 
@@ -64,7 +67,7 @@ def advise(
             file,
             question,
             server_cpus=server_cpus,
-            budget_s=60 * budget,
+            budget_s=budget_s,
             recipes=recipe or (),
             workers=counts,
             threads=pools,
@@ -87,14 +90,12 @@ def advise(
     screen.print(to_terminal(advice))
     page, *_ = stored_advice.write_advice(outcome.store)
     say(screen, f"\nReport: {page}")
-    if advice.chosen is not None and advice.ending == "found":
-        say(screen, "Next: harness export --as compose")
     if outcome.end is RunEnd.INTERRUPTED:
         raise typer.Exit(ExitCode.INTERRUPTED)
-    if advice.ending == "none passes":
-        raise typer.Exit(ExitCode.REGRESSION)
-    if advice.ending != "found":
-        raise typer.Exit(ExitCode.TRIALS)
+    if advice.ending is Ending.FOUND:
+        say(screen, f"Next: harness export {outcome.store.path.name}")
+        return
+    raise typer.Exit(ExitCode.REGRESSION if advice.ending is Ending.NONE_PASSES else ExitCode.TRIALS)
 
 
 def _server_cpus(matrix: Path) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from harness.model import CapacityLoad, ClosedLoad, OpenLoad, common_rate_name
 from harness.planning.schema_base import RelativePath, Slug, Table
@@ -57,6 +58,27 @@ class Capacity(Table):
         return CapacityLoad(clients=self.clients, pilot_s=self.pilot_s, step_s=self.step_s, steps=self.steps)
 
 
+def _form(value: object) -> str:
+    """Which load is meant, so that mistakes are spoken of in its own keys."""
+    if isinstance(value, Capacity | Closed | Open):
+        return type(value).__name__
+    keys = tuple(map(str, value)) if isinstance(value, dict) else ()
+    if "capacity" in keys:
+        return Capacity.__name__
+    rated = any(_is_like(key, field) for key in keys for field in Open.model_fields)
+    return Open.__name__ if rated and "clients" not in keys else Closed.__name__
+
+
+def _is_like(key: str, field: str) -> bool:
+    return field.startswith(key) or bool(get_close_matches(key, [field]))
+
+
+Load = Annotated[
+    Annotated[Capacity, Tag("Capacity")] | Annotated[Closed, Tag("Closed")] | Annotated[Open, Tag("Open")],
+    Discriminator(_form),
+]
+
+
 def _locustfile(text: str) -> str:
     if not text.endswith(".py") and not STEM.fullmatch(text):
         raise ValueError(f"{text[:100]!r} is no Locust file; write a path that ends in .py")
@@ -75,7 +97,7 @@ class ScenarioTable(Table):
     """Your own requests, each kind with its weight."""
     before: Annotated[list[StepTable], Field(max_length=20)] = []
     """Steps that each client takes once, before its first request, such as a login."""
-    load: Capacity | Closed | Open
+    load: Load
     """{ clients = 64 }, { rate_per_s = 300.0 } or { capacity = true, clients = 64 }."""
     warmup_s: Annotated[float, Field(ge=0, le=600)] = 1.0
     """Load before the measured window."""

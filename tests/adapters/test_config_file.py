@@ -224,3 +224,23 @@ def test_an_included_point_that_is_excluded_too_is_named(tmp_path: Path) -> None
     assert said == ("include.0 is measured although exclude.0 names it: include comes last",)
     path.write_text(GOOD)
     assert remarks(path, project=PROJECT) == ()
+
+
+@pytest.mark.parametrize(
+    ("load", "said"),
+    [
+        ("{ clients = -3 }", ["clients: Input should be greater than or equal to 1 (got -3)"]),
+        ("{ rate_per_s = 0.0 }", ["rate_per_s: Input should be greater than 0 (got 0.0)"]),
+        (
+            "{ rate = 5.0, arivals = 3 }",
+            ["rate_per_s: Field required", "arivals: unknown key", "rate: unknown key"],
+        ),
+        ("{ capacity = true }", ["clients: Field required: As many as keep the server busy"]),
+        ("{}", ["clients: Field required: Users, each sending its next request"]),
+    ],
+)
+def test_a_load_is_spoken_of_in_the_keys_of_the_one_that_was_meant(load: str, said: list[str]) -> None:
+    lines = problems(GOOD.replace("{ clients = 4 }", load)).splitlines()[1:]
+    assert len(lines) == len(said)
+    for line, start in zip(sorted(lines), sorted(said), strict=True):
+        assert line.startswith(f"  - scenarios.0.load.{start}")
