@@ -35,7 +35,8 @@ def to_markdown(found: VersionComparison) -> str:
     """For a pull request, ending in a newline."""
     lines = [f"**{inert(found.sentence)}**", ""]
     if found.changes:
-        lines += [markdown_table([_headings(found), *map(_cells, found.changes)], safe=inert), ""]
+        rows = [_cells(found, one) for one in found.changes]
+        lines += [markdown_table([_headings(found), *rows], safe=inert), ""]
     lines += [f"- {inert(note)}" for note in _notes(found)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -59,7 +60,7 @@ def _parts(found: VersionComparison) -> Iterator[RenderableType]:
         for heading in _headings(found):
             table.add_column(plain(heading), overflow="fold")
         for one in found.changes:
-            *cells, outcome = (plain(cell) for cell in _cells(one))
+            *cells, outcome = (plain(cell) for cell in _cells(found, one))
             table.add_row(
                 *map(Text, cells), Text(outcome, style=_STYLES[one.outcome] if one.outcome else "dim")
             )
@@ -73,7 +74,8 @@ def _headings(found: VersionComparison) -> list[str]:
     return [heading.format(base=found.base, new=found.new) for heading in _HEADINGS]
 
 
-def _cells(one: Change) -> list[str]:
+def _cells(found: VersionComparison, one: Change) -> list[str]:
+    several = len({change.variant_id for change in found.changes}) > 1
     metric = METRICS[one.metric]
     before, after = (estimate(value, metric.scale) for value in (one.before, one.after))
     bounds = (
@@ -82,7 +84,7 @@ def _cells(one: Change) -> list[str]:
         else (f" ({signed(one.ratio.lo - 1)} to {signed(one.ratio.hi - 1)})")
     )
     return [
-        one.scenario,
+        f"{one.scenario}, {one.variant_id}" if several else one.scenario,
         f"{metric.label}, {metric.unit}",
         before.text,
         after.text,

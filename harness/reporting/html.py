@@ -41,7 +41,7 @@ _RULES_CAPTION = (
 )
 
 
-ROOM_FOR_FIGURES = 150_000
+ROOM_FOR_FIGURES = 120_000
 """Bytes of folded figures in the page, so that it stays light enough to be mailed; the others are files."""
 
 
