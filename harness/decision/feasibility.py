@@ -14,8 +14,8 @@ CONFIRMED = 3
 """Trials, in blocks of their own, that must meet the objective."""
 MOST = 5
 """Trials after which what is not clear is called the edge."""
-GROSS = 3.0
-"""So many times the share that may be slow is a clear miss: one trial is enough."""
+MISSES = 2
+"""Trials that missed the objective make a candidate fail that never met it: one may be an accident."""
 ATTEMPTS = 4
 """Trials that could not be judged, after which a candidate is given up."""
 _OVERLOADED = ("I3:", "I6:", "I7:")
@@ -27,7 +27,6 @@ class Met(StrEnum):
 
     MET = "met"
     MISSED = "missed"
-    CLEARLY_MISSED = "clearly missed"
     OPEN = "open"
     """The interval of the slow share holds what is allowed: the edge."""
     NOT_JUDGED = "not judged"
@@ -62,11 +61,11 @@ class Standing:
 def judge_trial(record: TrialRecord, question: Question) -> tuple[Met, str]:
     """Whether one trial at the rate with headroom met the objective, and why not."""
     if record.oom_killed:
-        return Met.CLEARLY_MISSED, "OOM-killed"
+        return Met.MISSED, "OOM-killed"
     if record.validity is Validity.INVALID:
         reason = record.reasons[0] if record.reasons else "INVALID"
         overloaded = record.before_load is False and reason.startswith(_OVERLOADED)
-        return (Met.CLEARLY_MISSED if overloaded else Met.NOT_JUDGED), reason
+        return (Met.MISSED if overloaded else Met.NOT_JUDGED), reason
     metrics = record.metrics
     if metrics is None or metrics.slow_share is None or record.validity is not Validity.VALID:
         return Met.NOT_JUDGED, record.reasons[0] if record.reasons else str(record.validity)
@@ -75,7 +74,7 @@ def judge_trial(record: TrialRecord, question: Question) -> tuple[Met, str]:
     low, high = binomial_interval(slow, offered)
     if metrics.in_flight_growth:
         return (
-            Met.CLEARLY_MISSED,
+            Met.MISSED,
             f"a queue builds up ({metrics.in_flight_growth:.0f} requests in the window)",
         )
     if metrics.errors > question.error_share * offered:
@@ -87,7 +86,7 @@ def judge_trial(record: TrialRecord, question: Question) -> tuple[Met, str]:
         return Met.MET, ""
     if low <= question.slo_share:
         return Met.OPEN, said
-    return (Met.CLEARLY_MISSED if low > GROSS * question.slo_share else Met.MISSED), said
+    return Met.MISSED, said
 
 
 def standing_of(records: Sequence[TrialRecord], question: Question) -> Standing:
@@ -96,18 +95,19 @@ def standing_of(records: Sequence[TrialRecord], question: Question) -> Standing:
     counted = [(met, why) for met, why in judged if met is not Met.NOT_JUDGED]
     spoilt = [why for met, why in judged if met is Met.NOT_JUDGED]
     met = sum(one is Met.MET for one, _ in counted)
-    missed = [(one, why) for one, why in counted if one in (Met.MISSED, Met.CLEARLY_MISSED)]
+    missed = [(one, why) for one, why in counted if one is Met.MISSED]
     last = next((why for _, why in reversed(counted) if why), "")
-    clear = next((why for one, why in missed if one is Met.CLEARLY_MISSED), None)
     state = State.UNKNOWN
-    if clear is not None and met == 0:
-        state, last = State.FAILS, clear
-    elif len(missed) >= 2 and met == 0:
-        state = State.FAILS
+    if any(record.oom_killed for record in records):
+        state, last = State.FAILS, "OOM-killed"
+    elif len(missed) >= MISSES and met == 0:
+        state, last = State.FAILS, missed[-1][1]
     elif met >= CONFIRMED and met == len(counted):
         state = State.PASSES
     elif len(counted) >= MOST:
-        state, last = State.EDGE, f"met the objective in {met} of {len(counted)} trials: {last}"
+        # One disturbance of the machine in five is no property of the candidate.
+        state = State.PASSES if met >= MOST - 1 else State.FAILS if len(missed) > met else State.EDGE
+        last = f"met the objective in {met} of {len(counted)} trials: {last}"
     elif len(spoilt) >= (2 if counted else 1) * ATTEMPTS:
         state, last = State.UNMEASURABLE, spoilt[-1]
     return Standing(state=state, reason=last, met=met, judged=len(counted))

@@ -49,12 +49,12 @@ recipe = ["uvicorn-standard"]
 name = "work"
 load = { clients = 4 }
 warmup_s = 0.3
-measure_s = 1.0
+measure_s = 0.8
 [[scenarios.requests]]
 path = "/work"
 expect = { json = { total = true } }
 [design]
-blocks = 5
+blocks = 3
 budget_s = 150
 wrapper_cost = false
 """
