@@ -89,7 +89,7 @@ def harness(directory: Path, *arguments: str | Path) -> subprocess.CompletedProc
     )
 
 
-def test_a_commit_that_does_more_work_is_a_regression_and_the_same_commit_is_none(team: Path) -> None:
+def test_a_commit_that_does_more_work_is_a_regression(team: Path) -> None:
     limits = ("--fail-if", "throughput<-15%", "--json", "found.json", "--markdown", "found.md", "--wait")
     worse = harness(team, "compare", "light", "HEAD", *limits)
     assert worse.returncode == 1, worse.stdout + worse.stderr
@@ -101,10 +101,6 @@ def test_a_commit_that_does_more_work_is_a_regression_and_the_same_commit_is_non
     assert (
         (team / "found.md").read_text().startswith("**Regression: HEAD against light: throughput on work -")
     )
-    better = harness(
-        team, "compare", "HEAD", "light", "--fail-if", "throughput<-15%", "--blocks", "3", "--wait"
-    )
-    assert better.returncode == 0, better.stdout + better.stderr
 
 
 @contextmanager
