@@ -7,9 +7,8 @@ from typing import Any
 
 from harness.deployment import ProcessSpec
 from harness.planning.commands import CONTAINER_TLS
-from harness.recipes.nginx import CONFIG
 from harness.reporting.export import dockerfile
-from harness.reporting.export.deployable import MEMORY_IS, Deployable, Exported
+from harness.reporting.export.deployable import Deployable, Exported, uses_tls
 from harness.reporting.export.yaml_text import one_line, yaml_text
 from harness.target import Service
 
@@ -29,24 +28,16 @@ def render(given: Deployable) -> Exported:
     warnings = tuple(_warnings(given))
     document = yaml_text([{"services": services}])
     files = {FILE: given.comment(*warnings) + document}
-    config = next((p.env[CONFIG] for p in given.processes if CONFIG in p.env), None)
-    if config is not None:
-        files[NGINX_FILE] = given.comment() + config
-    if _builds(given):
+    if given.nginx_config is not None:
+        files[NGINX_FILE] = given.comment() + given.nginx_config
+    if given.builds:
         files.update(dockerfile.render(given).files)
     return Exported(files=files, warnings=(*given.warnings, *warnings))
 
 
-def _builds(given: Deployable) -> bool:
-    return given.target.image is None or bool(given.packages)
-
-
 def _warnings(given: Deployable) -> Iterator[str]:
-    if not given.cpus_measured:
-        yield f"cpus: {given.cpus:g} is what it ran on; no CPU limit was measured"
-    if given.memory_mib is not None and not given.memory_measured:
-        yield f"mem_limit: {given.memory_mib}m is {MEMORY_IS}"
-    if any(CONTAINER_TLS in " ".join(p.argv) + p.env.get(CONFIG, "") for p in given.processes):
+    yield from given.limit_notes(f"cpus: {given.cpus:g} is", f"mem_limit: {given.memory_mib}m")
+    if given.needs_certificate:
         yield "put cert.pem and key.pem into ./tls"
     if given.ready_path is None:
         yield "no healthcheck: no path is known that answers without a login; set target.ready"
@@ -66,11 +57,11 @@ def _service(given: Deployable, process: ProcessSpec) -> dict[str, Any]:
     if is_nginx:
         found.update(image=NGINX_IMAGE, command=one_line(NGINX_ARGV))
     else:
-        if _builds(given):
+        if given.builds:
             found["build"] = {"context": given.context, "dockerfile": _below(given.here, dockerfile.FILE)}
             if given.target.dockerfile is not None:
                 found["build"]["args"] = {"APP_IMAGE": f"{given.name}-app"}
-        found["image"] = given.name if _builds(given) else given.target.image
+        found["image"] = given.name if given.builds else given.target.image
         if process.argv:
             found["command"] = one_line(process.argv)
         found["environment"] = dict(process.env)
@@ -87,7 +78,7 @@ def _service(given: Deployable, process: ProcessSpec) -> dict[str, Any]:
         found["deploy"] = {"replicas": given.replicas}
     found.update(_limits(given, is_nginx=is_nginx))
     mounts = [f"./{NGINX_FILE}:/etc/nginx/nginx.conf:ro"] if is_nginx else []
-    if CONTAINER_TLS in " ".join(process.argv) + process.env.get(CONFIG, ""):
+    if uses_tls(process):
         mounts.append(f"./tls:{CONTAINER_TLS}:ro")
     if mounts:
         found["volumes"] = mounts
@@ -119,8 +110,8 @@ def _limits(given: Deployable, *, is_nginx: bool) -> Iterator[tuple[str, Any]]:
 def _health(given: Deployable, process: ProcessSpec) -> dict[str, Any]:
     port = given.port if len(given.processes) == 1 else given.port + given.processes.index(process)
     # The certificate names the host that clients ask for, which is not this one.
-    tls = CONTAINER_TLS in " ".join(process.argv)
-    scheme, more = ("https", ", context=ssl._create_unverified_context()") if tls else ("http", "")
+    secured = ("https", ", context=ssl._create_unverified_context()")
+    scheme, more = secured if uses_tls(process) else ("http", "")
     url = f"{scheme}://127.0.0.1:{port}{given.ready_path}"
     look = f"import ssl, urllib.request as u; u.urlopen({url!r}, timeout=3{more})"
     start_s = max(10, round(10 * (given.start_s or 1)))

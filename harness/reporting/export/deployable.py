@@ -14,9 +14,11 @@ from harness.analysis.warnings import usable_cpus
 from harness.deployment import ProcessSpec
 from harness.findings import CellSummary
 from harness.model import OWN_COMMAND, Variant
-from harness.planning.commands import CONTAINER_PORT, in_containers
+from harness.planning.commands import CONTAINER_PORT, CONTAINER_TLS, in_containers
+from harness.planning.first_draft import slug
 from harness.planning.lock_readers import Requirements
 from harness.recipes import RECIPES, lock_of
+from harness.recipes.nginx import CONFIG
 from harness.reporting.data import ReportData
 from harness.reporting.wording import estimate, plain
 from harness.target import Target
@@ -24,7 +26,6 @@ from harness.target import Target
 MEMORY_HEADROOM = 1.25
 """Over the highest working set that was measured, where the variant had no limit of its own."""
 MEMORY_STEP_MIB = 16
-MEMORY_IS = "the highest working set seen and a quarter; no limit was measured"
 USER = "10001:10001"
 DRAIN_S = 5
 """Between the end of new requests and the signal to stop, where a load balancer has to hear of it."""
@@ -100,6 +101,32 @@ class Deployable:
     def has_python(self) -> bool:
         return self.variant.recipe != OWN_COMMAND or self.target.app is not None
 
+    @property
+    def builds(self) -> bool:
+        """Whether its image is made here, at least in part."""
+        return self.target.image is None or bool(self.packages)
+
+    @property
+    def brings_app(self) -> bool:
+        """Whether that image is made from the app's files and requirements, not on an image of the team's."""
+        return self.target.image is None and self.target.dockerfile is None
+
+    @property
+    def nginx_config(self) -> str | None:
+        """Of the proxy in front of the servers; None without one."""
+        return next((process.env[CONFIG] for process in self.processes if CONFIG in process.env), None)
+
+    @property
+    def needs_certificate(self) -> bool:
+        return any(map(uses_tls, self.processes))
+
+    def limit_notes(self, cpus: str, memory: str) -> Iterator[str]:
+        """What is to be said of limits that were not measured, each as it stands in the format."""
+        if not self.cpus_measured:
+            yield f"{cpus} what it ran on; no CPU limit was measured"
+        if self.memory_mib is not None and not self.memory_measured:
+            yield f"{memory} is the highest working set seen and a quarter; no limit was measured"
+
     def comment(self, *more: str, sign: str = "#") -> str:
         """The provenance and the warnings as a block of comments."""
         lines = (*self.provenance, *(f"Note: {warning}" for warning in (*self.warnings, *more)))
@@ -124,7 +151,7 @@ def deployable(
     bare = replace(variant, threads=None)
     memory = variant.memory_mib or _memory_mib(cells)
     return Deployable(
-        name=slug(target.name if target.name else data.matrix.name),
+        name=slug(target.name or data.matrix.name),
         variant=variant,
         target=target,
         processes=in_containers(bare, target),
@@ -146,8 +173,9 @@ def deployable(
     )
 
 
-def slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].strip("-") or "app"
+def uses_tls(process: ProcessSpec) -> bool:
+    """Whether it reads the certificate."""
+    return CONTAINER_TLS in " ".join(process.argv) + process.env.get(CONFIG, "")
 
 
 def _cells(data: ReportData, variant: Variant) -> list[CellSummary]:

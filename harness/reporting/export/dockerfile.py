@@ -36,13 +36,13 @@ RUN PYTHONPATH=/opt/uv python3 -m uv export --quiet --frozen --no-dev --no-emit-
 def render(given: Deployable) -> Exported:
     warnings = tuple(_warnings(given))
     files = {FILE: given.comment(*warnings) + _text(given)}
-    if given.target.image is None and given.target.dockerfile is None:
+    if given.brings_app:
         files[IGNORE_FILE] = "".join(f"{pattern}\n" for pattern in given.ignored)
     return Exported(files=files, warnings=(*given.warnings, *warnings))
 
 
 def _warnings(given: Deployable) -> Iterator[str]:
-    if given.target.image is None and given.target.dockerfile is None:
+    if given.brings_app:
         yield f"{IGNORE_FILE} keeps secrets out with BuildKit; an older builder reads .dockerignore only"
     if len(given.processes) > 1:
         yield "nginx stands before the app in a container of its own; this image is the app's"

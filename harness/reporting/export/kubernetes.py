@@ -10,7 +10,7 @@ from harness.planning.commands import CONTAINER_TLS
 from harness.recipes.nginx import CONFIG
 from harness.reporting.export import dockerfile
 from harness.reporting.export.compose import NGINX_ARGV, NGINX_IMAGE
-from harness.reporting.export.deployable import DRAIN_S, MEMORY_IS, USER, Deployable, Exported
+from harness.reporting.export.deployable import DRAIN_S, USER, Deployable, Exported, uses_tls
 from harness.reporting.export.yaml_text import one_line, yaml_text
 
 FILE = "kubernetes.yaml"
@@ -25,30 +25,27 @@ def render(given: Deployable) -> Exported:
     """With the Dockerfile of its image, where that is made here."""
     warnings = tuple(_warnings(given))
     documents = [_deployment(given), _service(given), _autoscaler(given), _budget(given)]
-    if config := next((p.env[CONFIG] for p in given.processes if CONFIG in p.env), None):
-        documents.append(_config_map(given, config))
+    if given.nginx_config is not None:
+        documents.append(_config_map(given, given.nginx_config))
     text = yaml_text(documents)
     files = {FILE: given.comment(*warnings) + text}
-    if given.target.image is None or given.packages:
+    if given.builds:
         files.update(dockerfile.render(given).files)
     return Exported(files=files, warnings=(*given.warnings, *warnings))
 
 
 def _warnings(given: Deployable) -> Iterator[str]:
     yield NEVER_RUN
-    if given.target.image is None or given.packages:
+    if given.builds:
         yield f"build and push the image, then put its name in the place of {given.name}:latest"
-    if not given.cpus_measured:
-        yield f"cpu: {given.cpus:g} is what it ran on; no CPU limit was measured"
-    if given.memory_mib is not None and not given.memory_measured:
-        yield f"memory: {given.memory_mib}Mi is {MEMORY_IS}"
+    yield from given.limit_notes(f"cpu: {given.cpus:g} is", f"memory: {given.memory_mib}Mi")
     if given.ready_path is None:
         yield "readiness asks for an open port only: no path is known that answers without a login"
     if given.target.secret_env:
         yield f"kubectl create secret generic {given.name}-env --from-env-file={given.target.env_file}"
     for service in given.target.services:
         yield f"{service.name} ({service.image}) is a service of its own, and not part of these manifests"
-    if any(CONTAINER_TLS in " ".join(p.argv) + p.env.get(CONFIG, "") for p in given.processes):
+    if given.needs_certificate:
         yield f"kubectl create secret generic {given.name}-tls --from-file=cert.pem --from-file=key.pem"
 
 
@@ -79,9 +76,9 @@ def _pod(given: Deployable) -> dict[str, Any]:
         {"name": _volume(path), "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}
         for path in given.writable
     ]
-    if any(CONFIG in process.env for process in given.processes):
+    if given.nginx_config is not None:
         volumes.append({"name": "nginx-config", "configMap": {"name": f"{given.name}-nginx"}})
-    if any(_uses_tls(process) for process in given.processes):
+    if given.needs_certificate:
         volumes.append({"name": "tls", "secret": {"secretName": f"{given.name}-tls"}})
     return {
         "terminationGracePeriodSeconds": given.stop_s + DRAIN_S,
@@ -95,10 +92,6 @@ def _pod(given: Deployable) -> dict[str, Any]:
         "containers": [_container(given, process) for process in given.processes],
         "volumes": volumes,
     }
-
-
-def _uses_tls(process: ProcessSpec) -> bool:
-    return CONTAINER_TLS in " ".join(process.argv) + process.env.get(CONFIG, "")
 
 
 def _volume(path: str) -> str:
@@ -115,12 +108,10 @@ def _container(given: Deployable, process: ProcessSpec) -> dict[str, Any]:
         mounts.append({"name": "nginx-config", "mountPath": "/etc/nginx/nginx.conf", "subPath": "nginx.conf"})
         found.update(image=NGINX_IMAGE, command=one_line(NGINX_ARGV))
     else:
-        found["image"] = (
-            f"{given.name}:latest" if given.target.image is None or given.packages else given.target.image
-        )
+        found["image"] = f"{given.name}:latest" if given.builds else given.target.image
         if process.argv:
             found["command"] = one_line(process.argv)
-    if _uses_tls(process):
+    if uses_tls(process):
         mounts.append({"name": "tls", "mountPath": CONTAINER_TLS})
     if env:
         found["env"] = [{"name": name, "value": value} for name, value in env.items()]
@@ -156,7 +147,7 @@ def _resources(given: Deployable) -> dict[str, Any]:
 
 def _probes(given: Deployable) -> dict[str, Any]:
     """Liveness asks for the port alone: a dependency that is down must not restart the app."""
-    scheme = "HTTPS" if any(_uses_tls(process) for process in given.processes) else "HTTP"
+    scheme = "HTTPS" if given.needs_certificate else "HTTP"
     look: dict[str, Any] = {"tcpSocket": {"port": "http"}}
     if given.ready_path is not None:
         look = {"httpGet": {"path": given.ready_path, "port": "http", "scheme": scheme}}

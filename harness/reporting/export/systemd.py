@@ -8,7 +8,7 @@ from harness.deployment import ProcessSpec
 from harness.planning.commands import CONTAINER_TLS
 from harness.recipes.nginx import CONFIG
 from harness.reporting.export.compose import NGINX_FILE
-from harness.reporting.export.deployable import MEMORY_IS, Deployable, Exported
+from harness.reporting.export.deployable import Deployable, Exported
 
 
 def render(given: Deployable) -> Exported:
@@ -17,7 +17,7 @@ def render(given: Deployable) -> Exported:
     files = {}
     for process in given.processes:
         files[f"{_unit(given, process)}.service"] = given.comment(*warnings) + _text(given, process)
-    if config := next((p.env[CONFIG] for p in given.processes if CONFIG in p.env), None):
+    if (config := given.nginx_config) is not None:
         files[NGINX_FILE] = given.comment() + config.replace(CONTAINER_TLS, f"/srv/{given.name}/tls")
     return Exported(files=files, warnings=(*given.warnings, *warnings))
 
@@ -26,10 +26,7 @@ def _warnings(given: Deployable) -> Iterator[str]:
     yield f"the app is expected in /srv/{given.name}, with its packages in /srv/{given.name}/.venv"
     if given.packages:
         yield f"install the server there: .venv/bin/pip install {' '.join(given.packages)}"
-    if not given.cpus_measured:
-        yield f"CPUQuota: {given.cpus:g} CPUs are what it ran on; no CPU limit was measured"
-    if given.memory_mib is not None and not given.memory_measured:
-        yield f"MemoryMax: {given.memory_mib}M is {MEMORY_IS}"
+    yield from given.limit_notes(f"CPUQuota: {given.cpus:g} CPUs are", f"MemoryMax: {given.memory_mib}M")
     if given.replicas > 1:
         yield f"{given.replicas} replicas are needed: this is one, on one machine"
 
