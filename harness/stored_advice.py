@@ -19,7 +19,7 @@ from harness.execution.blocks import RunEnd
 from harness.pipeline import Resolved
 from harness.recipes import RECIPES
 from harness.reporting.advice import documents
-from harness.stored_report import report_data
+from harness.reporting.data import ReportData
 
 QUESTION = "advise"
 """The key of a run's manifest that holds what was asked."""
@@ -43,7 +43,7 @@ def is_advice(store: RunStore) -> bool:
     return QUESTION in store.manifest()
 
 
-def advice_of(store: RunStore) -> Advice:
+def advice_of(store: RunStore, data: ReportData) -> Advice:
     """What a stored search says. Raises ConfigurationError when it is damaged."""
     manifest = store.manifest()
     try:
@@ -51,7 +51,7 @@ def advice_of(store: RunStore) -> Advice:
     except ValidationError as error:
         raise ConfigurationError(str(store.path), [f"{QUESTION}: {error}"]) from error
     failed = frozenset(manifest.get("failed_builds", {}))
-    race = Race(store.matrix(), question, report_data(store).records, simplicity(), failed)
+    race = Race(store.matrix(), question, data.records, simplicity(), failed)
     return advise(race, complete=manifest["end"] == RunEnd.COMPLETE)
 
 
@@ -63,8 +63,7 @@ def advice_to_json(advice: Advice) -> bytes:
     return json.dumps(_ADVICE.dump_python(advice, mode="json"), indent=2).encode() + b"\n"
 
 
-def write_advice(store: RunStore) -> list[Path]:
+def write_advice(store: RunStore, advice: Advice, data: ReportData) -> list[Path]:
     """Write the answer's files into the run directory and return their paths, the page first."""
-    advice = advice_of(store)
-    files = [*documents(advice, report_data(store)), ("advice.json", advice_to_json(advice))]
+    files = [*documents(advice, data), ("advice.json", advice_to_json(advice))]
     return [store.write_file(f"report/{name}", content) for name, content in files]

@@ -138,7 +138,7 @@ def test_a_run_that_could_rank_nothing_is_no_success(
         store.append(a_record(variant, validity=word))
     outcome = pipeline.RunOutcome(store=store, end=RunEnd.COMPLETE, failed_builds={}, before=0)
     monkeypatch.setattr(pipeline, "run", lambda *_, **__: outcome)
-    monkeypatch.setattr(stored_report, "write_report", lambda _: [tmp_path / "report.html"])
+    monkeypatch.setattr(stored_report, "write_report", lambda *_: [tmp_path / "report.html"])
     monkeypatch.setattr(sys, "argv", ["harness", "run", "--matrix", "quick"])
     with pytest.raises(SystemExit) as ended:
         main()

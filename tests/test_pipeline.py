@@ -175,9 +175,15 @@ def test_why_the_wrappers_cost_was_not_measured_is_kept_too(machine: Machine) ->
 
 def test_the_report_is_rebuilt_from_the_directory_alone(machine: Machine) -> None:
     store = machine.run().store
-    first = {path.name: path.read_bytes() for path in stored_report.write_report(store)}
+    first = {
+        path.name: path.read_bytes()
+        for path in stored_report.write_report(store, stored_report.report_data(store))
+    }
     assert first.keys() >= {"report.html", "report.md", "ranking.items.png"}
-    second = {path.name: path.read_bytes() for path in stored_report.write_report(store)}
+    second = {
+        path.name: path.read_bytes()
+        for path in stored_report.write_report(store, stored_report.report_data(store))
+    }
     assert first == second
 
 
@@ -368,7 +374,10 @@ def test_capacity_is_found_ranked_and_followed_by_latency_at_a_common_rate(machi
     common = data.scenario(second.scenario).load
     assert common.kind == "open"
     assert common.rate_per_s == pytest.approx(0.7 * RATES["uvicorn-plain"], rel=0.03)
-    written = {path.name: path for path in stored_report.write_report(outcome.store)}
+    written = {
+        path.name: path
+        for path in stored_report.write_report(outcome.store, stored_report.report_data(outcome.store))
+    }
     assert "search.items.png" in written
     for document in ("report.md", "report.html"):
         text = written[document].read_text()

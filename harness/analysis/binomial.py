@@ -33,4 +33,4 @@ def quantile_at_most(values: NDArray[np.float64], quantile: float) -> float | No
     below = bdtr(np.arange(n, dtype=np.float64), n, quantile)
     enough = np.flatnonzero(below >= CONFIDENCE)
     # The count is below k = index + 1 with the probability of at most `index`.
-    return float(np.sort(values)[enough[0]]) if enough.size and enough[0] < n else None
+    return float(np.sort(values)[enough[0]]) if enough.size else None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.analysis.metrics import DIRECTIONS
-from harness.analysis.verdicts import regret
-from harness.findings import Compromise, Direction, ScenarioFinding, Summary
+from harness.analysis.verdicts import most_lost
+from harness.findings import Compromise, ScenarioFinding
 from harness.model import Variant
 
 
@@ -25,7 +25,7 @@ def compromise(findings: Sequence[ScenarioFinding], variants: Sequence[Variant])
 def _worst(findings: Sequence[ScenarioFinding], variant_id: str) -> Compromise | None:
     losses = []
     for finding in findings:
-        most = most_lost(finding, variant_id)
+        most = most_behind(finding, variant_id)
         if most is None:
             return None
         losses.append((most, finding.scenario))
@@ -33,17 +33,10 @@ def _worst(findings: Sequence[ScenarioFinding], variant_id: str) -> Compromise |
     return Compromise(variant_id=variant_id, most=most, scenario=scenario)
 
 
-def most_lost(finding: ScenarioFinding, variant_id: str) -> float | None:
+def most_behind(finding: ScenarioFinding, variant_id: str) -> float | None:
     """What a variant may lose to the best at most, a fraction; 0 for the best; None where it is not known."""
     if variant_id == finding.best:
         return 0.0
     pair = next((pair for pair in finding.against_best if pair.variant_id == variant_id), None)
-    if pair is None:
-        return None
-    far = far_end(pair.ratio, DIRECTIONS[finding.metric])
-    return None if far is None else max(0.0, regret(far, DIRECTIONS[finding.metric]))
-
-
-def far_end(ratio: Summary, direction: Direction) -> float | None:
-    """Of the interval of a ratio to the best: the worse one."""
-    return ratio.lo if direction is Direction.HIGHER else ratio.hi
+    most = None if pair is None else most_lost(pair.ratio, DIRECTIONS[finding.metric])
+    return None if most is None else max(0.0, most)

@@ -19,7 +19,6 @@ from harness.model import Matrix, Validity, Variant
 ROOM = 300
 """Characters. The verdict and what the generator held back are always said; the rest where it fits."""
 
-NO_SINGLE_WINNER = "No single winner"
 NAMED = 3
 """Lists longer than this are counted instead of spelt out."""
 
@@ -34,7 +33,7 @@ def headline(
     findings: Findings, matrix: Matrix, recommended: str | None, one_for_all: Compromise | None = None
 ) -> str:
     sentences = [_verdict(findings, matrix, recommended), *_held_back(findings, matrix)]
-    if one_for_all is not None and sentences[0].startswith(NO_SINGLE_WINNER):
+    if one_for_all is not None:
         sentences.insert(1, _for_all(one_for_all, matrix))
     sentences[1:1] = _capacities(findings, matrix, recommended)
     for clause in _more_workers(findings, matrix, recommended):
@@ -69,7 +68,7 @@ def _verdict(findings: Findings, matrix: Matrix, recommended: str | None) -> str
     if all(finding.recommended is None for finding in findings):
         return f"Undecided: {_each_scenario(findings, matrix)}"
     if recommended is None:
-        return f"{NO_SINGLE_WINNER}: {_each_scenario(findings, matrix)}"
+        return f"No single winner: {_each_scenario(findings, matrix)}"
     ranked = _ranked(findings, matrix)
     if ranked == [recommended]:
         return f"Only {recommended} could be ranked: there is nothing to compare it with"

@@ -35,6 +35,12 @@ def regret(ratio: float, direction: Direction) -> float:
     return 1 - ratio if direction is Direction.HIGHER else ratio - 1
 
 
+def most_lost(ratio: Summary, direction: Direction) -> float | None:
+    """What a ratio to the best may lose at most, by its interval's far end; None without an interval."""
+    far = ratio.lo if direction is Direction.HIGHER else ratio.hi
+    return None if far is None else regret(far, direction)
+
+
 def decide(
     ratio: Summary, p_beyond: float | None, *, direction: Direction, registered: float, margin: float | None
 ) -> Verdict:

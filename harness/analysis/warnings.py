@@ -17,13 +17,12 @@ from harness.analysis.metrics import (
     THROUGHPUT,
 )
 from harness.analysis.samples import Samples
-from harness.analysis.verdicts import reach, regret, relative_difference
+from harness.analysis.verdicts import most_lost, reach, relative_difference
 from harness.analysis.wording import interval, percent, times
 from harness.findings import (
     Bottleneck,
     CellSummary,
     Comparison,
-    Direction,
     ScenarioFinding,
     Verdict,
 )
@@ -248,12 +247,11 @@ def _of_the_recommendation(finding: ScenarioFinding) -> Iterator[str]:
     for pair in finding.against_best:
         if pair.variant_id != finding.recommended or pair.verdict is not Verdict.UNDECIDED:
             continue
-        direction = DIRECTIONS[finding.metric]
-        worst = pair.ratio.lo if direction is Direction.HIGHER else pair.ratio.hi
-        if worst is not None:
+        most = most_lost(pair.ratio, DIRECTIONS[finding.metric])
+        if most is not None:
             yield (
                 f"{pair.variant_id} is the simplest not distinguishable from {pair.baseline_id} on "
-                f"{finding.scenario}; it may be up to {percent(regret(worst, direction))} behind"
+                f"{finding.scenario}; it may be up to {percent(most)} behind"
             )
 
 

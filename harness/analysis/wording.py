@@ -19,12 +19,13 @@ def times(ratio: float) -> str:
 
 def change(ratio: Summary) -> str:
     """ "+12 % (95 % interval +8.1 % to +16 %)"."""
-    bounds = (
-        ""
-        if ratio.lo is None or ratio.hi is None
-        else (f" (95 % interval {signed(ratio.lo - 1)} to {signed(ratio.hi - 1)})")
-    )
-    return f"{signed(ratio.center - 1)}{bounds}"
+    bounds = change_interval(ratio)
+    return f"{signed(ratio.center - 1)}{f' (95 % interval {bounds})' if bounds else ''}"
+
+
+def change_interval(ratio: Summary) -> str:
+    """ "+8.1 % to +16 %"; empty where there is no interval."""
+    return "" if ratio.lo is None or ratio.hi is None else f"{signed(ratio.lo - 1)} to {signed(ratio.hi - 1)}"
 
 
 def signed(fraction: float) -> str:

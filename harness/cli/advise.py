@@ -46,7 +46,7 @@ def advise(
     Examples: harness advise --slo "p95<100ms" --rate 300; harness advise --slo "p95<50ms,errors<0.1%"
     --rate 800 --cpus 0.5,1 --replicas 1-4 --memory 512m
     """
-    from harness import pipeline, stored_advice
+    from harness import pipeline, stored_advice, stored_report
     from harness.decision.advice import Ending
     from harness.decision.racing import remaining_of
     from harness.decision.space import matrix_file_of
@@ -86,9 +86,10 @@ def advise(
     remaining = remaining_of(question, stored_advice.simplicity())
     outcome = measure(known, options, remaining=remaining)
     screen = console()
-    advice = stored_advice.advice_of(outcome.store)
+    data = stored_report.report_data(outcome.store)
+    advice = stored_advice.advice_of(outcome.store, data)
     screen.print(to_terminal(advice))
-    page, *_ = stored_advice.write_advice(outcome.store)
+    page, *_ = stored_advice.write_advice(outcome.store, advice, data)
     say(screen, f"\nReport: {page}")
     if outcome.end is RunEnd.INTERRUPTED:
         raise typer.Exit(ExitCode.INTERRUPTED)

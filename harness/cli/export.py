@@ -78,7 +78,7 @@ def _deployable(store: RunStore, variant_id: str, into: Path, replicas: int) -> 
 
     data = stored_report.report_data(store)
     if not variant_id and stored_advice.is_advice(store):
-        advised = stored_advice.advice_of(store).chosen
+        advised = stored_advice.advice_of(store, data).chosen
         if advised is None:
             raise ConfigurationError(data.run_id, ["advises nothing.\n    Fix: choose one with --variant"])
         variant_id, replicas = advised.variant.id, replicas or advised.replicas

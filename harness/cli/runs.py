@@ -15,10 +15,9 @@ from harness.cli.console import DAILY, MORE, RESULTS, ResultsOption, app, consol
 from harness.errors import ExitCode, HarnessError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from harness.adapters.result_store import RunStore
     from harness.pipeline import Remaining, Resolved, RunOptions, RunOutcome
+    from harness.reporting.data import ReportData
 
 MATRIX = Path("harness.toml")
 MatrixOption = Annotated[
@@ -54,6 +53,7 @@ def run(
     """
     from harness import pipeline, stored_report
     from harness.execution.blocks import RunEnd
+    from harness.reporting.terminal import report as verdicts
 
     check_engine(engine)
     options = pipeline.RunOptions(
@@ -66,20 +66,22 @@ def run(
     )
     known = part_of(pipeline.resolved(matrix), only or (), skip or (), budget)
     outcome = measure(known, options, quiet=quiet, as_json=as_json)
-    code, ranked = ExitCode.OK, False
-    if outcome.store.records():
-        ranked = _ranks_anything(outcome.store) if as_json else _present(console(), outcome.store)
-    pages = stored_report.write_report(outcome.store) if outcome.new_records else []
+    data = stored_report.report_data(outcome.store)
+    if outcome.store.records() and not as_json:
+        console().print(verdicts(data))
+    ranked = any(finding.best is not None for finding in data.analysis.findings)
+    pages = stored_report.write_report(outcome.store, data) if outcome.new_records else []
+    code = ExitCode.OK
     if pages and not as_json:
         say(console(), f"\nReport: {pages[0]}")
     if outcome.end is RunEnd.INTERRUPTED:
         code = ExitCode.INTERRUPTED
         if not as_json:
-            say(console(), f"Go on with: {_resume_command(matrix, results, engine)}")
+            say(console(), f"Go on with: {repeated(sys.argv[1:], leave_out=('--resume',))} --resume")
     elif _broken(outcome) or (outcome.new_records and not ranked):
         code = ExitCode.TRIALS
     if as_json:
-        _say_ended(outcome, code)
+        _say_ended(outcome, data, code)
     raise typer.Exit(code)
 
 
@@ -89,11 +91,10 @@ def _broken(outcome: RunOutcome) -> bool:
     return bool(outcome.failed_builds) or any(r.validity is Validity.INVALID for r in outcome.new_records)
 
 
-def _say_ended(outcome: RunOutcome, code: ExitCode) -> None:
-    from harness import stored_report
+def _say_ended(outcome: RunOutcome, data: ReportData, code: ExitCode) -> None:
     from harness.events import Ended, JsonWatcher
 
-    analysis = stored_report.report_data(outcome.store).analysis
+    analysis = data.analysis
     JsonWatcher(typer.echo).emit(
         Ended(
             run=str(outcome.store.path),
@@ -173,16 +174,15 @@ def plan(matrix: MatrixOption = MATRIX) -> None:
 @app.command(rich_help_panel=DAILY)
 def show(run: RunArgument = None, results: ResultsOption = RESULTS) -> None:
     """Print a stored run's verdicts again, or what it advised."""
-    from harness import stored_advice
+    from harness import stored_advice, stored_report
     from harness.adapters.result_store import find_run
+    from harness.reporting.advice import to_terminal
+    from harness.reporting.terminal import report as verdicts
 
     store = find_run(results, run)
-    if stored_advice.is_advice(store):
-        from harness.reporting.advice import to_terminal
-
-        console().print(to_terminal(stored_advice.advice_of(store)))
-    else:
-        _present(console(), store)
+    data = stored_report.report_data(store)
+    searched = stored_advice.is_advice(store)
+    console().print(to_terminal(stored_advice.advice_of(store, data)) if searched else verdicts(data))
 
 
 @app.command(rich_help_panel=MORE)
@@ -198,8 +198,11 @@ def report(
     from harness.adapters.result_store import find_run
 
     store = find_run(results, run)
-    write = stored_advice.write_advice if stored_advice.is_advice(store) else stored_report.write_report
-    paths = write(store)
+    data = stored_report.report_data(store)
+    if stored_advice.is_advice(store):
+        paths = stored_advice.write_advice(store, stored_advice.advice_of(store, data), data)
+    else:
+        paths = stored_report.write_report(store, data)
     if csv:
         from harness.api import Run, tables
 
@@ -294,13 +297,6 @@ def schema(
     typer.echo(json.dumps(schemas[of](), indent=2))
 
 
-def _resume_command(matrix: Path, results: Path, engine: str) -> str:
-    argv = ["harness", "run", *(() if matrix == MATRIX else ("--matrix", str(matrix)))]
-    argv += ["--results", str(results)] if results != RESULTS else []
-    argv += ["--engine", engine] if engine != "auto" else []
-    return shlex.join([*argv, "--resume"])
-
-
 def _name_here(matrix: Path) -> str:
     """What to give --matrix from here: the path in a checkout, elsewhere the plain name."""
     here = Path.cwd()
@@ -312,19 +308,3 @@ def _state(store: RunStore) -> str:
         return store.manifest()["end"] or "not finished"
     except HarnessError:
         return "damaged"
-
-
-def _ranks_anything(store: RunStore) -> bool:
-    from harness import stored_report
-
-    return any(finding.best is not None for finding in stored_report.report_data(store).analysis.findings)
-
-
-def _present(screen: Console, store: RunStore) -> bool:
-    """Print the verdicts of a run; whether it could rank anything."""
-    from harness import stored_report
-    from harness.reporting.terminal import report as verdicts
-
-    data = stored_report.report_data(store)
-    screen.print(verdicts(data))
-    return any(finding.best is not None for finding in data.analysis.findings)

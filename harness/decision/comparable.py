@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-MUST_AGREE = (
+WATCHED = (
     "harness",
     "engine",
-    "engine_facts.engine_version",
     "host.host",
     "host.kernel",
     "host.cpu_model",
     "host.cpus_host",
     "host.cpus_affinity",
 )
-"""Of the manifests: who measured, with what, on which machine."""
+"""Of the manifests: who measured, with what, on which machine. A run goes on only where they agree."""
+
+MUST_AGREE = (*WATCHED, "engine_facts.engine_version")
+"""Two runs are compared only where these agree."""
 
 SAME_WORKLOAD = ("server_cpus", "generator_cpus", "slices")
 """Of the matrices, besides the scenarios that both have: what else decides the figures."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from harness.analysis.comparisons import Cells, compare, floor_of, summarise_cells
 from harness.analysis.holm import holm
 from harness.analysis.intervals import p_value_within, unpaired_ratio
-from harness.analysis.metrics import METRICS, compared_metrics
+from harness.analysis.metrics import METRICS, WORKING_SET, compared_metrics, ranking_metric
 from harness.analysis.samples import Samples, samples_of, twin_of_baseline
 from harness.analysis.wording import change, percent, spelt
 from harness.decision.thresholds import (
@@ -19,7 +19,7 @@ from harness.decision.thresholds import (
     outcome_of,
     usual_threshold,
 )
-from harness.findings import Summary
+from harness.findings import Comparison, Summary
 from harness.model import Matrix, Scenario, TrialRecord, Validity
 
 MOST_BLOCKS = 100
@@ -88,50 +88,72 @@ class Run:
     records: Sequence[TrialRecord]
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A run's records, sorted into cells."""
+
+    name: str
+    matrix: Matrix
+    samples: Samples
+    cells: Cells
+
+    @classmethod
+    def of(cls, run: Run) -> _Known:
+        samples = samples_of(run.records, run.matrix)
+        return cls(run.name, run.matrix, samples, summarise_cells(samples, run.matrix))
+
+    def compared(self, key: tuple[str, str], variant_id: str, other_id: str) -> Comparison | None:
+        return compare(self.samples, self.cells, key, variant_id, other_id)
+
+    def floor(self, key: tuple[str, str]) -> float | None:
+        """Of a scenario and metric."""
+        return floor_of(self.compared(key, twin_of_baseline(self.matrix).id, self.matrix.baseline_id))
+
+    def unranked(self, name: str, variant_id: str, scenario: str) -> str | None:
+        """Why a cell has no figures to compare, in a sentence about `name`; None where it has."""
+        cell = self.cells[variant_id, scenario]
+        if cell.word is Validity.VALID:
+            return None
+        reasons = [reason for record in self.samples.of(variant_id, scenario) for reason in record.reasons]
+        why = reasons[-1] if reasons else "it was not measured"
+        return f"{name} on {scenario} is {cell.word}: {why}"
+
+
 def compare_in_run(
     records: Sequence[TrialRecord], matrix: Matrix, versions: Versions, thresholds: Sequence[Threshold]
 ) -> VersionComparison:
     """Two variants of one run, paired by block. Without thresholds the usual ones hold."""
-    samples = samples_of(records, matrix)
-    cells = summarise_cells(samples, matrix)
+    known = _Known.of(Run(name=matrix.name, matrix=matrix, records=records))
+    sides = ((versions.base, versions.base_id), (versions.new, versions.new_id))
     found: list[Change] = []
     problems: list[str] = []
     for scenario in matrix.scenarios:
-        sides = [(versions.base, versions.base_id), (versions.new, versions.new_id)]
-        lacking = [p for name, side in sides if (p := _unranked(name, samples, cells, side, scenario))]
+        lacking = [p for name, side in sides if (p := known.unranked(name, side, scenario.name))]
         problems += lacking
         if not lacking:
-            metrics = _metrics(scenario, thresholds)
-            found += _paired(samples, cells, matrix, versions, scenario, metrics)
-    return _settled(
-        versions.base, versions.new, found, problems, thresholds, matrix.margin, (matrix,), paired=True
-    )
+            found += _paired(known, versions, scenario, _metrics(scenario, thresholds))
+    names = versions.base, versions.new
+    return _settled(names, found, problems, thresholds, matrix, margin=matrix.margin, paired=True)
 
 
 def compare_runs(base: Run, new: Run, thresholds: Sequence[Threshold]) -> VersionComparison:
     """The cells that two runs have in common, unpaired. Without thresholds the usual ones hold."""
+    runs = _Known.of(base), _Known.of(new)
     found: list[Change] = []
     problems: list[str] = []
-    samples = [samples_of(run.records, run.matrix) for run in (base, new)]
-    cells = [summarise_cells(sample, run.matrix) for sample, run in zip(samples, (base, new), strict=True)]
     theirs = {variant.id for variant in new.matrix.variants}
     shared = [variant.id for variant in base.matrix.variants if variant.id in theirs]
     if not shared:
         problems.append(f"{base.name} and {new.name} have no variant in common")
     for scenario in base.matrix.scenarios:
         for variant_id in shared if scenario.name in {other.name for other in new.matrix.scenarios} else ():
-            lacking = [
-                problem
-                for run, sample, known in zip((base, new), samples, cells, strict=True)
-                if (problem := _unranked(run.name, sample, known, variant_id, scenario))
-            ]
+            lacking = [p for run in runs if (p := run.unranked(run.name, variant_id, scenario.name))]
             problems += lacking
             if not lacking:
-                metrics = _metrics(scenario, thresholds)
-                found += _unpaired((base, new), samples, cells, variant_id, scenario, metrics)
+                found += _unpaired(runs, variant_id, scenario, _metrics(scenario, thresholds))
     margin = max(base.matrix.margin, new.matrix.margin)
-    matrices = (base.matrix, new.matrix)
-    return _settled(base.name, new.name, found, problems, thresholds, margin, matrices, paired=False)
+    names = base.name, new.name
+    return _settled(names, found, problems, thresholds, base.matrix, margin=margin, paired=False)
 
 
 def _metrics(scenario: Scenario, thresholds: Sequence[Threshold]) -> tuple[str, ...]:
@@ -139,60 +161,35 @@ def _metrics(scenario: Scenario, thresholds: Sequence[Threshold]) -> tuple[str, 
     return tuple(dict.fromkeys((*compared_metrics(scenario), *asked)))
 
 
-def _unranked(name: str, samples: Samples, cells: Cells, variant_id: str, scenario: Scenario) -> str | None:
-    cell = cells[variant_id, scenario.name]
-    if cell.word is Validity.VALID:
-        return None
-    reasons = [reason for record in samples.of(variant_id, scenario.name) for reason in record.reasons]
-    why = reasons[-1] if reasons else "it was not measured"
-    return f"{name} on {scenario.name} is {cell.word}: {why}"
-
-
 def _paired(
-    samples: Samples,
-    cells: Cells,
-    matrix: Matrix,
-    versions: Versions,
-    scenario: Scenario,
-    metrics: Sequence[str],
+    known: _Known, versions: Versions, scenario: Scenario, metrics: Sequence[str]
 ) -> Iterator[Change]:
     for metric in metrics:
         key = (scenario.name, metric)
-        pair = compare(samples, cells, key, versions.new_id, versions.base_id)
+        pair = known.compared(key, versions.new_id, versions.base_id)
         if pair is not None:
-            twin = compare(samples, cells, key, twin_of_baseline(matrix).id, matrix.baseline_id)
             yield Change(
                 scenario=scenario.name,
                 metric=metric,
                 variant_id=versions.new_id,
-                before=cells[versions.base_id, scenario.name].metrics[metric],
-                after=cells[versions.new_id, scenario.name].metrics[metric],
+                before=known.cells[versions.base_id, scenario.name].metrics[metric],
+                after=known.cells[versions.new_id, scenario.name].metrics[metric],
                 ratio=pair.ratio,
-                floor=floor_of(twin),
+                floor=known.floor(key),
             )
 
 
 def _unpaired(
-    runs: tuple[Run, Run],
-    samples: Sequence[Samples],
-    cells: Sequence[Cells],
-    variant_id: str,
-    scenario: Scenario,
-    metrics: Sequence[str],
+    runs: tuple[_Known, _Known], variant_id: str, scenario: Scenario, metrics: Sequence[str]
 ) -> Iterator[Change]:
     """The floor is the larger one of the two runs; unknown where either has none."""
     for metric in metrics:
-        before, after = (known[variant_id, scenario.name].metrics.get(metric) for known in cells)
-        values = [list(sample.values(variant_id, scenario.name, metric).values()) for sample in samples]
-        ratio = unpaired_ratio(values[1], values[0])
+        before, after = (run.cells[variant_id, scenario.name].metrics.get(metric) for run in runs)
+        old, new = (list(run.samples.values(variant_id, scenario.name, metric).values()) for run in runs)
+        ratio = unpaired_ratio(new, old)
         if before is None or after is None or ratio is None:
             continue
-        floors = [
-            floor_of(
-                compare(s, c, (scenario.name, metric), twin_of_baseline(r.matrix).id, r.matrix.baseline_id)
-            )
-            for r, s, c in zip(runs, samples, cells, strict=True)
-        ]
+        floors = [run.floor((scenario.name, metric)) for run in runs]
         yield Change(
             scenario=scenario.name,
             metric=metric,
@@ -205,28 +202,31 @@ def _unpaired(
 
 
 def _settled(
-    base: str,
-    new: str,
+    names: tuple[str, str],
     found: Sequence[Change],
     problems: Sequence[str],
     thresholds: Sequence[Threshold],
-    margin: float,
-    matrices: Sequence[Matrix],
+    matrix: Matrix,
     *,
+    margin: float,
     paired: bool,
 ) -> VersionComparison:
     """Each change against its threshold, Holm over all of them."""
-    asked = [(change, _threshold(change, thresholds, margin, matrices[0])) for change in found]
-    tests = [p_value_within(c.ratio, t.limit) for c, t in asked if t is not None]
+    base, new = names
+    limits = [_threshold(one, thresholds, margin, matrix) for one in found]
+    tests = [
+        None if limit is None else p_value_within(one.ratio, limit.limit)
+        for one, limit in zip(found, limits, strict=True)
+    ]
     adjusted = iter(holm([p for p in tests if p is not None]))
     changes = []
-    for one, threshold in asked:
-        if threshold is not None:
-            p = p_value_within(one.ratio, threshold.limit)
-            p_holm = None if p is None else next(adjusted)
-            outcome = outcome_of(one.ratio, threshold.limit, p_holm=p_holm, floor=one.floor)
-            one = replace(one, threshold=threshold, outcome=outcome)
-        changes.append(one)
+    for one, threshold, p in zip(found, limits, tests, strict=True):
+        if threshold is None:
+            changes.append(one)
+            continue
+        p_holm = None if p is None else next(adjusted)
+        outcome = outcome_of(one.ratio, threshold.limit, p_holm=p_holm, floor=one.floor)
+        changes.append(replace(one, threshold=threshold, outcome=outcome))
     outcomes = [one.outcome for one in changes if one.outcome is not None]
     if problems:
         # What was not measured is no pass.
@@ -252,7 +252,7 @@ def _threshold(
     if thresholds:
         return named[-1] if named else None
     scenario = next(scenario for scenario in matrix.scenarios if scenario.name == one.scenario)
-    usual = (compared_metrics(scenario)[0], "working_set_peak_bytes")
+    usual = (ranking_metric(scenario), WORKING_SET)
     return usual_threshold(METRICS[one.metric], margin, one.scenario) if one.metric in usual else None
 
 

@@ -194,7 +194,7 @@ class Race:
         threads = variant.threads or 0
         return (-candidate.replicas, variant.workers, -cpus_of(variant, self.matrix), threads)
 
-    def under_limit(self, candidate: Candidate) -> Candidate | None:
+    def under_limit(self, candidate: Candidate) -> Candidate:
         """The winner under the smallest limit that it has not failed under; itself where there is none."""
         measured = self.memory_mib(candidate)
         if measured is None:
@@ -269,8 +269,6 @@ def _confirmation(race: Race) -> list[Cell]:
     if winner is None:
         return []
     chosen = race.under_limit(winner)
-    if chosen is None:
-        return []
     cells = []
     if standing_of(race.trials(chosen), race.question).state is State.UNKNOWN:
         cells.append(cell_of(race.matrix, chosen))

@@ -5,17 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.decision.comparable import fact_at
-
-WATCHED = (
-    "harness",
-    "engine",
-    "host.host",
-    "host.kernel",
-    "host.cpu_model",
-    "host.cpus_host",
-    "host.cpus_affinity",
-)
+from harness.decision.comparable import WATCHED, fact_at
 
 
 def matrix_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.analysis.metrics import METRICS
-from harness.analysis.wording import percent, signed
+from harness.analysis.wording import change_interval, percent, signed
 from harness.decision.compare import Change, VersionComparison
 from harness.decision.thresholds import Outcome
 from harness.reporting.markdown import inert
@@ -78,17 +78,13 @@ def _cells(found: VersionComparison, one: Change) -> list[str]:
     several = len({change.variant_id for change in found.changes}) > 1
     metric = METRICS[one.metric]
     before, after = (estimate(value, metric.scale) for value in (one.before, one.after))
-    bounds = (
-        ""
-        if one.ratio.lo is None or one.ratio.hi is None
-        else (f" ({signed(one.ratio.lo - 1)} to {signed(one.ratio.hi - 1)})")
-    )
+    bounds = change_interval(one.ratio)
     return [
         f"{one.scenario}, {one.variant_id}" if several else one.scenario,
         f"{metric.label}, {metric.unit}",
         before.text,
         after.text,
-        f"{signed(one.ratio.center - 1)}{bounds}",
+        f"{signed(one.ratio.center - 1)}{f' ({bounds})' if bounds else ''}",
         ABSENT if one.threshold is None else signed(one.threshold.change),
         NO_LIMIT if one.outcome is None else str(one.outcome),
     ]

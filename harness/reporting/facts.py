@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.bottleneck import RULES as BOTTLENECK_RULES
-from harness.analysis.compromise import most_lost
+from harness.analysis.compromise import most_behind
 from harness.analysis.metrics import METRICS, P99_MIN_REQUESTS
 from harness.analysis.wording import percent
 from harness.deployment import ProcessSpec
@@ -135,7 +135,7 @@ def choice(data: ReportData, finding: ScenarioFinding) -> str:
     one = data.analysis.compromise
     if one is None or one.variant_id in (finding.recommended, None):
         return chosen
-    most = most_lost(finding, one.variant_id)
+    most = most_behind(finding, one.variant_id)
     return chosen if most is None else f"{chosen} ({one.variant_id}: at most {percent(most)} behind)"
 
 
