@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from harness import stored_report
 from harness.adapters.result_store import RunStore, find_run
-from harness.analysis.frame import changes_frame, requests_frame, rules_frame, trials_frame, verdicts_frame
+from harness.analysis.frame import columns_frame, trials_frame, verdicts_frame
+from harness.analysis.heuristics import worker_rules_table
 from harness.decision.comparable import differences
 from harness.decision.compare import Run as ComparedRun
 from harness.decision.compare import VersionComparison, compare_runs
@@ -20,6 +21,7 @@ from harness.findings import ScenarioFinding
 from harness.model import Validity
 from harness.reporting import figures
 from harness.reporting.data import ReportData
+from harness.reporting.frames import changes_frame, requests_frame
 from harness.reporting.markdown import inert
 
 if TYPE_CHECKING:
@@ -112,13 +114,12 @@ class Run:
     @property
     def rules(self) -> pd.DataFrame:
         """One row per worker rule and scenario, with what following it loses; empty without such rules."""
-        return rules_frame(self.data.analysis, self.data.matrix)
+        return worker_rules_table(self.data.analysis, self.data.matrix)
 
     @property
     def units(self) -> pd.DataFrame:
         """What each column of figures in `trials` is, and its unit."""
-        frame: pd.DataFrame = trials_frame(()).attrs["columns"]
-        return frame
+        return columns_frame()
 
     def requests(self, cell: str) -> pd.DataFrame:
         """Every request of a cell's VALID trials, in all blocks.

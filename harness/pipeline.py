@@ -17,7 +17,7 @@ from harness.adapters.host import cpu_split, pinned_to
 from harness.adapters.load_process import ProcessLoadGenerator
 from harness.adapters.proc import busy_s
 from harness.adapters.provenance import provenance
-from harness.adapters.result_store import RunStore, find_run, new_run_id
+from harness.adapters.result_store import QUESTION, RunStore, find_run, new_run_id
 from harness.adapters.run_lock import run_lock
 from harness.adapters.system_clock import SystemClock
 from harness.adapters.workload_files import read_files, read_secrets
@@ -141,7 +141,7 @@ def run(
         if options.command:
             facts["command"] = options.command
         if options.asked:
-            facts["advise"] = dict(options.asked)
+            facts[QUESTION] = dict(options.asked)
         # From here on the harness stays off the server's cores.
         stack.enter_context(pinned_to(matrix.generator_cpus))
         if earlier:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.adapters.result_store import RunStore
+from harness.adapters.result_store import QUESTION, RunStore
 from harness.analysis.best_set import Simplicity, simplest_first
 from harness.decision.advice import Advice, advise
 from harness.decision.question import Question, with_memory_levels
@@ -20,10 +20,6 @@ from harness.pipeline import Resolved
 from harness.recipes import RECIPES
 from harness.reporting.advice import documents
 from harness.reporting.data import ReportData
-
-QUESTION = "advise"
-"""The key of a run's manifest that holds what was asked."""
-
 
 _QUESTION = TypeAdapter(Question)
 _ADVICE = TypeAdapter(Advice)

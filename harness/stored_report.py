@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.adapters.result_store import RunStore, StoredTrial
+from harness.adapters.result_store import QUESTION, RunStore, StoredTrial
 from harness.analysis.analyse import analyse
 from harness.analysis.best_set import simplest_first
 from harness.analysis.binomial import quantile_at_most
@@ -36,7 +36,7 @@ def report_data(store: RunStore) -> ReportData:
     """A stored run, analysed. Raises ConfigurationError when it is damaged."""
     manifest, kept = store.manifest(), store.records()
     matrix = with_common_rates(store.matrix(), kept)
-    if "advise" in manifest:
+    if QUESTION in manifest:
         matrix = _measured_part(matrix, kept)
     records, tails, bounds, series = _raw(store, kept, matrix)
     analysis = analyse(records, matrix, simplicity=simplest_first(sorted(RECIPES, key=_simplicity)))
@@ -163,7 +163,7 @@ def _rules(analysis: RunAnalysis, matrix: Matrix) -> Iterator[RuleRow]:
         )
 
 
-_SHOWN_ELSEWHERE = {"advise", "matrix", "schema", "run_id", "failed_builds", "wrapper_cost"}
+_SHOWN_ELSEWHERE = {QUESTION, "matrix", "schema", "run_id", "failed_builds", "wrapper_cost"}
 
 
 def _flat(manifest: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

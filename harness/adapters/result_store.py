@@ -35,6 +35,8 @@ from harness.records import (
 )
 
 MANIFEST, JOURNAL, EVIDENCE = "manifest.json", "journal.jsonl", "evidence.json"
+QUESTION = "advise"
+"""The key of a manifest that holds what a search was to answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.console import DAILY, RESULTS, ResultsOption, app, console, say
+from harness.cli.console import DAILY, RESULTS, ResultsOption, app, console, say, write_text
 from harness.cli.runs import MATRIX, MatrixOption, check_engine, measure, repeated
 from harness.errors import ConfigurationError, ExitCode
 
@@ -158,7 +158,4 @@ def _write(path: Path, text: str) -> None:
     if path == Path("-"):
         typer.echo(text, nl=False)
         return
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(str(path), [f"cannot be written: {error.strerror}"]) from error
+    write_text(path, text)

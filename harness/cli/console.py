@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness import __version__
+from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,6 +33,14 @@ def _root(
     if version:
         typer.echo(__version__)
         raise typer.Exit
+
+
+def write_text(path: Path, text: str) -> None:
+    """Raises ConfigurationError."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(str(path), [f"cannot be written: {error.strerror}"]) from error
 
 
 def console() -> Console:

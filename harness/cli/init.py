@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.console import DAILY, console, say
+from harness.cli.console import DAILY, console, say, write_text
 from harness.cli.console import app as commands
 from harness.errors import ConfigurationError
 
@@ -57,22 +57,15 @@ def init(
     screen = console()
     if source:
         draft = _with_requests(draft, source, origin=origin or None, writes=writes)
-    _write(target, render(draft))
+    write_text(target, render(draft))
     if source and verify:
         draft = _verified(draft, target, engine)
-        _write(target, render(draft))
+        write_text(target, render(draft))
     for line in said(draft):
         say(screen, line)
     start = "" if path.resolve() == Path.cwd() else f"cd {path} && "
     say(screen, f"\nWrote {target}. `harness run` verifies the requests before it measures.")
     say(screen, f"Next: {start}harness run")
-
-
-def _write(target: Path, text: str) -> None:
-    try:
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(str(target), [f"cannot be written: {error.strerror}"]) from error
 
 
 def _with_requests(draft: Draft, source: tuple[str, Path], *, origin: str | None, writes: bool) -> Draft:
