@@ -31,7 +31,8 @@ def trial_metrics(
 ) -> TrialMetrics:
     """What the trial measured in its window.
 
-    Throughput counts right answers that finished inside the window, whenever they were sent.
+    Throughput counts right answers that finished inside the window, whenever they were sent; under closed
+    load its edges are blurred (`blurred_throughput`).
 
     Latency runs from the intended send time, over every right answer to a request intended in the
     window: also those that finished after it, or a stall near the end would be hidden. Errors enter
@@ -47,13 +48,14 @@ def trial_metrics(
     requests = completed_inside(load)
     latencies_s = latencies(load)
     quantile_s = _quantiles_s(latencies_s)
-    cpu_cores, cpu_ms_per_request = _cpu(readings, load, requests)
+    per_s = throughput_per_s(load) if isinstance(scenario.load, OpenLoad) else blurred_throughput(load)
+    cpu_cores, cpu_ms_per_request = _cpu(readings, load, per_s)
     working_set = in_window(readings, load, lambda reading: reading.working_set_bytes)
     return TrialMetrics(
         duration_s=duration_s,
         requests=requests,
         errors=int(np.count_nonzero(~right)) - refusals,
-        throughput_per_s=requests / duration_s,
+        throughput_per_s=per_s,
         latency_p50_s=quantile_s(0.5),
         latency_p90_s=quantile_s(0.9),
         latency_p95_s=quantile_s(0.95),
@@ -87,19 +89,21 @@ def _in_flight_growth(load: LoadRecord, scenario: Scenario) -> float | None:
     return growth if significant else 0.0
 
 
-def _cpu(readings: Sequence[ResourceReading], load: LoadRecord, requests: int) -> tuple[float, float | None]:
+def _cpu(
+    readings: Sequence[ResourceReading], load: LoadRecord, throughput_per_s: float
+) -> tuple[float, float | None]:
     """Cores used while it was at work, and CPU milliseconds per request; None without requests.
 
     The CPU time of a slice is that of all of it, its beginning and its drain too, and so are its answers.
     """
     cores = rate(readings, load, lambda reading: reading.cpu_s)
     if not load.sliced or load.span_answered is None:
-        return cores, cores * load.measured_s * 1000 / requests if requests else None
+        return cores, cores * 1000 / throughput_per_s if throughput_per_s else None
     answered = float(load.span_answered.sum())
     if not answered:
         return cores, None
     per_request_s = float(growths(readings, lambda reading: reading.cpu_s).sum()) / answered
-    return per_request_s * requests / load.measured_s, per_request_s * 1000
+    return per_request_s * throughput_per_s, per_request_s * 1000
 
 
 def growths(readings: Sequence[ResourceReading], quantity: Callable[[ResourceReading], float]) -> Floats:
@@ -161,14 +165,39 @@ def throughput_per_s(load: LoadRecord) -> float:
     return completed_inside(load) / load.measured_s
 
 
+def blurred_throughput(load: LoadRecord) -> float:
+    """Right answers per second of a closed load, over all of its spans.
+
+    Clients that start together and wait alike are answered together, time and again: how many of these
+    bursts a window holds depends on where its edges happen to lie. So the count is the mean over all windows
+    that are shorter by a median latency and begin up to that much later: an answer counts less the nearer it
+    is to an edge. Of a rate that is steady the mean is that rate, whatever the weights.
+    """
+    counts, lengths_s = _blurred(load)
+    return float(counts.sum() / lengths_s.sum())
+
+
 def throughput_by_span(load: LoadRecord) -> Floats:
     """The same for each of its spans, shape (spans,)."""
-    starts_s, ends_s = load.spans_s
-    right_s = np.sort(load.finished_s[load.status == RIGHT])
-    per_s: Floats = (np.searchsorted(right_s, ends_s) - np.searchsorted(right_s, starts_s)) / (
-        ends_s - starts_s
-    )
+    counts, lengths_s = _blurred(load)
+    per_s: Floats = counts / lengths_s
     return per_s
+
+
+def _blurred(load: LoadRecord) -> tuple[Floats, Floats]:
+    """Weighted answers, and the length in seconds that they stand for, of each span; shapes (spans,)."""
+    starts_s, ends_s = load.spans_s
+    inside = load.within(load.finished_s) & (load.status == RIGHT)
+    # In order: sums of floats depend on theirs.
+    finished_s = np.sort(load.finished_s[inside])
+    span = np.searchsorted(starts_s, finished_s, side="right") - 1
+    latency_s = float(np.median(load.finished_s[inside] - load.sent_s[inside])) if inside.any() else 0.0
+    edges_s = np.minimum(latency_s, (ends_s - starts_s) / 2)
+    to_edge_s = np.minimum(finished_s - starts_s[span], ends_s[span] - finished_s)
+    # An edge without length is a sharp one.
+    weights = np.minimum(1.0, to_edge_s / np.maximum(edges_s[span], 1e-9))
+    counts = np.bincount(span, weights, minlength=starts_s.size).astype(np.float64)
+    return counts, ends_s - starts_s - edges_s
 
 
 def intended_inside(load: LoadRecord) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any
 
@@ -15,18 +16,25 @@ STALL_S = 0.05
 """A loop that lets a timer wait this long counts as blocked."""
 
 
-async def watch(counters: WorkerCounters) -> None:
-    """Look until cancelled. What an idle worker would show is left out: it says nothing of the load."""
+async def watch(counters: WorkerCounters, next_request: Callable[[], Awaitable[object]]) -> None:
+    """Look until cancelled. An idle worker is left alone until `next_request` returns.
+
+    What it would show says nothing of the load, and its timers would disturb who works on its core.
+    """
     threads = thread_limiter()
     limit = 0 if threads is None else int(threads.total_tokens)
     vitals, before = Vitals(thread_limit=limit), counters.seen
+    idle = not before[1]
     while True:
         counters.tell(vitals)
+        if idle:
+            await next_request()
         due_s = monotonic() + PERIOD_S
         await asyncio.sleep(PERIOD_S)
         lag_s = max(0.0, monotonic() - due_s)
         _, in_flight = now = counters.seen
-        if in_flight or now != before:
+        idle = not in_flight and now == before
+        if not idle:
             busy, waiting = _used(threads)
             vitals = added(vitals, lag_s, busy=busy, waiting=waiting)
         before = now

@@ -17,16 +17,26 @@ RECORD = "lifespan.jsonl"
 
 
 class Worker:
-    """`pending` until it serves, which it does once in its life."""
+    """`pending` until it serves, which it does once in its life. Where it `waits`, the next request is to
+    call `attend`: it has not begun to serve, or is idle."""
 
-    __slots__ = ("_watcher", "counters", "pending", "settings")
+    __slots__ = ("_request", "_watcher", "counters", "pending", "settings", "waits")
 
     def __init__(self, settings: Settings) -> None:
         """Nothing is opened or written yet: this process may be one that only forks the workers."""
         self.settings = settings
         self.counters = WorkerCounters()
-        self.pending = True
+        self.pending = self.waits = True
+        self._request: asyncio.Event | None = None
         self._watcher: asyncio.Task[None] | None = None
+
+    def attend(self) -> None:
+        """A request has come that it waits for. Needs a running event loop."""
+        self.waits = False
+        if self.pending:  # a server that has no lifespan
+            self.begin()
+        elif self._request is not None:
+            self._request.set()
 
     def begin(self) -> None:
         """Join the list of workers. Needs a running event loop."""
@@ -38,8 +48,15 @@ class Worker:
         if self.settings.threads is not None:
             limit_threads(self.settings.threads)
         self.counters.publish(directory)
-        self._watcher = asyncio.get_running_loop().create_task(watch(self.counters))
+        self._request = asyncio.Event()
+        self._watcher = asyncio.get_running_loop().create_task(watch(self.counters, self._next_request))
         record(directory, "startup")
+
+    async def _next_request(self) -> None:
+        assert self._request is not None
+        self._request.clear()
+        self.waits = True
+        await self._request.wait()
 
     def end(self) -> None:
         """Leave the list, at shutdown. May be called twice, and before `begin`."""

@@ -37,8 +37,8 @@ class Wrapped:
         worker, kind = self._harness_worker, scope["type"]
         if kind == "lifespan":
             return await observed_lifespan(self._harness_app, worker, scope, receive, send)
-        if worker.pending:  # a server that has no lifespan
-            worker.begin()
+        if worker.waits:
+            worker.attend()
         if kind != "http":
             return await self._harness_app(scope, receive, send)
         for name, value in scope["headers"]:

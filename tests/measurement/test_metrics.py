@@ -11,7 +11,7 @@ from scipy import stats
 from harness.deployment import MemorySnapshot, ResourceReading
 from harness.errors import TrialError
 from harness.measurement.load import DROPPED, TIMED_OUT, WRONG_BODY, LoadRecord
-from harness.measurement.metrics import in_window, trial_metrics
+from harness.measurement.metrics import blurred_throughput, in_window, throughput_per_s, trial_metrics
 from harness.model import OpenLoad, Scenario, TrialMetrics
 from tests.samples import ITEMS, a_load, some_readings
 
@@ -48,12 +48,56 @@ def reading(at_s: float, **changes: Any) -> ResourceReading:
 def test_an_even_load() -> None:
     metrics = metrics_of(a_load(requests=300))
     assert (metrics.requests, metrics.errors, metrics.duration_s) == (300, 0, 3.0)
-    assert metrics.throughput_per_s == 100.0
+    # What lies between two answers is the most that blurred edges can add or take.
+    assert metrics.throughput_per_s == pytest.approx(100.0, abs=1 / 3)
     assert metrics.latency_p50_s == pytest.approx(0.005)
     assert metrics.latency_max_s == pytest.approx(0.005)
     assert metrics.cpu_cores == pytest.approx(0.99)
-    assert metrics.cpu_ms_per_request == pytest.approx(9.9)
+    assert metrics.cpu_ms_per_request == pytest.approx(9.9, rel=0.004)
     assert metrics.generator_cpu_share == pytest.approx(0.4)
+
+
+def clients_that_wait(clients: int, wait_s: float, *, window_s: tuple[float, float]) -> LoadRecord:
+    """A closed loop whose clients begin together, and whose every answer takes as long."""
+    begun_s = np.repeat(np.arange(0.0, window_s[1], wait_s), clients)
+    return closed(begun_s, begun_s + wait_s, window_s=window_s)
+
+
+def one_worker(clients: int, service_s: float, *, window_s: tuple[float, float]) -> LoadRecord:
+    """A closed loop on a server that works on one request at a time, in turn."""
+    finished_s = service_s * np.arange(1, int(window_s[1] / service_s) + clients)
+    begun_s = np.concatenate((np.zeros(clients), finished_s[:-clients]))
+    return closed(begun_s, finished_s, window_s=window_s)
+
+
+def closed(begun_s: np.ndarray, finished_s: np.ndarray, *, window_s: tuple[float, float]) -> LoadRecord:
+    load = a_load(requests=begun_s.size)
+    return replace(
+        load,
+        window_start_s=window_s[0],
+        window_end_s=window_s[1],
+        intended_s=begun_s,
+        sent_s=begun_s,
+        finished_s=finished_s,
+        status=np.full(begun_s.size, 200, dtype=np.int16),
+    )
+
+
+@pytest.mark.parametrize("end_s", np.linspace(0.7, 1.3, 13))
+def test_where_the_edges_lie_among_bursts_of_answers_does_not_matter(end_s: float) -> None:
+    """Ten clients that wait for 0.1 s: 100 requests/s. Counted with sharp edges: 93 to 107."""
+    window_s = (0.075, float(end_s))
+    waiting = clients_that_wait(10, 0.1, window_s=window_s)
+    assert blurred_throughput(waiting) == pytest.approx(100.0, rel=1e-6)
+    # And a server that works on one at a time has its own rate, its first requests included.
+    assert blurred_throughput(one_worker(16, 0.02, window_s=window_s)) == pytest.approx(50.0, rel=0.01)
+
+
+def test_a_difference_of_one_percent_between_servers_that_wait_is_seen() -> None:
+    """Sharp edges count the same bursts of both."""
+    fast, slow = (clients_that_wait(10, wait_s, window_s=(0.2, 2.0)) for wait_s in (0.1, 0.101))
+    assert blurred_throughput(fast) / blurred_throughput(slow) == pytest.approx(1.01, rel=1e-6)
+    assert throughput_per_s(fast) == throughput_per_s(slow)
 
 
 def test_known_quantiles() -> None:

@@ -29,20 +29,32 @@ class Telling(WorkerCounters):
             self.done.set()
 
 
-@pytest.mark.parametrize(("serving", "looks"), [(True, 3), (False, 0)])
-def test_only_a_worker_that_serves_is_looked_at(serving: bool, looks: int) -> None:
-    async def last() -> Vitals:
-        counters = Telling(enough=4)
-        if serving:
-            counters.begin(1)
-        watcher = asyncio.create_task(watch(counters))
-        await asyncio.wait_for(counters.done.wait(), WAIT_S)
-        watcher.cancel()
-        return counters.told[3]
+def test_a_worker_is_looked_at_while_it_serves_and_left_alone_when_it_is_idle() -> None:
+    async def story() -> None:
+        counters, waited, request = Telling(enough=4), asyncio.Event(), asyncio.Event()
 
-    vitals = asyncio.run(last())
-    assert vitals.samples == looks
-    assert (vitals.lag_s > 0) is serving
+        async def next_request() -> None:
+            waited.set()
+            request.clear()
+            await request.wait()
+
+        watcher = asyncio.create_task(watch(counters, next_request))
+        await asyncio.wait_for(waited.wait(), WAIT_S)
+        assert [vitals.samples for vitals in counters.told] == [0]
+        counters.begin(1)
+        waited.clear()
+        request.set()
+        await asyncio.wait_for(counters.done.wait(), WAIT_S)
+        assert [vitals.samples for vitals in counters.told] == [0, 1, 2, 3]
+        assert counters.told[-1].lag_s > 0
+        assert not waited.is_set()
+        counters.end()
+        # One look sees that the request has ended, the next one that none has come.
+        await asyncio.wait_for(waited.wait(), WAIT_S)
+        assert counters.told[-1].samples == 4
+        watcher.cancel()
+
+    asyncio.run(story())
 
 
 def test_looks_add_up_and_only_long_lags_are_stalls() -> None:
@@ -62,7 +74,7 @@ def test_looks_add_up_and_only_long_lags_are_stalls() -> None:
 
 async def _looked_at() -> Vitals:
     counters = Telling(enough=1)
-    watcher = asyncio.create_task(watch(counters))
+    watcher = asyncio.create_task(watch(counters, asyncio.Event().wait))
     await asyncio.wait_for(counters.done.wait(), WAIT_S)
     watcher.cancel()
     return counters.told[0]
