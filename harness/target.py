@@ -47,6 +47,8 @@ class Version:
     """Another image."""
     commit: str | None = None
     """What `ref` stood for when the matrix was read."""
+    packages: tuple[str, ...] = ()
+    """Requirements of pip that are installed after the target's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,8 @@ class Target:
     """Directory inside the context, or absolute inside the image, that the import string starts from."""
     requirements: str | None = None
     """File in the context: requirements.txt, pyproject.toml, uv.lock, poetry.lock or Pipfile.lock."""
+    packages: tuple[str, ...] = ()
+    """Requirements of pip that are installed after those, which may change what those said."""
     dockerfile: str | None = None
     image: str | None = None
     base_image: str | None = None
@@ -102,6 +106,7 @@ def at_version(target: Target, version: Version | None) -> Target:
         requirements=version.requirements or target.requirements,
         image=version.image or target.image,
         commit=version.commit,
+        packages=version.packages,
     )
 
 

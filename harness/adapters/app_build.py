@@ -133,7 +133,7 @@ def _made(client: DockerClient, shipped: Path, target: Target, tag: str, log: Pa
             buildargs={"BASE_IMAGE": base},
         )
         image = logged(said, log)
-    return image or _give_up(f"{target.requirements} of {target.context} could not be installed", log)
+    return image or _give_up(f"{_asked(target)} of {target.context} could not be installed", log)
 
 
 def made_from(
@@ -155,12 +155,22 @@ def made_from(
         _text_of(target, path)
         uv = (shipped / "requirements" / "uv.txt").read_text(encoding="utf-8")
         project = str(Path(path).with_name("pyproject.toml"))
-        return app_image.from_uv_lock(base, path), {app_image.UV_LINES_FILE: uv}, [path, project]
+        return (
+            app_image.from_uv_lock(base, path, target.packages),
+            {app_image.UV_LINES_FILE: uv},
+            [path, project],
+        )
     found = requirements_of(target)
     if name not in ("pyproject.toml", "poetry.lock", "Pipfile.lock"):
-        return app_image.from_file(base, path, references_others=found.local), {}, [path]
+        text = app_image.from_file(base, path, target.packages, references_others=found.local)
+        return text, {}, [path]
     lines = "".join(f"{line}\n" for line in found.lines)
-    return app_image.from_lines(base, found), {app_image.LINES_FILE: lines}, []
+    return app_image.from_lines(base, found, target.packages), {app_image.LINES_FILE: lines}, []
+
+
+def _asked(target: Target) -> str:
+    beside = f" and {', '.join(target.packages)}" if target.packages else ""
+    return f"{target.requirements}{beside}"
 
 
 def requirements_of(target: Target) -> Requirements:

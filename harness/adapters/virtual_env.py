@@ -60,14 +60,16 @@ def target_env(project: Path, recipe: str, target: Target) -> Path:
     context, logs = Path(target.context), workspace(project) / "builds"
     asked = project / "requirements" / f"{recipe}.in"
     theirs = _exported(uv, target) if Path(target.requirements or "").name == "uv.lock" else lines_of(target)
-    key = hashlib.sha256("\n".join((theirs, str(context), sys.version)).encode()).hexdigest()[:12]
+    key = hashlib.sha256(
+        "\n".join((theirs, *target.packages, str(context), sys.version)).encode()
+    ).hexdigest()[:12]
     recipe_key = "" if recipe == OWN_COMMAND else f"-{recipe}-{_key(recipe, [asked])}"
     home = workspace(project) / "venvs" / f"{name}-{key}{recipe_key}"
     # Beside the file that they come from: what they refer to is relative to it.
     with tempfile.NamedTemporaryFile("w", suffix=".txt", prefix=".harness-", dir=_place(target)) as file:
         file.write(theirs)
         file.flush()
-        made, installed = app_commands(home, Path(file.name), uv)
+        made, installed = app_commands(home, Path(file.name), uv, target.packages)
         log = logs / f"{name}-{recipe}.log"
         try:
             _complete(home, made, recipe, log, cwd=context, mark="app")
@@ -114,15 +116,22 @@ Command = tuple[str, ...]
 
 
 def app_commands(
-    home: Path, requirements: Path, uv: Sequence[str] | None
+    home: Path, requirements: Path, uv: Sequence[str] | None, packages: Sequence[str] = ()
 ) -> tuple[tuple[Command, ...], Command]:
-    """What makes an environment with an app's requirements, and what then lists them with their versions."""
+    """What makes an environment with an app's requirements, then with `packages` beside them, and what lists
+    both with their versions."""
     python, lines = str(home / "bin" / "python"), ("--requirement", str(requirements))
     if uv is None:
         pip = (python, "-m", "pip")
-        return ((sys.executable, "-m", "venv", str(home)), (*pip, "install", *lines)), (*pip, "freeze")
-    made = (*uv, "venv", "--python", sys.executable, str(home))
-    return (made, (*uv, "pip", "install", "--python", python, *lines)), (*uv, "pip", "freeze", "-p", python)
+        made: Command = (sys.executable, "-m", "venv", str(home))
+        install: Command = (*pip, "install")
+        freeze: Command = (*pip, "freeze")
+    else:
+        made = (*uv, "venv", "--python", sys.executable, str(home))
+        install = (*uv, "pip", "install", "--python", python)
+        freeze = (*uv, "pip", "freeze", "-p", python)
+    last = ((*install, *packages),) if packages else ()
+    return (made, (*install, *lines), *last), freeze
 
 
 def beside_command(home: Path, asked: Path, constraints: Path, uv: Sequence[str] | None) -> Command:

@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from harness.adapters.result_store import RunStore
     from harness.decision.compare import VersionComparison
     from harness.decision.thresholds import Threshold
+    from harness.model import Variant
 
 _EXIT = {"pass": ExitCode.OK, "regression": ExitCode.REGRESSION, "inconclusive": ExitCode.TRIALS}
 
 
 @app.command(rich_help_panel=DAILY)
 def compare(
-    base: Annotated[str, typer.Argument(help="A git ref, a requirements file, an image, or a stored run.")],
+    base: Annotated[
+        str,
+        typer.Argument(help="A git ref, a package==version, a requirements file, an image, or a stored run."),
+    ],
     new: Annotated[str, typer.Argument(help='The same of the new version; "." is the directory as it is.')],
     matrix: MatrixOption = MATRIX,
     variant: Annotated[str, typer.Option(help="The variant to measure; the baseline when left out.")] = "",
@@ -46,7 +50,8 @@ def compare(
     Exit codes: 0 within all limits, 1 a regression, 4 inconclusive or not measured. Without --fail-if the
     limits are the matrix's margin, on what ranks and on memory.
 
-    Examples: harness compare main HEAD --fail-if "p95>+5%"; harness compare old.txt requirements.txt
+    Examples: harness compare main HEAD --fail-if "p95>+5%"; harness compare old.txt requirements.txt;
+    harness compare . "fastapi==0.120.0"
     """
     from harness.reporting.compare import to_json, to_markdown, to_terminal
 
@@ -118,30 +123,17 @@ def _measured(
     from harness import pipeline, stored_report
     from harness.adapters.version_argument import version_level
     from harness.decision.compare import Versions, compare_in_run
-    from harness.planning.schema import MatrixFile
-    from harness.planning.suggestions import unknown
-    from harness.planning.two_versions import in_two_versions
+    from harness.planning.versions import in_versions
 
-    plain = pipeline.resolved(matrix_path).matrix
-    if plain.target is None:
-        raise ConfigurationError(
-            str(matrix_path), ["has no [target], so there are no versions of it.\n    Fix: `harness init`"]
-        )
-    known = {one.id: one for one in plain.variants}
-    if variant_id and variant_id not in known:
-        raise ConfigurationError("--variant", [unknown("variant", variant_id, known)])
-    context = Path(plain.target.context)
+    variant, context = variant_and_context(matrix_path, variant_id)
     first = version_level(names[0], context)
     second = version_level(names[1], context, taken=None if first == "none" else first.name)
     if first == second:
         raise ConfigurationError("NEW", [f"{names[0]!r} and {names[1]!r} are the same version"])
 
-    def change(file: MatrixFile) -> MatrixFile:
-        chosen = in_two_versions(file, known[variant_id or plain.baseline_id], first, second)
-        design = {"wrapper_cost": False, **({"blocks": blocks} if blocks else {})}
-        return chosen.model_copy(update={"design": chosen.design.model_copy(update=design)})
-
-    two = pipeline.resolved(matrix_path, change)
+    two = pipeline.resolved(
+        matrix_path, lambda file: in_versions(file, variant, (first, second), blocks=blocks)
+    )
     options = pipeline.RunOptions(
         results=results, engine=engine, wait=wait, command=repeated(sys.argv[1:], leave_out=("--resume",))
     )
@@ -151,6 +143,23 @@ def _measured(
     say(console(), f"Run: {outcome.store.path}\n")
     versions = Versions(base=names[0], new=names[1], base_id=before.id, new_id=after.id)
     return compare_in_run(data.records, data.matrix, versions, thresholds)
+
+
+def variant_and_context(matrix_path: Path, variant_id: str) -> tuple[Variant, Path]:
+    """The variant of a matrix that is measured in several versions, the baseline unless it is named, and
+    where the app's files are. Raises ConfigurationError."""
+    from harness import pipeline
+    from harness.planning.suggestions import unknown
+
+    matrix = pipeline.resolved(matrix_path).matrix
+    if matrix.target is None:
+        raise ConfigurationError(
+            str(matrix_path), ["has no [target], so there are no versions of it.\n    Fix: `harness init`"]
+        )
+    known = {variant.id: variant for variant in matrix.variants}
+    if variant_id and variant_id not in known:
+        raise ConfigurationError("--variant", [unknown("variant", variant_id, known)])
+    return known[variant_id or matrix.baseline_id], Path(matrix.target.context)
 
 
 def _write(path: Path, text: str) -> None:

@@ -84,9 +84,10 @@ def parse_threshold(text: str) -> Threshold:
             'such as "p95>+5%" or "throughput<-3%"'
         )
     name, side = found["metric"], found["side"]
-    metric = NAMES.get(name, name)
-    if metric not in METRICS or METRICS[metric].arithmetic:
-        raise ValueError(f"{text!r}: unknown metric {name!r}. Fix: take one of {', '.join(NAMES)}")
+    try:
+        metric = metric_named(name)
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}") from error
     if found["sign"] and (found["sign"] == "+") != (side == ">"):
         raise ValueError(f'{text!r} is always true of no change. Fix: write "{name}>+5%" or "{name}<-5%"')
     share = float(found["number"]) / 100
@@ -100,6 +101,14 @@ def parse_threshold(text: str) -> Threshold:
         other = f"{name}{'<-' if change > 0 else '>+'}{share * 100:g}%"
         raise ValueError(f"{text!r} forbids an improvement of {name}. Fix: write {other!r}")
     return Threshold(metric=metric, change=change, scenario=found["scenario"])
+
+
+def metric_named(name: str) -> str:
+    """The name in METRICS of what a command line calls "memory" or "p95". Raises ValueError."""
+    metric = NAMES.get(name, name)
+    if metric not in METRICS or METRICS[metric].arithmetic:
+        raise ValueError(f"unknown metric {name!r}. Fix: take one of {', '.join(NAMES)}")
+    return metric
 
 
 def usual_threshold(metric: Metric, margin: float, scenario: str) -> Threshold:

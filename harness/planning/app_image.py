@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
@@ -48,29 +49,29 @@ def base_stage(reference: str) -> str:
     return _OWN_BASE.format(reference=reference)
 
 
-def from_lines(base: str, found: Requirements) -> str:
+def from_lines(base: str, found: Requirements, packages: Sequence[str] = ()) -> str:
     """A Dockerfile on the stage `base` that installs LINES_FILE of its context and copies the rest.
 
     The packages come first, so that a change of the source does not install them again; not where some of
-    them are files of the project.
+    them are files of the project. `packages` are installed last, and overrule what the lines say.
     """
     install = f"RUN pip install --no-cache-dir -r {LINES_FILE}\n"
     copy_lines = f"COPY {LINES_FILE} {LINES_FILE}\n"
     steps = (_COPY, install) if found.local else (copy_lines, install, _COPY)
-    return _ended(base, steps)
+    return _ended(base, steps, packages)
 
 
-def from_file(base: str, path: str, *, references_others: bool) -> str:
+def from_file(base: str, path: str, packages: Sequence[str] = (), *, references_others: bool) -> str:
     """As `from_lines`, for a requirements.txt that pip reads by itself at `path` of the context.
 
     Its -r, -c and -e are relative to it: where there are some, the context is copied first.
     """
     install = f"RUN pip install --no-cache-dir -r {path}\n"
     steps = (_COPY, install) if references_others else (f"COPY {path} {path}\n", install, _COPY)
-    return _ended(base, steps)
+    return _ended(base, steps, packages)
 
 
-def from_uv_lock(base: str, path: str) -> str:
+def from_uv_lock(base: str, path: str, packages: Sequence[str] = ()) -> str:
     """As `from_lines`, for a uv.lock: uv itself says what it means, in a stage that is thrown away."""
     directory = str(PurePosixPath(path).parent)
     steps = (
@@ -78,7 +79,7 @@ def from_uv_lock(base: str, path: str) -> str:
         "COPY --from=requirements /requirements.txt /opt/requirements.txt\n",
         f"RUN cd {directory} && pip install --no-cache-dir -r /opt/requirements.txt\n",
     )
-    return f"{base}\n{_EXPORT.format(directory=directory)}" + _ended("", steps)
+    return f"{base}\n{_EXPORT.format(directory=directory)}" + _ended("", steps, packages)
 
 
 def ignored(dockerignore: str | None, keep: Sequence[str]) -> list[str]:
@@ -87,6 +88,9 @@ def ignored(dockerignore: str | None, keep: Sequence[str]) -> list[str]:
     return [*CLUTTER, *(line for line in own if line and line[0] != "#"), *(f"!{path}" for path in keep)]
 
 
-def _ended(base: str, steps: Sequence[str]) -> str:
+def _ended(base: str, steps: Sequence[str], packages: Sequence[str]) -> str:
     start = "FROM base AS app\nWORKDIR /app\n"
-    return f"{base}\n{start}" + "".join(steps) + _COMPILE
+    # Without a shell, which would read the < and > of a requirement as something else.
+    install = json.dumps(["pip", "install", "--no-cache-dir", *packages])
+    last = f"RUN {install}\n" if packages else ""
+    return f"{base}\n{start}" + "".join(steps) + last + _COMPILE

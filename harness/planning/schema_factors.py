@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from packaging.requirements import InvalidRequirement, Requirement
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from harness.deployment import NetworkPath
@@ -21,12 +22,23 @@ def _known_recipe(name: str) -> str:
     return name
 
 
+def _package(text: str) -> str:
+    try:
+        asked = Requirement(text)
+    except InvalidRequirement as error:
+        raise ValueError(f'{text!r} is no requirement. Fix: write it such as "fastapi==0.115.0"') from error
+    if asked.url is not None or not asked.specifier:
+        raise ValueError(f'{text!r} names no version. Fix: write it such as "{asked.name}==1.2.3"')
+    return str(asked)
+
+
 def _valid_expression(text: str) -> str:
     check_expression(text)
     return text
 
 
 Recipe = Annotated[str, AfterValidator(_known_recipe)]
+Package = Annotated[str, StringConstraints(max_length=100), AfterValidator(_package)]
 Expression = Annotated[str, AfterValidator(_valid_expression)]
 Workers = Annotated[int, Field(ge=1, le=MAX_WORKERS)]
 Quota = Annotated[float, Field(ge=0.01, le=1024)]
@@ -41,7 +53,7 @@ Nothing = Literal["none"]
 class WorkerRule(Table):
     """A worker heuristic with a name of its own, for example name = "2n+1 (host)", count = "2 * host + 1"."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=60)]
+    name: Annotated[PlainText, StringConstraints(max_length=60)]
     """What reports call it."""
     count: Workers | Expression
     """A number, or an expression of `cpus`, `host`, `affinity` and `quota`."""
@@ -78,11 +90,14 @@ class VersionTable(Table):
     """A branch, tag or commit of the git repository that the context lies in."""
     image: PlainText | None = None
     """Another image."""
+    packages: Annotated[list[Package], Field(min_length=1, max_length=32)] | None = None
+    """Packages at other versions, installed after the app's own, for example ["fastapi==0.115.0"]."""
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> VersionTable:
-        if sum(value is not None for value in (self.requirements, self.ref, self.image)) != 1:
-            raise ValueError("name one of requirements, ref and image")
+        given = (self.requirements, self.ref, self.image, self.packages)
+        if sum(value is not None for value in given) != 1:
+            raise ValueError("name one of requirements, ref, image and packages")
         return self
 
 
@@ -116,7 +131,7 @@ class Factors(Table):
     env: Annotated[list[Nothing | EnvSet], Field(min_length=1, max_length=32)] = ["none"]
     """Named sets of environment variables."""
     version: Annotated[list[Nothing | VersionTable], Field(min_length=1, max_length=32)] = ["none"]
-    """Named versions of the app: other requirements, a git ref, an image; "none": the target as it is."""
+    """Named versions of the app: requirements, packages, a git ref, an image; "none": the target as it is."""
 
     @model_validator(mode="after")
     def _names_differ(self) -> Factors:

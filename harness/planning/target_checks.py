@@ -57,7 +57,8 @@ def version_of(level: object, around: Surroundings | None) -> Version | None:
     if not isinstance(level, VersionTable):
         return None
     return Version(
-        **level.model_dump(),
+        **level.model_dump(exclude={"packages"}),
+        packages=tuple(level.packages or ()),
         commit=around.commits.get(level.ref) if around and level.ref else None,
         sha256=around.hashes.get(level.requirements) if around and level.requirements else None,
     )
@@ -121,6 +122,8 @@ def _version_problems(file: MatrixFile, table: TargetTable) -> Iterator[str]:
     for key, version in versions_of(file):
         if version.requirements and made_from:
             yield f"{key}.requirements: has no effect beside target.{made_from}. Fix: take a ref or an image"
+        if version.packages and made_from:
+            yield f"{key}.packages: has no effect beside target.{made_from}. Fix: take a ref or an image"
         if version.ref and table.image:
             yield f"{key}.ref: has no effect beside target.image. Fix: take an image"
         if version.image and table.dockerfile:

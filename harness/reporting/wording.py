@@ -85,6 +85,8 @@ def made_from(version: Version) -> str:
         return f"git {version.ref} ({(version.commit or 'unknown')[:12]})"
     if version.image is not None:
         return f"image {version.image}"
+    if version.packages:
+        return f"packages {', '.join(version.packages)}"
     return f"requirements {version.requirements} (sha256 {(version.sha256 or 'unknown')[:12]})"
 
 

@@ -17,10 +17,10 @@ from harness.adapters.version_argument import version_level
 from harness.errors import ConfigurationError
 from harness.model import Matrix
 from harness.planning.schema_factors import VersionTable
-from harness.planning.two_versions import in_two_versions
+from harness.planning.versions import in_versions
 from harness.records import matrix_from_json, matrix_to_json
 from harness.reporting.wording import made_from
-from harness.target import Version
+from harness.target import Version, at_version
 
 TEXT = """
 name = "orders"
@@ -145,8 +145,8 @@ def test_images_need_no_requirements(team: Path) -> None:
     [
         ('{ name = "a", ref = "v9" }', "", "factors.version.0 = 'v9': is no branch, tag or commit in"),
         ('{ name = "a", requirements = "x.txt" }', "", "factors.version.0 = 'x.txt'"),
-        ('{ name = "a" }', "", "factors.version.0: name one of requirements, ref and image"),
-        ('{ name = "a", ref = "v1", image = "b" }', "", "name one of requirements, ref and image"),
+        ('{ name = "a" }', "", "factors.version.0: name one of requirements, ref, image and packages"),
+        ('{ name = "a", ref = "v1", image = "b" }', "", "name one of requirements, ref, image and packages"),
         ('{ name = "a", ref = "--output=x" }', "", "factors.version.0.ref"),
         ('{ name = "none", ref = "v1" }', "", "stands for no level"),
         (f"{OLD}, {OLD}", "", "version: the name old stands for more than one level"),
@@ -184,6 +184,38 @@ def test_a_version_on_the_command_line_is_a_file_a_ref_or_an_image(team: Path) -
     assert version_level("image:v1", team, taken="v1") == VersionTable(name="v1-2", image="v1")
 
 
+def test_a_package_at_a_version_is_a_version_of_the_app(team: Path) -> None:
+    level = version_level("fastapi==0.115.0", team)
+    assert level == VersionTable(name="fastapi-0-115-0", packages=["fastapi==0.115.0"])
+    assert version_level("packages:a>=1,b<2", team).packages == ["a>=1", "b<2"]  # type: ignore[union-attr]
+    matrix = load(team, '"none"', '{ name = "old", packages = ["fastapi==0.115.0", "anyio<4"] }')
+    version = matrix.variants[1].version
+    assert version == Version(name="old", packages=("fastapi==0.115.0", "anyio<4"))
+    assert made_from(version) == "packages fastapi==0.115.0, anyio<4"
+    assert matrix.target is not None
+    assert at_version(matrix.target, version).packages == ("fastapi==0.115.0", "anyio<4")
+    assert matrix_from_json(matrix_to_json(matrix), where="run") == matrix
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("packages:fastapi", 'names no version. Fix: write it such as "fastapi==1.2.3"'),
+        ("packages:x @ file:///etc", "names no version"),
+        ("a==1;rm", "is no requirement"),
+        ("--index-url==x", "is no requirement"),
+    ],
+)
+def test_what_is_no_package_at_a_version_is_refused(team: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        version_level(text, team)
+
+
+def test_packages_need_an_image_that_is_made_here(team: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"packages: has no effect beside target\.image"):
+        load(team, '"none"', '{ name = "old", packages = ["a==1"] }', target='image = "x"')
+
+
 def test_a_comparison_measures_one_variant_in_two_versions_and_nothing_else(team: Path) -> None:
     path = team / "harness.toml"
     path.write_text(TEXT.format(versions=f'"none", {OLD}', target=""))
@@ -194,8 +226,8 @@ def test_a_comparison_measures_one_variant_in_two_versions_and_nothing_else(team
         server_cpus=(1,),
         generator_cpus=(0,),
         environ={},
-        change=lambda file: in_two_versions(
-            file, whole.baseline, version_level("v1", team), version_level(".", team)
+        change=lambda file: in_versions(
+            file, whole.baseline, (version_level("v1", team), version_level(".", team))
         ),
     )
     assert [variant.id for variant in two.variants] == ["uvicorn-standard.w1.v-v1", "uvicorn-standard.w1"]

@@ -32,6 +32,18 @@ def test_uv_exports_its_own_lock_in_a_stage_that_is_thrown_away() -> None:
     assert "FROM base AS app" in text.partition("uv export")[2]
 
 
+def test_packages_of_a_version_are_installed_last_and_reach_no_shell() -> None:
+    packages = ("fastapi>=0.110,<0.111", "anyio==4.0")
+    last = 'RUN ["pip", "install", "--no-cache-dir", "fastapi>=0.110,<0.111", "anyio==4.0"]\n'
+    for text in (
+        app_image.from_lines(BASE, Requirements(lines=("a",)), packages),
+        app_image.from_file(BASE, "requirements.txt", packages, references_others=False),
+        app_image.from_uv_lock(BASE, "uv.lock", packages),
+    ):
+        assert last in text
+        assert text.index(last) > text.rindex("-r ")
+
+
 def test_every_made_image_ends_as_an_ordinary_user() -> None:
     for text in (
         app_image.from_lines(app_image.base_stage("python:3.12"), Requirements(lines=())),

@@ -92,8 +92,9 @@ def _stages(given: Deployable) -> Iterator[str]:
             "&& rm -rf /var/lib/apt/lists/*\n"
         )
     yield from _requirements(given, path, uv=uv)
-    if given.packages:
-        yield f"RUN pip install --no-cache-dir {_packages(given.packages)}\n"
+    for packages in (given.target.packages, given.packages):
+        if packages:
+            yield f"RUN pip install --no-cache-dir {_packages(packages)}\n"
     yield "\nFROM base\nCOPY --from=build /opt/venv /opt/venv\nWORKDIR /app\nCOPY . .\n"
     yield "RUN python3 -m compileall -q --invalidation-mode unchecked-hash . || true\n"
     yield f"USER {given.user}\n{_ends(given)}"

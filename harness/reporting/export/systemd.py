@@ -24,8 +24,9 @@ def render(given: Deployable) -> Exported:
 
 def _warnings(given: Deployable) -> Iterator[str]:
     yield f"the app is expected in /srv/{given.name}, with its packages in /srv/{given.name}/.venv"
-    if given.packages:
-        yield f"install the server there: .venv/bin/pip install {' '.join(given.packages)}"
+    for what, packages in (("packages of this version", given.target.packages), ("server", given.packages)):
+        if packages:
+            yield f"install the {what} there: .venv/bin/pip install {' '.join(packages)}"
     yield from given.limit_notes(f"CPUQuota: {given.cpus:g} CPUs are", f"MemoryMax: {given.memory_mib}M")
     if given.replicas > 1:
         yield f"{given.replicas} replicas are needed: this is one, on one machine"

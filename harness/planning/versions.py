@@ -1,8 +1,9 @@
-"""The matrix of a comparison: one variant of a matrix file, in two versions of the app. Pure."""
+"""The matrix of a comparison: one variant of a matrix file, in several versions of the app. Pure."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 from harness.model import Variant
@@ -23,8 +24,13 @@ def version_name(text: str, *, taken: str | None = None) -> str:
     return f"{slug[: LONGEST - 2]}-2" if slug == taken else slug
 
 
-def in_two_versions(file: MatrixFile, variant: Variant, base: Level, new: Level) -> MatrixFile:
-    """The file with nothing but a variant of it in two versions; the first one is the baseline."""
+def in_versions(
+    file: MatrixFile, variant: Variant, levels: Sequence[Level], *, blocks: int = 0
+) -> MatrixFile:
+    """The file with nothing but a variant of it in these versions; the first one is the baseline.
+
+    All are wrapped alike, so what the wrapper costs is not measured. Without `blocks` the file's hold.
+    """
     factors = Factors(
         recipe=[variant.recipe],
         workers=[variant.workers],
@@ -39,7 +45,8 @@ def in_two_versions(file: MatrixFile, variant: Variant, base: Level, new: Level)
         backlog=[variant.backlog or "none"],
         limit_concurrency=[variant.limit_concurrency or "none"],
         env=[EnvSet(name=variant.env_name, set=dict(variant.env)) if variant.env_name else "none"],
-        version=[base, new],
+        version=list(levels),
     )
-    design = file.design.model_copy(update={"baseline": None})
+    asked = {"baseline": None, "wrapper_cost": False, **({"blocks": blocks} if blocks else {})}
+    design = file.design.model_copy(update=asked)
     return file.model_copy(update={"factors": factors, "include": [], "exclude": [], "design": design})

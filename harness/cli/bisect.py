@@ -1,0 +1,155 @@
+"""`harness bisect`: which release of a package changed a metric."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.compare import variant_and_context
+from harness.cli.console import DAILY, RESULTS, ResultsOption, app, console, say
+from harness.cli.runs import MATRIX, MatrixOption, check_engine, measure, part_of, repeated
+from harness.errors import ConfigurationError, ExitCode
+
+if TYPE_CHECKING:
+    from harness.decision.bisect import Step
+    from harness.decision.compare import Change
+    from harness.model import Matrix, TrialRecord, Variant
+    from harness.pipeline import Resolved, RunOptions
+
+
+@app.command(rich_help_panel=DAILY)
+def bisect(
+    package: Annotated[str, typer.Argument(help="As the package index calls it.")],
+    releases: Annotated[str, typer.Argument(metavar="A..B", help="An older release and a newer one.")],
+    metric: Annotated[str, typer.Option(help="memory, throughput, capacity, p50 to p99 or cpu.")] = "memory",
+    matrix: MatrixOption = MATRIX,
+    variant: Annotated[str, typer.Option(help="The variant to measure; the baseline when left out.")] = "",
+    scenario: Annotated[str, typer.Option(help="The one to measure; the first when left out.")] = "",
+    margin: Annotated[
+        float, typer.Option(min=0, max=1, help="The least change that counts, 0.05 for 5 %; 0: the matrix's.")
+    ] = 0,
+    blocks: Annotated[int, typer.Option(min=0, help="How many blocks a step; 0: as in the matrix.")] = 0,
+    results: ResultsOption = RESULTS,
+    engine: Annotated[str, typer.Option(help="auto, docker or process (no containers).")] = "auto",
+    wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
+) -> None:
+    """Find the release of a package with which a metric of your app changed.
+
+    Each step measures up to five releases side by side in one run. Exit codes: 0 found, or no change; 4
+    undecided.
+
+    Examples: harness bisect fastapi 0.110.0..0.120.0; harness bisect pydantic 2.9.2..2.12.0 --metric p95
+    """
+    from harness import pipeline
+    from harness.adapters.package_releases import releases_between
+    from harness.decision.bisect import Ending, answer, differ, narrowed, next_releases
+    from harness.decision.thresholds import metric_named
+    from harness.reporting.bisect import to_terminal
+
+    check_engine(engine)
+    try:
+        name = metric_named(metric)
+    except ValueError as error:
+        raise ConfigurationError("--metric", [str(error)]) from error
+    old, dots, new = releases.partition("..")
+    if not dots:
+        raise ConfigurationError("A..B", [f"{releases!r} is not two releases, such as 1.0.0..1.4.2"])
+    chosen, _ = variant_and_context(matrix, variant)
+    plain = pipeline.resolved(matrix).matrix
+    known = releases_between(package, old, new)
+    old, new = known[0], known[-1]
+    say(console(), f"{len(known)} releases of {package} from {old} to {new}")
+    options = pipeline.RunOptions(
+        results=results, engine=engine, wait=wait, command=repeated(sys.argv[1:], leave_out=("--resume",))
+    )
+    asked = _Asked(package, name, scenario or plain.scenarios[0].name, matrix, chosen, blocks)
+    margin = margin or plain.margin
+    steps: list[Step] = []
+    skip: set[str] = set()
+    while True:
+        between = next_releases(known, old, new, skip)
+        if steps and not between:
+            break
+        step = _measured((old, *between, new), asked, options)
+        steps.append(step)
+        skip |= set(between) - set(step.releases)
+        stretch = narrowed(step)
+        if not differ(step.ends, margin) or stretch == (old, new):
+            break
+        old, new = stretch
+    found = answer(package, known, steps, margin=margin)
+    console().print(to_terminal(found))
+    if found.ending is Ending.OPEN or found.ending is Ending.NARROWED:
+        raise typer.Exit(ExitCode.TRIALS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    package: str
+    metric: str
+    scenario: str
+    matrix: Path
+    variant: Variant
+    blocks: int
+
+    def run(self, releases: Sequence[str]) -> Resolved:
+        from harness import pipeline
+        from harness.planning.schema_factors import VersionTable
+        from harness.planning.versions import in_versions, version_name
+
+        levels = [
+            VersionTable(name=version_name(f"{self.package}-{one}"), packages=[f"{self.package}=={one}"])
+            for one in releases
+        ]
+        known = pipeline.resolved(
+            self.matrix, lambda file: in_versions(file, self.variant, levels, blocks=self.blocks)
+        )
+        return part_of(known, [self.scenario], (), "")
+
+
+def _measured(releases: Sequence[str], asked: _Asked, options: RunOptions) -> Step:
+    """Releases side by side in one run. Raises ConfigurationError where an end could not be measured."""
+    from harness import stored_report
+    from harness.decision.bisect import Step
+    from harness.execution.blocks import RunEnd
+
+    outcome = measure(asked.run(releases), options)
+    if outcome.end is RunEnd.INTERRUPTED:
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    data = stored_report.report_data(outcome.store)
+    changes, problems = _changes(releases, data.records, data.matrix, asked)
+    old, new = releases[0], releases[-1]
+    if (old, new) not in changes:
+        raise ConfigurationError(f"{asked.package} {old}..{new}", problems)
+    return Step(
+        run=str(outcome.store.path),
+        releases=tuple(one for one in releases if one == old or (old, one) in changes),
+        changes=changes,
+        failed=tuple(problems),
+    )
+
+
+def _changes(
+    releases: Sequence[str], records: Sequence[TrialRecord], matrix: Matrix, asked: _Asked
+) -> tuple[dict[tuple[str, str], Change], list[str]]:
+    from harness.decision.compare import Versions, compare_in_run
+    from harness.decision.thresholds import Threshold
+
+    threshold = Threshold(metric=asked.metric, change=matrix.margin)
+    found: dict[tuple[str, str], Change] = {}
+    problems: list[str] = []
+    named = zip(releases, matrix.variants, strict=True)
+    for (older, before), (newer, after) in combinations(named, 2):
+        versions = Versions(base=older, new=newer, base_id=before.id, new_id=after.id)
+        compared = compare_in_run(records, matrix, versions, [threshold])
+        problems += compared.problems
+        for change in compared.changes:
+            if change.metric == asked.metric:
+                found[older, newer] = change
+    return found, list(dict.fromkeys(problems))
