@@ -49,4 +49,6 @@ class TrialEvidence:
     """How many cores the server is pinned to."""
     ceiling_per_s: float | None
     """What the generator reached on a static server; None when it was not calibrated."""
+    suspended_s: float = 0.0
+    """For how long the machine was suspended meanwhile."""
     search: SearchEvidence | None = None

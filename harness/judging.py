@@ -107,6 +107,7 @@ def _with_figures(
             load=load,
             readings=readings,
             busy_s=evidence.busy_s,
+            suspended_s=evidence.suspended_s,
             busy_over=(trial.readings[0], trial.readings[-1]) if trial.readings else None,
             metrics=metrics,
             facts_before=evidence.facts_before,

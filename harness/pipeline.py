@@ -17,7 +17,7 @@ from harness.adapters.host import cpu_split, pinned_to
 from harness.adapters.load_process import ProcessLoadGenerator
 from harness.adapters.proc import busy_s
 from harness.adapters.provenance import provenance
-from harness.adapters.result_store import QUESTION, RunStore, find_run, new_run_id
+from harness.adapters.result_store import QUESTION, TORN_TAIL, RunStore, find_run, new_run_id
 from harness.adapters.run_lock import run_lock
 from harness.adapters.system_clock import SystemClock
 from harness.adapters.workload_files import read_files, read_secrets
@@ -40,6 +40,7 @@ from harness.planning.remaining import Block, remaining_blocks
 from harness.planning.slices import groups
 from harness.recipes import image_of
 from harness.records import matrix_to_json, wrapper_cost_to_json
+from harness.redaction import without_secrets
 from harness.reporting.evidence import wrapper_cost_line
 from harness.target import ServiceLife, Target, Version, at_version
 
@@ -121,8 +122,16 @@ def run(
 
     `remaining` says what is left to measure; by default all that `planning.remaining` does.
     """
+    try:
+        return _run(known, options, watcher, remaining or left_of)
+    except KeyboardInterrupt:
+        # Once there are trials to keep, an interrupt ends them and not the run.
+        watcher.said("interrupted before the first trial: nothing was measured, and nothing still runs")
+        raise
+
+
+def _run(known: Resolved, options: RunOptions, watcher: Watcher, left: Remaining) -> RunOutcome:
     matrix = known.matrix
-    left = remaining or left_of
     for remark in known.remarks:
         watcher.said(f"note: {remark}")
     files, secrets = read_files(known.path, matrix), read_secrets(known.path, matrix, os.environ)
@@ -173,7 +182,7 @@ def _earlier(options: RunOptions, matrix: Matrix, watcher: Watcher) -> RunStore 
     earlier = find_run(options.results, wanted or None, of_matrix=matrix.name)
     refuse_another_matrix(earlier, matrix)
     if earlier.torn_tail():
-        watcher.said("the journal's last record was cut short: that trial is measured again")
+        watcher.said(TORN_TAIL)
     return earlier
 
 
@@ -264,6 +273,7 @@ def _bench(
         seed=matrix.seed,
         target=target,
         secrets={name: secrets[name] for name in target.secret_env},
+        hidden=secrets,
         # One static server cannot keep several generators busy: what it gives is not their limit then.
         ceiling_per_s=calibration.ceiling_per_s if len(matrix.generator_cpus) == 1 else None,
         ceilings=calibration.ceilings,
@@ -287,6 +297,8 @@ def _wrapper_cost(matrix: Matrix, bench: Bench, watcher: Watcher) -> dict[str, o
         watcher.said("measuring what the wrapper around the app costs")
         with _services(bench, matrix, "block", watcher):
             cost = measure_wrapper_cost(matrix, bench)
+        if isinstance(cost, str):
+            cost = without_secrets(cost, bench.hidden)
     if any(variant.wrapped for variant in matrix.variants):
         watcher.said(wrapper_cost_line(cost))
     return wrapper_cost_to_json(cost)

@@ -86,3 +86,10 @@ def wrapper_cost_from_json(value: object, *, where: str) -> WrapperCost | str | 
         return _WRAPPER_COST.validate_python(value)
     except ValidationError as error:
         raise ConfigurationError(where, [f"wrapper_cost: {error.errors()[0]['msg']}"]) from error
+
+
+def published_schema(adapter: TypeAdapter[Any], version: int) -> dict[str, Any]:
+    """The JSON Schema of what an adapter writes, beside the version of its form under the key `schema`."""
+    schema = adapter.json_schema(mode="serialization")
+    schema["properties"] = {"schema": {"const": version}, **schema["properties"]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

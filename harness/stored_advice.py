@@ -18,11 +18,13 @@ from harness.errors import ConfigurationError
 from harness.execution.blocks import RunEnd
 from harness.pipeline import Resolved
 from harness.recipes import RECIPES
+from harness.records import published_schema
 from harness.reporting.advice import documents
 from harness.reporting.data import ReportData
 
 _QUESTION = TypeAdapter(Question)
 _ADVICE = TypeAdapter(Advice)
+SCHEMA_VERSION = 1
 
 
 def question_to_json(question: Question) -> dict[str, Any]:
@@ -56,7 +58,14 @@ def simplicity() -> Simplicity:
 
 
 def advice_to_json(advice: Advice) -> bytes:
-    return json.dumps(_ADVICE.dump_python(advice, mode="json"), indent=2).encode() + b"\n"
+    """As `json_schema` describes."""
+    told = {"schema": SCHEMA_VERSION, **_ADVICE.dump_python(advice, mode="json")}
+    return json.dumps(told, indent=2).encode() + b"\n"
+
+
+def json_schema() -> dict[str, Any]:
+    """Of `advice_to_json`."""
+    return published_schema(_ADVICE, SCHEMA_VERSION)
 
 
 def write_advice(store: RunStore, advice: Advice, data: ReportData) -> list[Path]:

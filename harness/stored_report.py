@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.adapters.result_store import QUESTION, RunStore, StoredTrial
+from harness.adapters.result_store import QUESTION, TORN_TAIL, RunStore, StoredTrial
 from harness.analysis.analyse import analyse
 from harness.analysis.best_set import simplest_first
 from harness.analysis.binomial import quantile_at_most
 from harness.analysis.common_rate import with_common_rates
 from harness.analysis.metrics import P99_MIN_REQUESTS
+from harness.execution.blocks import RunEnd
 from harness.findings import RunAnalysis
 from harness.judging import Gathered, judged
 from harness.measurement.metrics import latencies
@@ -53,6 +54,21 @@ def report_data(store: RunStore) -> ReportData:
         rules=tuple(_rules(analysis, matrix)),
         wrapper_cost=wrapper_cost_from_json(manifest.get("wrapper_cost"), where=str(store.path)),
     )
+
+
+def state_of(store: RunStore) -> Iterator[str]:
+    """What a reader should know of a run that did not end by itself."""
+    if store.torn_tail():
+        yield TORN_TAIL
+    manifest = store.manifest()
+    if manifest["end"] in (None, RunEnd.INTERRUPTED):
+        yield f"the run is not finished; {_next(manifest.get('command', 'harness run'), store.path.name)}"
+
+
+def _next(command: str, run_id: str) -> str:
+    if command.startswith("harness run"):
+        return f"go on with: {command} --run {run_id}"
+    return f"go on with: {command} --resume" if command.startswith("harness advise") else f"again: {command}"
 
 
 def _measured_part(matrix: Matrix, kept: Sequence[TrialRecord]) -> Matrix:

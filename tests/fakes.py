@@ -25,6 +25,9 @@ class FakeClock:
     def monotonic(self) -> float:
         return self.now_s
 
+    def suspended_s(self) -> float:
+        return 0.0
+
     def sleep(self, seconds: float) -> None:
         self.slept_s.append(seconds)
         self.now_s += seconds

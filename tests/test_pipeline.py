@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import cycle
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness import pipeline, stored_report
@@ -22,7 +26,7 @@ from harness.errors import (
 )
 from harness.execution.blocks import RunEnd
 from harness.findings import Verdict
-from harness.model import Validity
+from harness.model import TrialRecord, Validity
 from harness.planning.plan import STOP_AND_START_S
 from harness.records import trial_to_json
 from harness.reporting import markdown
@@ -68,7 +72,7 @@ class Machine:
     @contextmanager
     def _open(self, name: str, project: Path, run_id: str, say: object) -> Iterator[FakeEngine]:
         clock = FakeClock()
-        agent = FakeAgent(clock, RATES, drift=iter(WOBBLE))
+        agent = FakeAgent(clock, RATES, drift=cycle(WOBBLE))
         self.engines.append(FakeEngine(clock=clock, answer=agent, greeting=GREETING, faults=self.faults))
         try:
             yield self.engines[-1]
@@ -121,8 +125,9 @@ def test_a_metric_that_is_new_is_filled_in_for_runs_from_before_it(machine: Mach
     store = machine.run().store
     journal = store.path / JOURNAL
     whole = journal.read_text()
-    metric = re.compile(r',"idle_cpu_cores":[^,}]+')
-    assert len(metric.findall(whole)) == 2 * 3
+    # A record of an earlier version, which had neither this metric nor a checksum.
+    metric = re.compile(r',"(idle_cpu_cores|crc32)":[^,}]+')
+    assert len(metric.findall(whole)) == 2 * 2 * 3
     journal.write_text(metric.sub("", whole))
     filled = {
         record.metrics.idle_cpu_cores for record in stored_report.report_data(store).records if record.metrics
@@ -187,6 +192,7 @@ def test_the_report_is_rebuilt_from_the_directory_alone(machine: Machine) -> Non
     assert first == second
 
 
+@pytest.mark.promise(7)
 def test_a_killed_run_goes_on_as_if_it_had_not_been(machine: Machine) -> None:
     whole = [record.trial_id for record in machine.run().store.records()]
     in_the_second_block = [None] * (1 + 5) + [KeyboardInterrupt()]
@@ -203,6 +209,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(machine: Machine) -> None:
     assert resumed.store.manifest()["end"] == "complete"
 
 
+@pytest.mark.promise(8)
 def test_a_complete_run_is_left_alone(machine: Machine) -> None:
     done = machine.run()
     before = (done.store.path / JOURNAL).read_bytes()
@@ -213,6 +220,7 @@ def test_a_complete_run_is_left_alone(machine: Machine) -> None:
     assert len(machine.engines) == engines
 
 
+@pytest.mark.promise(7)
 def test_a_changed_matrix_is_not_resumed(machine: Machine) -> None:
     machine.faults = Faults(start=[None, None, KeyboardInterrupt()])
     broken = machine.run()
@@ -258,6 +266,7 @@ def test_a_version_that_cannot_be_had_leaves_out_its_variants_alone(
     }
 
 
+@pytest.mark.promise(13)
 def test_one_failed_build_leaves_out_one_recipe(machine: Machine) -> None:
     failure = BuildFailed("uvicorn-standard", "ERROR: no matching distribution")
     machine.faults = Faults(build=[None, None, failure])
@@ -312,6 +321,7 @@ def test_a_precise_run_stops_before_its_last_block_and_stays_complete(machine: M
     assert len(machine.engines) == engines
 
 
+@pytest.mark.promise(18)
 def test_a_lost_engine_ends_the_run_and_keeps_what_there_is(machine: Machine) -> None:
     machine.faults = Faults(start=[None] * 4 + [EngineUnavailable("the engine is away")])
     with pytest.raises(RunAborted, match=r"the engine is away.*--resume"):
@@ -409,3 +419,40 @@ def test_a_budget_that_ends_before_the_common_rate_is_told(machine: Machine) -> 
     assert outcome.end is RunEnd.BUDGET
     assert {record.scenario for record in outcome.store.records()} == {"items"}
     assert "common rate was not measured" in markdown.report(stored_report.report_data(outcome.store))
+
+
+class _Watched(Listener):
+    """Looks at this process after the first third of the trials and after the last."""
+
+    def __init__(self, trials: int) -> None:
+        super().__init__()
+        self.kept_bytes: list[int] = []
+        self.files: list[int] = []
+        self._at, self._trials = (trials // 3, trials), 0
+
+    def trial_finished(self, record: TrialRecord) -> None:
+        self._trials += 1
+        if self._trials in self._at:
+            gc.collect()
+            ours = tracemalloc.take_snapshot().filter_traces(
+                [tracemalloc.Filter(True, f"{PROJECT}/harness/*")]
+            )
+            self.kept_bytes.append(sum(trace.size for trace in ours.traces))
+            self.files.append(psutil.Process().num_fds())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blocks", [50, pytest.param(167, marks=pytest.mark.long)])
+def test_many_trials_need_no_more_memory_and_files_than_a_third_of_them(
+    machine: Machine, blocks: int
+) -> None:
+    machine.matrix.write_text(MATRIX.replace("blocks = 4", f"blocks = {blocks}\nbudget_s = 86400"))
+    machine.listener = watched = _Watched(3 * blocks)
+    tracemalloc.start()
+    try:
+        assert len(machine.run().store.records()) == 3 * blocks
+    finally:
+        tracemalloc.stop()
+    assert watched.files[0] == watched.files[1]
+    # A record of some kilobytes for each trial: its raw arrays alone would be hundreds.
+    assert watched.kept_bytes[1] - watched.kept_bytes[0] < 2 * blocks * 8_192

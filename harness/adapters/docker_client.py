@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import docker
+import psutil
 from docker import DockerClient
+from docker.context import Context, ContextAPI
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 from harness.adapters.assets import engine_remedy
-from harness.errors import EngineUnavailable, HarnessError, TrialError
+from harness.errors import EngineUnavailable, EnvironmentProblem, HarnessError, TrialError
 
 API_TIMEOUT_S = 60
 RECONNECT_S = 20.0
@@ -24,14 +26,65 @@ CONNECTION_LOST = (RequestException, HTTPError)
 """What the SDK lets through when the engine goes away in the middle of a request."""
 
 
+MEMORY_TOLERANCE = 0.01
+"""Of the memory that an engine sees and that this program sees, where both are on one machine."""
+
+
 def connect() -> DockerClient:
     """A client that speaks the highest version both sides know. Raises EngineUnavailable."""
     try:
-        client = docker.from_env(timeout=API_TIMEOUT_S)
+        client = engine_client(timeout_s=API_TIMEOUT_S)
         client.ping()
     except (DockerException, *CONNECTION_LOST) as error:
         raise EngineUnavailable(_no_answer(str(error))) from error
     return client
+
+
+def engine_client(*, timeout_s: int) -> DockerClient:
+    """Of the engine that the docker program would ask: by DOCKER_HOST, DOCKER_CONTEXT or the context in use.
+
+    Raises the docker SDK's errors.
+    """
+    context = _context()
+    if context is None:
+        return docker.from_env(timeout=timeout_s)
+    address = context.Host or ""
+    return DockerClient(
+        base_url=address,
+        tls=context.TLSConfig or False,
+        timeout=timeout_s,
+        use_ssh_client=address.startswith("ssh://"),
+    )
+
+
+def _context() -> Context | None:
+    """None: the environment says where, or nothing does. Raises DockerException where it is not known."""
+    if os.environ.get("DOCKER_HOST"):
+        return None
+    wanted = os.environ.get("DOCKER_CONTEXT")
+    context = ContextAPI.get_context(wanted)
+    if context is None:
+        raise DockerException(f"there is no Docker context {wanted!r}; see `docker context ls`")
+    return None if context.Name == "default" else context
+
+
+def refuse_another_machine(client: DockerClient) -> None:
+    """Raises EnvironmentProblem where the engine's machine is not this one.
+
+    Cores are chosen, steal and neighbours watched and published ports reached from here: of another machine
+    all of it would be wrong.
+    """
+    info = client.info()
+    there = (str(info["KernelVersion"]), int(info["MemTotal"]))
+    here = (os.uname().release, psutil.virtual_memory().total)
+    if there[0] == here[0] and abs(there[1] / here[1] - 1) <= MEMORY_TOLERANCE:
+        return
+    described = (f"kernel {kernel}, {memory / 2**30:.1f} GiB" for kernel, memory in (there, here))
+    raise EnvironmentProblem(
+        f"The Docker engine at {_where()} runs on another machine ({'; here: '.join(described)}).\n"
+        "From here its cores cannot be chosen, nor what else runs there be seen: figures would mislead.\n"
+        "Fix: run harness on that machine, or choose an engine here (docker context use, DOCKER_HOST)."
+    )
 
 
 @contextmanager
@@ -88,8 +141,17 @@ def wait_for_engine(client: DockerClient, doing: str, *, timeout_s: float) -> No
 
 
 def _no_answer(detail: str) -> str:
-    where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     return (
-        f"No Docker engine answers at {where} ({detail}).\nFix: start it (sudo systemctl start docker), "
-        f"or get one ({engine_remedy()}), or set DOCKER_HOST."
+        f"No Docker engine answers at {_where()} ({detail}).\nFix: start it (sudo systemctl start docker), "
+        f"or get one ({engine_remedy()}), or choose another (docker context use, DOCKER_HOST)."
     )
+
+
+def _where() -> str:
+    try:
+        context = _context()
+    except DockerException:
+        return f"the context {os.environ.get('DOCKER_CONTEXT')}"
+    if context is not None:
+        return f"{context.Host} (Docker context {context.Name})"
+    return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"

@@ -17,7 +17,7 @@ from docker.types import LogConfig
 
 from harness.adapters import docker_build, ownership
 from harness.adapters.docker_channel import DockerChannel
-from harness.adapters.docker_client import connect, engine_errors, engine_facts
+from harness.adapters.docker_client import connect, engine_errors, engine_facts, refuse_another_machine
 from harness.adapters.docker_containers import (
     HARDENED,
     as_entry_point,
@@ -59,6 +59,7 @@ class DockerEngine:
         try:
             # Looked up once: a tag that moves during the run changes nothing.
             with engine_errors(self._client, "looking for the base image", refusal=EnvironmentProblem):
+                refuse_another_machine(self._client)
                 self._base = docker_build.base_image(self._client, base_image)
         except EnvironmentProblem:
             self._client.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.process_engine import ProcessEngine
+from harness.adapters.scratch import remove_dead, scratch
 from harness.errors import EnvironmentProblem
 
 NAMES = ("auto", "docker", "process")
@@ -22,14 +23,15 @@ def open_engine(
     What dead runs left on a Docker engine goes first: it would be measured along. Raises EnvironmentProblem
     when Docker was asked for by name and does not answer or has no base image.
     """
-    engine = _open(name, project, run_id, say)
-    try:
-        if isinstance(engine, DockerEngine):
-            for leftover in engine.remove_leftovers():
+    with scratch():
+        engine = _open(name, project, run_id, say)
+        try:
+            leftovers = engine.remove_leftovers() if isinstance(engine, DockerEngine) else []
+            for leftover in (*leftovers, *remove_dead()):
                 say(f"removed {leftover}, which a run that was killed had left behind")
-        yield engine
-    finally:
-        engine.close()
+            yield engine
+        finally:
+            engine.close()
 
 
 def _open(name: str, project: Path, run_id: str, say: Callable[[str], None]) -> DockerEngine | ProcessEngine:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any, Protocol
-from urllib.parse import quote
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -30,6 +28,7 @@ from harness.model import CapacityLoad, ClosedLoad, OpenLoad, Scenario
 from harness.planning.commands import GENERATOR_ARGV
 from harness.planning.locust_files import is_locust_file
 from harness.planning.workload_message import dealt, workload_message
+from harness.redaction import without_secrets
 from harness.workload import RequestSpec
 
 PROBE_S = 10.0
@@ -47,8 +46,6 @@ STEPS_AT_ONCE = 8
 """Clients of one agent that take their steps before the load at the same time."""
 ON_START_TIMEOUTS = 3
 """An on_start of a Locust file may take that many time-outs of a request."""
-SHORTEST_SECRET = 4
-"""A shorter value stands in too many texts to be taken out of them."""
 ID_BITS_PER_AGENT = 48
 """Request ids of agent i begin at i << 48: no two agents ever use the same one."""
 
@@ -317,17 +314,6 @@ class _Workload:
     def of(cls, scenario: Scenario, hands: int) -> _Workload:
         has_rows = any(spec.data for spec in (*scenario.before, *scenario.requests))
         return cls(scenario.locustfile, scenario.requests, scenario.before, hands if has_rows else 1)
-
-
-def without_secrets(text: str, secrets: Mapping[str, str]) -> str:
-    """Servers like to repeat what was sent to them, in JSON too, and errors are stored."""
-    for name, value in secrets.items():
-        if len(value) < SHORTEST_SECRET:
-            continue
-        in_json = json.dumps(value)[1:-1]
-        for form in (in_json.replace("\\", "\\\\"), in_json, quote(value, safe=""), value):
-            text = text.replace(form, f"{{env:{name}}}")
-    return text
 
 
 def drain_s(scenario: Scenario) -> float:

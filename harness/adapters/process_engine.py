@@ -97,8 +97,8 @@ class ProcessEngine:
         """Raises EnvironmentProblem where there is no /proc to read resources from."""
         if sys.platform != "linux":
             raise EnvironmentProblem(
-                f"the process engine needs Linux, and this is {sys.platform}. Install Docker Desktop and run "
-                f"again: the Docker engine works here."
+                f"the process engine needs Linux, and this is {sys.platform}. Run harness on the machine "
+                f"that you deploy on, or one like it."
             )
         self._project = project
         self._groups: dict[int, ProcessGroup] = {}

@@ -1,9 +1,9 @@
 """A small process that cleans up after a harness which cannot do so itself any more.
 
 Its stdin is a pipe from the harness. However the harness dies, the kernel closes the pipe, and the
-reaper removes the containers and networks that carry its labels and kills the process groups it was
-told of. It runs in a session of its own and with the signals of a terminal blocked, so Ctrl-C reaches
-the harness alone.
+reaper removes the containers and networks that carry its labels, kills the process groups it was told of,
+and removes temporary files. It runs in a session of its own and with the signals of a terminal blocked, so
+Ctrl-C reaches the harness alone.
 
 Lines on stdin: `adopt <pgid> <start time>`, `release <pgid>`, and `done` when there is nothing to do.
 """
@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
-from harness.adapters import ownership
+from harness.adapters import ownership, scratch
 
 BUDGET_S = 60.0
 """For how long the reaper tries to reach the engine before it leaves the rest to `harness clean`."""
@@ -127,15 +127,16 @@ def kill_group(pgid: int, began: str) -> bool:
 
 def sweep(owner: Mapping[str, str]) -> None:
     """Remove the owner's containers and networks until none has turned up for a while; bounded."""
-    import docker
     from docker.errors import DockerException
     from requests.exceptions import RequestException
+
+    from harness.adapters.docker_client import engine_client
 
     now = time.monotonic()
     give_up, quiet_since = now + BUDGET_S, now
     while (now := time.monotonic()) < give_up and now - quiet_since < QUIET_S:
         try:
-            client = docker.from_env(timeout=20)
+            client = engine_client(timeout_s=20)
             try:
                 if ownership.remove_owned(client, owner):
                     quiet_since = time.monotonic()
@@ -157,6 +158,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         kill_group(pgid, began)
     if arguments.label:
         sweep(dict(label.split("=", 1) for label in arguments.label))
+    # Last: a build that is under way still writes there.
+    scratch.remove_dead()
     return 0
 
 

@@ -183,6 +183,15 @@ def show(run: RunArgument = None, results: ResultsOption = RESULTS) -> None:
     data = stored_report.report_data(store)
     searched = stored_advice.is_advice(store)
     console().print(to_terminal(stored_advice.advice_of(store, data)) if searched else verdicts(data))
+    _say_state(store)
+
+
+def _say_state(store: RunStore) -> None:
+    """Apart from what was asked for, which may go into a pipe."""
+    from harness.stored_report import state_of
+
+    for note in state_of(store):
+        typer.echo(f"! {note}", err=True)
 
 
 @app.command(rich_help_panel=MORE)
@@ -209,6 +218,7 @@ def report(
         paths += [store.write_file(f"report/{name}", text) for name, text in tables(Run(store))]
     for path in paths:
         typer.echo(path)
+    _say_state(store)
 
 
 @app.command(name="list", rich_help_panel=MORE)
@@ -267,28 +277,32 @@ def _measure_noise(results: Path) -> None:
 
 @app.command(rich_help_panel=MORE)
 def clean() -> None:
-    """Remove the containers and networks of runs whose owner is dead. Nothing else, ever."""
+    """Remove the containers, networks and temporary files of runs whose owner is dead. Nothing else, ever."""
     from harness.adapters.docker_client import connect
     from harness.adapters.ownership import remove_leftovers
+    from harness.adapters.scratch import remove_dead
 
-    removed = remove_leftovers(connect())
+    # Files first: they are there without an engine too.
+    removed = remove_dead()
+    removed += remove_leftovers(connect())
     typer.echo("\n".join(f"removed {name}" for name in removed) or "nothing was left behind")
 
 
 @app.command(rich_help_panel=MORE)
 def schema(
-    of: Annotated[str, typer.Argument(help="matrix, compare or events.")] = "matrix",
+    of: Annotated[str, typer.Argument(help="matrix, advise, compare or events.")] = "matrix",
 ) -> None:
-    """Print the JSON Schema of matrix files, of `compare --json` or of `run --json`."""
+    """Print the JSON Schema of matrix files, of advice.json, of `compare --json` or of `run --json`."""
     import json
 
-    from harness import events
+    from harness import events, stored_advice
     from harness.errors import ConfigurationError
     from harness.planning.schema import MatrixFile
     from harness.reporting import compare
 
     schemas = {
         "matrix": MatrixFile.model_json_schema,
+        "advise": stored_advice.json_schema,
         "compare": compare.json_schema,
         "events": events.json_schema,
     }

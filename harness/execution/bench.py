@@ -37,6 +37,8 @@ class Bench:
     target: Target = EXAMPLE
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Values of the target's `secret_env`, by name."""
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    """Every value that is to be told nowhere, by name: those, and the workload's."""
     busy_s: Callable[[tuple[int, ...]], float] | None = None
     """Busy time of cores since boot, in seconds; None where others may use the server's cores."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
+from harness.errors import AppImageFailed, ServiceFailed
 from harness.execution.bench import Bench
 from harness.model import OWN_COMMAND
+from harness.redaction import without_secrets
 from harness.target import ServiceLife
 
 
@@ -22,5 +24,13 @@ def target_services(
     say(f"starting {', '.join(wanted)} for this {life}")
     image = bench.engine.build(OWN_COMMAND, bench.target)
     env = {**bench.target.env, **bench.secrets}
-    with bench.engine.services(bench.target, image=image, env=env, cpus=tuple(sorted(set(cpus))), life=life):
+    services = bench.engine.services(
+        bench.target, image=image, env=env, cpus=tuple(sorted(set(cpus))), life=life
+    )
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(services)
+        except (ServiceFailed, AppImageFailed) as error:
+            # Its last words may hold what it was started with.
+            raise type(error)(without_secrets(str(error), bench.hidden)) from None
         yield

@@ -18,6 +18,7 @@ from harness.execution.server import Server
 from harness.judging import Gathered
 from harness.measurement.load import LoadRecord
 from harness.model import Trial, TrialRecord, Validity
+from harness.redaction import without_secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,7 @@ class Visit:
         self.trial, self.server = trial, server
         self._bench, self._alone = bench, alone
         self._started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._suspended_s = bench.clock.suspended_s()
         self._phases_s: dict[str, float] = {}
         self._error: TrialError | VariantError | None = None
         self._state: DeploymentState | None = None
@@ -112,6 +114,7 @@ class Visit:
             busy_s=measured.busy_s,
             under_load_s=measured.under_load_s,
             rounds=measured.rounds,
+            suspended_s=self._bench.clock.suspended_s() - self._suspended_s,
             server_cpus=len(self._bench.server_cpus),
             ceiling_per_s=self._bench.ceiling_of(self.trial.cell.scenario),
             search=_search_evidence(measured.searched) if measured.searched else None,
@@ -175,7 +178,8 @@ class Visit:
             oom_killed=self._oom_killed,
             target=self._bench.target,
         )
-        return tuple(reason.removeprefix(f"{self.server.name}: ") for reason in reasons)
+        told = (without_secrets(reason, self._bench.hidden) for reason in reasons)
+        return tuple(reason.removeprefix(f"{self.server.name}: ") for reason in told)
 
     @property
     def _oom_killed(self) -> bool:
@@ -187,7 +191,7 @@ class Visit:
     def _log(self) -> str:
         """What the server said since this trial began, as far as it is kept."""
         said = self.server.deployment.log() if self.server.started else ""
-        return said.removeprefix(self._said_before)
+        return without_secrets(said.removeprefix(self._said_before), self._bench.hidden)
 
     def _memory(self) -> MemorySnapshot | None:
         """None beside others: of files that all of them map, each would be charged a part."""

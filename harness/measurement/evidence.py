@@ -39,6 +39,8 @@ class Evidence:
     log: str = ""
     """The last lines that the server wrote."""
     signals: TrialSignals | None = None
+    suspended_s: float = 0.0
+    """For how long the machine was suspended during the trial."""
     busy_over: tuple[ResourceReading, ResourceReading] | None = None
     """The first and the last reading, where some between them do not count; None: those of `readings`."""
     rounds: int = 0

@@ -27,6 +27,7 @@ NEAR_CEILING = 0.95
 MAX_MEAN_STEAL, MAX_SECOND_STEAL = 0.01, 0.05
 MAX_OTHERS_SHARE = 0.10
 MAX_ROUNDS_LEFT_OUT = 0.5
+MAX_SUSPENDED_S = 0.1
 
 _TOLD = (
     (
@@ -160,6 +161,15 @@ def quiet_machine(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
+def machine_awake(evidence: Evidence) -> Iterator[Finding]:
+    """I5: the machine was there all the time. The two clocks are read one after the other."""
+    if evidence.suspended_s > MAX_SUSPENDED_S:
+        yield (
+            Validity.INVALID,
+            f"I5: the machine was suspended for {evidence.suspended_s:.1f} s: keep it awake, measure again",
+        )
+
+
 def _little_steal(evidence: Evidence) -> Iterator[Finding]:
     """Of a trial in one piece. Of one in slices those with more steal are left out."""
     metrics = evidence.metrics
@@ -264,6 +274,7 @@ RULES: tuple[Rule, ...] = (
     on_schedule,
     generator_has_room,
     quiet_machine,
+    machine_awake,
     enough_rounds,
     server_alone,
     right_answers,

@@ -15,6 +15,7 @@ from harness.analysis.metrics import METRICS
 from harness.analysis.wording import change_interval, percent, signed
 from harness.decision.compare import Change, VersionComparison
 from harness.decision.thresholds import Outcome
+from harness.records import published_schema
 from harness.reporting.markdown import inert
 from harness.reporting.markdown_table import markdown_table
 from harness.reporting.wording import ABSENT, estimate, plain
@@ -48,9 +49,7 @@ def to_json(found: VersionComparison) -> dict[str, Any]:
 
 def json_schema() -> dict[str, Any]:
     """Of `to_json`."""
-    schema = _COMPARISON.json_schema(mode="serialization")
-    schema["properties"] = {"schema": {"const": SCHEMA_VERSION}, **schema["properties"]}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return published_schema(_COMPARISON, SCHEMA_VERSION)
 
 
 def _parts(found: VersionComparison) -> Iterator[RenderableType]:

@@ -16,10 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import docker
+import jsonschema
 import pytest
 import yaml
 from docker import DockerClient
 
+from harness import stored_advice
 from harness.adapters.docker_build import base_image
 from tests.adapters.test_versions import git
 from tests.outcomes import assert_measured
@@ -145,7 +147,9 @@ def test_the_quick_start_leads_from_an_app_to_files_that_run(tmp_path: Path, cli
     assert "with 1 worker on 1 CPU and" in said["advise"]
     assert "It ran under its limit of" in said["advise"]
     searched = max(path for path in (team / "results").iterdir() if path.name.endswith("-advice"))
-    chosen = json.loads((searched / "report" / "advice.json").read_text())["chosen"]["variant"]
+    advised = json.loads((searched / "report" / "advice.json").read_text())
+    jsonschema.validate(advised, stored_advice.json_schema())
+    chosen = advised["chosen"]["variant"]
     assert 48 <= chosen["memory_mib"] <= 160
     shown = " ".join(harness(team, "show", searched.name).stdout.split())
     assert shown.startswith(f"Deploy {chosen['recipe']} with 1 worker")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -41,6 +42,7 @@ def stopped_container(client: DockerClient, image: str, labels: Mapping[str, str
             container.remove(force=True)
 
 
+@pytest.mark.promise(3)
 def test_a_users_stopped_container_and_untagged_image_stay_as_they_are(
     engine: DockerEngine, image: str, client: DockerClient, run_id: str
 ) -> None:
@@ -60,6 +62,7 @@ def test_a_users_stopped_container_and_untagged_image_stay_as_they_are(
             client.images.remove(str(untagged.id))
 
 
+@pytest.mark.promise(2)
 def test_leftovers_of_dead_owners_go_and_others_stay(
     engine: DockerEngine, image: str, client: DockerClient, run_id: str
 ) -> None:
@@ -77,10 +80,17 @@ def test_leftovers_of_dead_owners_go_and_others_stay(
         assert ownership.leftovers(client) == []
 
 
-def holder(project: Path, run_id: str) -> subprocess.Popen[str]:
+def holder(project: Path, run_id: str, **env: str) -> subprocess.Popen[str]:
     """A harness of its own process; see holder.py."""
     argv = [sys.executable, "-m", "tests.adapters.holder", str(project), run_id]
-    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT)
+    return subprocess.Popen(
+        argv,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **env},
+    )
 
 
 def reaper_of(holder: subprocess.Popen[str]) -> int:
@@ -90,6 +100,7 @@ def reaper_of(holder: subprocess.Popen[str]) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.promise(1)
 def test_nothing_is_left_however_the_harness_dies(
     project: Path, client: DockerClient, run_id: str, number: signal.Signals
 ) -> None:
@@ -147,6 +158,7 @@ def test_two_that_clean_up_at_once_do_not_get_in_each_others_way(
     assert of_run(client, "dead-run") == []
 
 
+@pytest.mark.promise(2)
 def test_the_next_run_removes_what_a_dead_one_left_and_says_so(
     engine: DockerEngine, image: str, client: DockerClient, project: Path, run_id: str
 ) -> None:
@@ -176,7 +188,10 @@ def test_what_the_engine_refuses_to_remove_is_a_problem_of_the_environment(
         network.remove()
 
 
-def test_a_build_ends_with_the_harness(project: Path, client: DockerClient, run_id: str) -> None:
+@pytest.mark.promise(1)
+def test_a_build_ends_with_the_harness_and_leaves_no_temporary_file(
+    project: Path, client: DockerClient, run_id: str, tmp_path: Path
+) -> None:
     # The engine labels nothing while it builds: the step is known by its command.
     (project / "Dockerfile.variants").write_text(f"{DOCKERFILE}RUN sleep 60 # {run_id}\n")
 
@@ -184,13 +199,17 @@ def test_a_build_ends_with_the_harness(project: Path, client: DockerClient, run_
         steps = (container["Command"] for container in client.api.containers(all=True, trunc=False))
         return any(run_id in step for step in steps)
 
-    harness = holder(project, run_id)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    harness = holder(project, run_id, TMPDIR=str(temporary))
     try:
         assert eventually(building, within_s=30)
+        assert list(temporary.glob("harness-scratch-*/harness-build-*"))
     finally:
         harness.kill()
         harness.communicate(timeout=30)
     assert eventually(lambda: not building())
+    assert eventually(lambda: not any(temporary.iterdir()), within_s=30)
 
 
 # An engine that goes away
@@ -228,6 +247,7 @@ def proxy(tmp_path: Path, client: DockerClient, monkeypatch: pytest.MonkeyPatch)
         yield proxy
 
 
+@pytest.mark.promise(18)
 def test_an_engine_that_comes_back_costs_the_trial_and_leaves_nothing(
     proxy: CuttableProxy, project: Path, client: DockerClient, run_id: str
 ) -> None:
@@ -275,6 +295,7 @@ def test_cleaning_up_on_an_engine_that_goes_away_is_a_problem_of_the_environment
     client.close()
 
 
+@pytest.mark.promise(18)
 def test_an_engine_that_stays_away_ends_the_run_and_the_reaper_cleans_up_later(
     proxy: CuttableProxy, project: Path, client: DockerClient, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.engine
 # What a container may do
 
 
+@pytest.mark.promise(21)
 def test_every_container_is_hardened_pinned_and_labelled(
     engine: DockerEngine, image: str, client: DockerClient, run_id: str
 ) -> None:
@@ -53,6 +54,7 @@ def test_every_container_is_hardened_pinned_and_labelled(
         assert limits["Memory"] == limits["MemorySwap"] == 64 << 20
 
 
+@pytest.mark.promise(21)
 def test_only_tmp_can_be_written(engine: DockerEngine, image: str) -> None:
     program = """
 import pathlib
@@ -83,6 +85,7 @@ def test_the_companion_reaches_the_server_on_loopback(
         assert channel.receive(30) == "well met"
 
 
+@pytest.mark.promise(21)
 def test_on_the_shared_path_the_server_has_loopback_only(
     engine: DockerEngine, image: str, client: DockerClient, run_id: str
 ) -> None:
@@ -93,6 +96,7 @@ def test_on_the_shared_path_the_server_has_loopback_only(
         assert generator.attrs["HostConfig"]["NetworkMode"] == f"container:{container.id}"
 
 
+@pytest.mark.promise(12)
 def test_a_published_port_is_free_and_on_loopback(
     engine: DockerEngine, image: str, client: DockerClient
 ) -> None:
@@ -132,6 +136,7 @@ def _listening_for(path: NetworkPath) -> Mapping[str, str]:
 # How servers end
 
 
+@pytest.mark.promise(15)
 def test_a_server_killed_from_outside_is_seen(engine: DockerEngine, image: str, client: DockerClient) -> None:
     with server(engine, image) as deployment:
         container_of(client, deployment).kill("SIGKILL")
@@ -140,6 +145,7 @@ def test_a_server_killed_from_outside_is_seen(engine: DockerEngine, image: str, 
         assert not deployment.state().oom_killed
 
 
+@pytest.mark.promise(14)
 def test_a_server_out_of_memory_is_seen_and_remembered(engine: DockerEngine, image: str) -> None:
     program = "print('eating', flush=True)\nx = []\nwhile True: x.append(bytearray(4 << 20))"
     with server(engine, image, argv=("python3", "-c", program), memory_mib=32) as deployment:
@@ -219,6 +225,7 @@ def test_a_process_of_ours_with_the_servers_number_is_not_taken_for_it(
 # Builds
 
 
+@pytest.mark.promise(13)
 def test_one_recipes_failure_shows_its_last_lines_and_spares_its_neighbours(
     engine: DockerEngine, project: Path
 ) -> None:
@@ -258,6 +265,7 @@ def image_that_says(client: DockerClient, image: str, setting: str) -> Iterator[
         client.images.remove(made, force=True)
 
 
+@pytest.mark.promise(19)
 def test_tags_that_move_during_the_run_change_nothing(
     project: Path, client: DockerClient, run_id: str
 ) -> None:

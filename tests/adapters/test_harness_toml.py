@@ -124,6 +124,7 @@ def test_the_page_of_the_product_is_read_as_it_stands(team: Path) -> None:
     assert read_files(team / "harness.toml", matrix) == {"orders.csv": b"order_id,sku\n1,a\n2,b\n"}
 
 
+@pytest.mark.promise(23)
 def test_values_of_secrets_are_read_and_never_stored(team: Path) -> None:
     matrix = load(team, WHOLE, {"BENCH_PASSWORD": "from the environment"})
     secrets = read_secrets(team / "harness.toml", matrix, {"BENCH_PASSWORD": "other", "HOME": "/root"})
@@ -296,6 +297,7 @@ def test_mistakes_of_all_kinds_are_reported_together(team: Path) -> None:
         assert expected in said
 
 
+@pytest.mark.promise(24)
 def test_no_link_leads_out_of_the_directory(team: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     outside = tmp_path_factory.mktemp("outside") / "orders.csv"
     outside.write_text("order_id,sku\n1,a\n")
@@ -310,6 +312,7 @@ def test_no_link_leads_out_of_the_directory(team: Path, tmp_path_factory: pytest
     assert "is no regular file" in problems(team, WHOLE)
 
 
+@pytest.mark.promise(24)
 def test_files_are_bounded(team: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (team / "orders.csv").open("wb") as sparse:
         sparse.truncate(50_000_001)
@@ -328,6 +331,7 @@ def test_files_are_bounded(team: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (f"HARNESS_APP={SECRET}\n", "line 1: names with HARNESS_"),
     ],
 )
+@pytest.mark.promise(23)
 def test_a_mistake_in_an_env_file_shows_no_value(team: Path, content: str, says: str) -> None:
     (team / ".env").write_text(content)
     said = problems(team, WHOLE)
@@ -397,6 +401,7 @@ def test_what_is_odd_is_said_and_allowed(team: Path) -> None:
     assert "scenarios.0.measure_s = 2: shorter than slo_ms" in said
 
 
+@pytest.mark.promise(24)
 def test_deep_json_is_refused_in_a_sentence(team: Path) -> None:
     text = BARE + f'[[scenarios.requests]]\npath = "/"\nmethod = "POST"\njson = {"[" * 70}{"]" * 70}\n'
     assert "nested deeper than 64 levels" in problems(team, text)

@@ -162,6 +162,7 @@ def test_every_agent_learns_where_the_server_is() -> None:
     assert [agent.told[0]["op"] for agent in agents] == ["ready", "ready"]
 
 
+@pytest.mark.promise(10)
 def test_every_answer_has_a_bounded_time_that_outlasts_the_question() -> None:
     agent = ScriptedAgent(ok(FACTS), ok(FACTS), ok({}), drive_result())
     with attached(agent) as generator:
@@ -191,6 +192,7 @@ def test_a_server_that_has_ended_is_not_waited_for() -> None:
         wait_ready(generator, timeout_s=3600)
 
 
+@pytest.mark.promise(10)
 def test_an_agent_that_never_answers_is_given_up() -> None:
     with attached(ScriptedAgent(NoAnswer("hung"))) as generator, pytest.raises(NoAnswer, match="hung"):
         wait_ready(generator, timeout_s=-2 * GRACE_S)
@@ -382,6 +384,7 @@ def test_a_black_box_tells_no_facts() -> None:
     assert (agent.told[0]["ready"], agent.told[0]["inside"]) == (None, False)
 
 
+@pytest.mark.promise(23)
 def test_secrets_that_a_server_repeats_are_not_told_on() -> None:
     agent = ScriptedAgent(error("WrongResponse", "step 1: 422 and " + repr(b'{"input":"hun\\"ter2"}')))
     with (

@@ -46,6 +46,7 @@ def test_a_process_that_ended_has_no_start_time_even_before_it_is_reaped() -> No
         ("it names no start time", {START: "", PID: "4194304999"}, False),
     ],
 )
+@pytest.mark.promise(2)
 def test_only_what_a_dead_owner_of_this_machine_left_may_be_removed(
     why: str, changes: Mapping[str, str], leftover: bool
 ) -> None:

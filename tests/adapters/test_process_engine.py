@@ -168,6 +168,7 @@ def test_a_cpu_that_is_not_there_is_named(engine: ProcessEngine) -> None:
         pytest.fail("it ran")
 
 
+@pytest.mark.promise(12)
 def test_a_reserved_port_is_given_to_nobody_but_the_server() -> None:
     with reserved_port() as port:
         with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
@@ -177,6 +178,7 @@ def test_a_reserved_port_is_given_to_nobody_but_the_server() -> None:
             assert server.accept()[1] == client.getsockname()
 
 
+@pytest.mark.promise(12)
 def test_many_reservations_never_meet() -> None:
     with reserved_port() as mine:
         found = set()
@@ -186,6 +188,7 @@ def test_many_reservations_never_meet() -> None:
     assert mine not in found
 
 
+@pytest.mark.promise(1)
 def test_a_killed_harness_leaves_no_server(tmp_path: Path) -> None:
     program = f"""
 import pathlib, sys, time

@@ -57,6 +57,7 @@ def test_a_group_is_killed(sleeper: subprocess.Popen[bytes]) -> None:
     assert sleeper.wait(timeout=10) == -signal.SIGKILL
 
 
+@pytest.mark.promise(2)
 def test_a_group_whose_number_is_used_again_is_left_alone(sleeper: subprocess.Popen[bytes]) -> None:
     assert not kill_group(sleeper.pid, "1")
     assert sleeper.poll() is None
@@ -70,6 +71,7 @@ def test_a_group_that_is_gone_is_no_error(sleeper: subprocess.Popen[bytes]) -> N
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.promise(1)
 def test_however_the_harness_dies_its_servers_go_too(number: signal.Signals) -> None:
     harness = subprocess.Popen([sys.executable, "-c", HARNESS], stdout=subprocess.PIPE, text=True)
     assert harness.stdout is not None
@@ -108,6 +110,7 @@ def test_a_released_group_is_left_alone(sleeper: subprocess.Popen[bytes]) -> Non
     assert sleeper.poll() is None
 
 
+@pytest.mark.promise(1)
 def test_a_reaper_killed_by_someone_does_not_hurt_the_run(sleeper: subprocess.Popen[bytes]) -> None:
     reaper = Reaper.start()
     os.kill(reaper.pid, signal.SIGKILL)

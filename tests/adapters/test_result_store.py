@@ -10,6 +10,7 @@ import pytest
 from harness.adapters.result_store import JOURNAL, MANIFEST, RunStore, find_run, runs_in
 from harness.errors import ConfigurationError, ExitCode, RunAborted
 from harness.model import Validity
+from harness.records import trial_to_json
 from tests.samples import a_load, a_matrix, a_record, some_readings
 
 
@@ -28,6 +29,7 @@ def test_a_run_comes_back_as_it_was_stored(store: RunStore) -> None:
     assert again.manifest()["engine"] == "fake"
 
 
+@pytest.mark.promise(4)
 def test_the_journal_survives_a_cut_at_every_byte(store: RunStore) -> None:
     records = tuple(a_record(block=block) for block in (1, 2))
     for record in records:
@@ -43,6 +45,40 @@ def test_the_journal_survives_a_cut_at_every_byte(store: RunStore) -> None:
         assert store.records() == (*records[:complete], records[complete % 2])
 
 
+@pytest.mark.promise(4)
+def test_a_changed_byte_is_damage_wherever_it_is(store: RunStore) -> None:
+    records = tuple(a_record(block=block) for block in (1, 2))
+    for record in records:
+        store.append(record)
+    journal = store.path / JOURNAL
+    whole = journal.read_bytes()
+    told_on = 0
+    for place in range(len(whole)):
+        for bit in (0x01, 0x80):
+            journal.write_bytes(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :])
+            try:
+                # Only the last line break may go unnoticed: then the record was cut short.
+                assert store.records() in (records, records[:1])
+                assert store.records() == records or store.torn_tail()
+            except ConfigurationError:
+                told_on += 1
+    assert told_on > 1.9 * len(whole)
+
+
+def test_a_journal_of_an_earlier_version_has_no_checksums_and_goes_on_with_them(store: RunStore) -> None:
+    records = tuple(a_record(block=block) for block in (1, 2))
+    journal = store.path / JOURNAL
+    journal.write_bytes(trial_to_json(records[0]) + b"\n")
+    assert store.records() == records[:1]
+    store.append(records[1])
+    assert store.records() == records
+    first, second, _ = journal.read_bytes().split(b"\n")
+    journal.write_bytes(b"\n".join([second, first, b""]))
+    with pytest.raises(ConfigurationError, match="line 2 is damaged"):
+        store.records()
+
+
+@pytest.mark.promise(4)
 def test_garbage_at_the_end_is_dropped_and_damage_in_the_middle_is_an_error(store: RunStore) -> None:
     store.append(a_record())
     journal = store.path / JOURNAL
@@ -55,6 +91,7 @@ def test_garbage_at_the_end_is_dropped_and_damage_in_the_middle_is_an_error(stor
         store.records()
 
 
+@pytest.mark.promise(4)
 def test_what_a_new_file_is_called_survives_a_power_cut_too(
     store: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,6 +106,7 @@ def test_what_a_new_file_is_called_survives_a_power_cut_too(
     assert synced[-1] == (store.path / "report").stat().st_ino
 
 
+@pytest.mark.promise(5)
 def test_the_manifest_is_whole_or_as_before(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (store.path / MANIFEST).read_bytes()
 
@@ -84,6 +122,7 @@ def test_the_manifest_is_whole_or_as_before(store: RunStore, monkeypatch: pytest
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+@pytest.mark.promise(6)
 def test_a_full_disk_names_the_file_and_keeps_what_there_is(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -34,6 +34,7 @@ def held(tmp_path: Path) -> tuple[subprocess.Popen[str], Path]:
     holder.wait()
 
 
+@pytest.mark.promise(20)
 def test_a_second_run_is_refused_and_told_who_holds_the_host(
     held: tuple[subprocess.Popen[str], Path],
 ) -> None:
@@ -44,6 +45,7 @@ def test_a_second_run_is_refused_and_told_who_holds_the_host(
     assert error.value.exit_code == ExitCode.ENVIRONMENT
 
 
+@pytest.mark.promise(20)
 def test_a_killed_holder_leaves_no_lock(held: tuple[subprocess.Popen[str], Path]) -> None:
     holder, path = held
     holder.kill()
@@ -52,6 +54,7 @@ def test_a_killed_holder_leaves_no_lock(held: tuple[subprocess.Popen[str], Path]
         assert "second" in path.read_text()
 
 
+@pytest.mark.promise(20)
 def test_a_waiting_run_says_whom_it_waits_for_and_goes_on_when_that_ends(
     held: tuple[subprocess.Popen[str], Path],
 ) -> None:
@@ -76,6 +79,7 @@ def test_even_a_run_that_waits_gives_up_in_the_end(held: tuple[subprocess.Popen[
         pass
 
 
+@pytest.mark.promise(20)
 def test_a_temporary_directory_of_ones_own_does_not_hide_other_runs(
     held: tuple[subprocess.Popen[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

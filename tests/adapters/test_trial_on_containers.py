@@ -33,6 +33,7 @@ def workers_in(container: Container) -> list[int]:
     return [int(pid) for pid, command in shown["Processes"] if "spawn_main" in command]
 
 
+@pytest.mark.promise(15)
 def test_a_worker_killed_under_load_makes_the_trial_invalid(client: DockerClient, run_id: str) -> None:
     killed: list[int] = []
 

@@ -88,6 +88,7 @@ def test_every_trial_is_kept_in_the_plans_order() -> None:
 
 
 @pytest.mark.parametrize("invalid", [(), (IDS[1], IDS[7]), (IDS[0], IDS[3], IDS[6], IDS[9])])
+@pytest.mark.promise(7)
 def test_a_run_resumed_anywhere_measures_the_same_trials_in_the_same_order(invalid: tuple[str, ...]) -> None:
     _, whole, _ = walk(FOUR, trial_s=6, budget_s=1000, invalid=invalid)
     for k in range(len(whole) + 1):

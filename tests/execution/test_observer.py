@@ -46,6 +46,9 @@ class Server:
 class Ticks:
     """The machine's own clock: only the order of events is asserted, never a duration."""
 
+    def suspended_s(self) -> float:
+        return 0.0
+
     def monotonic(self) -> float:
         return time.monotonic()
 

@@ -146,6 +146,7 @@ def test_a_failure_at_any_step_is_an_outcome_and_the_server_is_gone(
     assert engine.standing == []
 
 
+@pytest.mark.promise(16)
 def test_a_wrong_answer_after_the_load_discards_its_figures() -> None:
     outcome, *_ = measure(verify=[None, WrongResponse("GET /items/1 gave 500")])
     assert outcome.record.validity is Validity.INVALID

@@ -193,6 +193,7 @@ def test_i3_nothing_may_be_dropped() -> None:
 
 
 @pytest.mark.parametrize(("worst", "kept"), [(0.97, True), (0.98, False)])
+@pytest.mark.promise(17)
 def test_i4_no_second_of_an_open_load_may_use_up_the_generator(worst: float, kept: bool) -> None:
     load = replace(a_load(), generator_cpu_share=np.array([0.1, worst, 0.1]))
     case = evidence(load, scenario=OPEN)
@@ -210,6 +211,7 @@ def test_i4_no_second_of_an_open_load_may_use_up_the_generator(worst: float, kep
         (0.80, 0.60, Validity.VALID),
     ],
 )
+@pytest.mark.promise(17)
 def test_i4_a_closed_load_is_bound_where_only_the_generator_is_used_up(
     generator: float, server: float, word: Validity
 ) -> None:
@@ -252,6 +254,7 @@ def test_i4_the_server_can_use_no_more_than_the_tightest_of_its_limits(
 @pytest.mark.parametrize(
     ("ceiling", "word"), [(105.0, Validity.GENERATOR_BOUND), (106.0, Validity.VALID), (None, Validity.VALID)]
 )
+@pytest.mark.promise(17)
 def test_i4_as_fast_as_the_generator_ever_gets(ceiling: float | None, word: Validity) -> None:
     assert judge(evidence(ceiling_per_s=ceiling))[0] is word
 
@@ -297,6 +300,12 @@ def test_i5_busy_time_that_is_not_told_is_no_finding() -> None:
     assert judge(evidence(busy_s=None))[:2] == (Validity.VALID, ())
 
 
+@pytest.mark.promise(11)
+def test_i5_a_machine_that_slept_spoils_the_trial_and_two_clocks_read_in_turn_do_not() -> None:
+    check(Validity.INVALID, "I5: the machine was suspended for 3.2 s", evidence(suspended_s=3.2))
+    assert judge(evidence(suspended_s=0.001))[:2] == (Validity.VALID, ())
+
+
 def test_i5_throttling_needs_a_quota_in_the_matrix() -> None:
     readings = tuple(replace(one, throttled_s=one.at_s * 0.1) for one in some_readings())
     check(Validity.INVALID, "throttled (0.10 s a second", evidence(readings=readings))
@@ -315,6 +324,7 @@ def test_i6_up_to_one_failure_in_a_thousand_is_tolerated() -> None:
     )
 
 
+@pytest.mark.promise(16)
 def test_i6_one_wrong_body_is_one_too_many() -> None:
     check(Validity.INVALID, "1 x with a wrong body", evidence(with_statuses(WRONG_BODY, answered=1)))
 
@@ -342,6 +352,7 @@ def test_i6_a_trial_without_a_request_is_invalid() -> None:
     )
 
 
+@pytest.mark.promise(15)
 def test_i7_a_worker_that_was_replaced() -> None:
     variant = replace(PLAIN, workers=2)
     case = evidence(
@@ -477,7 +488,7 @@ def test_all_broken_rules_are_told_and_the_worst_word_wins() -> None:
 
 def test_every_rule_says_which_it_is() -> None:
     assert [rule.__doc__.split(":")[0] for rule in RULES if rule.__doc__] == [
-        *("I1", "I2", "I3", "I4", "I5", "I5", "I5", "I6", "I7", "I7", "I8", "I9")
+        *("I1", "I2", "I3", "I4", "I5", "I5", "I5", "I5", "I6", "I7", "I7", "I8", "I9")
     ]
 
 

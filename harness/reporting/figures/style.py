@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,9 +88,13 @@ def label(data: ReportData, variant_id: str) -> str:
     return f"{variant_id} (baseline)" if variant_id == data.matrix.baseline_id else variant_id
 
 
-def styled() -> AbstractContextManager[None]:
+@contextmanager
+def styled() -> Iterator[None]:
     """Drawing and exporting both happen under the house style: ticks are made as late as the export."""
-    return mpl.rc_context(_RC)
+    with mpl.rc_context(_RC), warnings.catch_warnings():
+        # Which letters the font lacks is nothing for the terminal of someone who measures a server.
+        warnings.filterwarnings("ignore", message="Glyph")
+        yield
 
 
 def new_figure(height_in: float, *, width_in: float = WIDTH_IN) -> Figure:
