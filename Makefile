@@ -5,7 +5,7 @@ BIN := .venv/bin
 SIDE_BY_SIDE := --numprocesses=$(shell expr $$(nproc) + 1) --dist=worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help bench claims test test-fast test-apps check lock env clean
+.PHONY: help bench claims test test-fast test-apps promises test-engines check lock env clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -34,6 +34,13 @@ test-fast: env ## Run the tests that need neither an engine, nor processes, nor 
 test-apps: ## Set up everything, then measure each app of examples/ once (5 to 20 minutes, 4 GB of images)
 	@REQUIRE_ENGINE=$(REQUIRE_ENGINE) scripts/setup.sh
 	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest -m long
+
+promises: ## Set up everything, inject every fault of the promises, write docs/promises.md
+	@REQUIRE_ENGINE=$(REQUIRE_ENGINE) scripts/setup.sh
+	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest -m "promise and not long" --promises docs/promises.md
+
+test-engines: ## Run the tests of engines in a virtual machine with cgroup v2, on Docker and Podman (an hour)
+	scripts/vm-engine.sh run scripts/test-engines.sh
 
 check: env ## Lint, format, types, the import order, and plain words
 	$(BIN)/ruff check .

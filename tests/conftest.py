@@ -13,6 +13,7 @@ from harness.adapters.docker_build import base_image
 from harness.adapters.docker_client import connect
 from harness.errors import EnvironmentProblem
 
+pytest_plugins = ["tests.promises"]
 PROJECT = Path(__file__).parent.parent
 SETUP_TIMEOUT_S = 600
 

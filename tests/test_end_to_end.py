@@ -127,6 +127,7 @@ def test_a_run_on_containers_ends_in_a_report(checkout: Checkout, nothing_left: 
     assert facts.loop.startswith("uvloop")
 
 
+@pytest.mark.promise(9)
 def test_an_interrupted_run_reports_what_there_is_and_goes_on_later(
     checkout: Checkout, nothing_left: None
 ) -> None:
@@ -151,6 +152,7 @@ def test_an_interrupted_run_reports_what_there_is_and_goes_on_later(
     assert "nothing to do" in said
 
 
+@pytest.mark.promise(14)
 def test_a_variant_without_enough_memory_is_infeasible_and_the_others_go_on(
     checkout: Checkout, nothing_left: None
 ) -> None:
@@ -166,6 +168,7 @@ def test_a_variant_without_enough_memory_is_infeasible_and_the_others_go_on(
     assert all(record.metrics for record in by_variant.values())
 
 
+@pytest.mark.promise(13)
 def test_an_image_that_does_not_build_is_one_variant_left_out(checkout: Checkout, nothing_left: None) -> None:
     (checkout.directory / "requirements" / "uvicorn-plain.txt").write_text("no-such-package==0.0.0\n")
     matrix = write_matrix(checkout.directory, more='[[include]]\nrecipe = "uvicorn-plain"')
@@ -178,6 +181,7 @@ def test_an_image_that_does_not_build_is_one_variant_left_out(checkout: Checkout
     }
 
 
+@pytest.mark.promise(10)
 def test_an_app_that_never_gets_ready_says_why(checkout: Checkout, nothing_left: None) -> None:
     health = checkout.directory / "target_app" / "main.py"
     health.write_text(health.read_text() + "\nraise RuntimeError('the database is gone')\n")
@@ -189,6 +193,7 @@ def test_an_app_that_never_gets_ready_says_why(checkout: Checkout, nothing_left:
     assert "the database is gone" in log
 
 
+@pytest.mark.promise(16)
 def test_wrong_answers_never_win(checkout: Checkout, nothing_left: None) -> None:
     routes = checkout.directory / "target_app" / "main.py"
     routes.write_text(

@@ -43,6 +43,7 @@ def page() -> str:
     return samples.clean_page()
 
 
+@pytest.mark.promise(22)
 def test_nothing_is_loaded(page: str) -> None:
     for tag, attributes in Outline(page).tags:
         assert tag not in ("link", "iframe", "object", "embed", "img", "base", "form")
@@ -52,6 +53,7 @@ def test_nothing_is_loaded(page: str) -> None:
     assert not re.search(r"@import|url\((?!#)", page)
 
 
+@pytest.mark.promise(22)
 def test_policy_allows_the_one_script_by_its_hash_and_nothing_else(page: str) -> None:
     outline = Outline(page)
     policy = next(a["content"] for t, a in outline.tags if a.get("http-equiv") == "Content-Security-Policy")

@@ -119,6 +119,7 @@ def test_no_colour_without_a_terminal() -> None:
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.promise(22)
 def test_hostile_text_is_inert_on_a_terminal(hostile: str) -> None:
     text = printed(samples.with_reasons(samples.report_data(), hostile))
     assert not any(ord(letter) < 32 and letter != "\n" for letter in text)
@@ -126,6 +127,7 @@ def test_hostile_text_is_inert_on_a_terminal(hostile: str) -> None:
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.promise(22)
 def test_hostile_text_is_inert_in_markdown(hostile: str) -> None:
     data = samples.report_data()
     text = markdown.report(samples.with_reasons(data, hostile))
@@ -136,6 +138,7 @@ def test_hostile_text_is_inert_in_markdown(hostile: str) -> None:
     assert not re.search(r"(?<!\\)[`\]]", row)
 
 
+@pytest.mark.promise(22)
 def test_hostile_text_is_inert_in_html() -> None:
     page = samples.html_page(samples.with_reasons(samples.report_data(), *HOSTILE))
     clean = samples.clean_page()

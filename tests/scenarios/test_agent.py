@@ -90,6 +90,7 @@ def test_not_ready_says_what_is_missing(agent: AgentProcess) -> None:
     assert (kind, "connection refused or broken" in text) == ("NotReady", True)
 
 
+@pytest.mark.promise(10)
 def test_a_server_that_accepts_and_never_answers_is_not_waited_for_beyond_the_bound(
     agent: AgentProcess,
 ) -> None:
