@@ -48,7 +48,7 @@ def bisect(
     """
     from harness import pipeline
     from harness.adapters.package_releases import releases_between
-    from harness.decision.bisect import Ending, answer, differ, narrowed, next_releases
+    from harness.decision.bisect import Ending, answer, search
     from harness.decision.thresholds import metric_named
     from harness.reporting.bisect import to_terminal
 
@@ -63,26 +63,13 @@ def bisect(
     chosen, _ = variant_and_context(matrix, variant)
     plain = pipeline.resolved(matrix).matrix
     known = releases_between(package, old, new)
-    old, new = known[0], known[-1]
-    say(console(), f"{len(known)} releases of {package} from {old} to {new}")
+    say(console(), f"{len(known)} releases of {package} from {known[0]} to {known[-1]}")
     options = pipeline.RunOptions(
         results=results, engine=engine, wait=wait, command=repeated(sys.argv[1:], leave_out=("--resume",))
     )
     asked = _Asked(package, name, scenario or plain.scenarios[0].name, matrix, chosen, blocks)
     margin = margin or plain.margin
-    steps: list[Step] = []
-    skip: set[str] = set()
-    while True:
-        between = next_releases(known, old, new, skip)
-        if steps and not between:
-            break
-        step = _measured((old, *between, new), asked, options)
-        steps.append(step)
-        skip |= set(between) - set(step.releases)
-        stretch = narrowed(step)
-        if not differ(step.ends, margin) or stretch == (old, new):
-            break
-        old, new = stretch
+    steps = search(known, lambda part: _measured(part, asked, options), margin)
     found = answer(package, known, steps, margin=margin)
     console().print(to_terminal(found))
     if found.ending is Ending.OPEN or found.ending is Ending.NARROWED:

@@ -7,7 +7,7 @@ it in which the metric crosses half of the change, as `git bisect` does with one
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -86,6 +86,24 @@ class Bisection:
     steps: tuple[Step, ...]
     sentence: str
     remarks: tuple[str, ...]
+
+
+def search(releases: Sequence[str], measure: Callable[[tuple[str, ...]], Step], margin: float) -> list[Step]:
+    """Step after step, until two neighbours are left or no step tells more.
+
+    `measure` is given the releases of a step, both ends with them.
+    """
+    old, new = releases[0], releases[-1]
+    steps: list[Step] = []
+    skip: set[str] = set()
+    while (between := next_releases(releases, old, new, skip)) or not steps:
+        step = measure((old, *between, new))
+        steps.append(step)
+        skip |= set(between) - set(step.releases)
+        if not differ(step.ends, margin) or narrowed(step) == (old, new):
+            break
+        old, new = narrowed(step)
+    return steps
 
 
 def next_releases(releases: Sequence[str], old: str, new: str, skip: Collection[str]) -> tuple[str, ...]:

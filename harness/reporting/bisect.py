@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.analysis.metrics import METRICS
-from harness.analysis.wording import change, percent
+from harness.analysis.wording import change_interval, percent, signed
 from harness.decision.bisect import Bisection, Ending, Side, Step
 from harness.reporting.wording import estimate, plain
 
@@ -48,5 +48,8 @@ def _table(package: str, step: Step) -> Table:
             continue
         side = sides.get(release)
         like = {Side.OLD: step.old, Side.NEW: step.new, Side.OPEN: "not told", None: ""}[side]
-        table.add_row(release, value, change(one.ratio), like)
+        bounds = change_interval(one.ratio)
+        table.add_row(
+            release, value, f"{signed(one.ratio.center - 1)}{f' ({bounds})' if bounds else ''}", like
+        )
     return table

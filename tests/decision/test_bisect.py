@@ -17,8 +17,8 @@ from harness.decision.bisect import (
     Step,
     answer,
     differ,
-    narrowed,
     next_releases,
+    search,
     side_of,
 )
 from harness.decision.compare import Change
@@ -56,17 +56,12 @@ def step_of(truth: Mapping[str, float], *releases: str, half: float = NOISE, fai
 
 
 def searched(truth: Mapping[str, float], *, failed: str = "", half: float = NOISE) -> Bisection:
-    """As the command does it, with measurements of a known truth."""
-    old, new, steps, skip = RELEASES[0], RELEASES[-1], [], {failed}
-    while (between := next_releases(RELEASES, old, new, skip if steps else ())) or not steps:
-        steps.append(
-            step_of(truth, old, *between, new, half=half, failed=failed if failed in between else "")
-        )
-        stretch = narrowed(steps[-1])
-        if not differ(steps[-1].ends, 0.03) or stretch == (old, new):
-            break
-        old, new = stretch
-    return answer("orders", RELEASES, steps, margin=0.03)
+    """With measurements of a known truth."""
+
+    def measure(releases: tuple[str, ...]) -> Step:
+        return step_of(truth, *releases, half=half, failed=failed if failed in releases else "")
+
+    return answer("orders", RELEASES, search(RELEASES, measure, 0.03), margin=0.03)
 
 
 @pytest.mark.parametrize("at", range(1, len(RELEASES)))
