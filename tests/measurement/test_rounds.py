@@ -92,8 +92,8 @@ def test_one_slice_alone_tells_nothing_of_idleness() -> None:
         ({}, {}),
         # Allowed: 5 % of 0.11 s.
         ({"steal_s": {2: 0.005, 3: 0.006}}, {3: STEAL}),
-        # Allowed: 1 % of 0.11 s on one core, beyond what they always use.
-        ({"neighbours_cpu_s": {4: 0.001, 7: 0.0012}}, {7: NEIGHBOURS}),
+        # Allowed: 3 % of 0.11 s on one core, beyond what they always use.
+        ({"neighbours_cpu_s": {4: 0.0032, 7: 0.0034}}, {7: NEIGHBOURS}),
         # How much the server itself works is never a reason.
         ({"cpu_s": {5: 0.1}}, {}),
     ],
