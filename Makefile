@@ -5,7 +5,7 @@ BIN := .venv/bin
 SIDE_BY_SIDE := --numprocesses=$(shell expr $$(nproc) + 1) --dist=worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help bench claims test test-fast test-apps promises test-engines check lock env clean
+.PHONY: help bench claims test test-fast test-apps promises test-engines check lock upgrade audit env clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -51,6 +51,14 @@ check: env ## Lint, format, types, the import order, and plain words
 
 lock: ## Recompile every file in requirements/ with the newest versions
 	@scripts/lock.sh
+
+upgrade: ## Lock the newest version of PACKAGE=name, then measure matrices/quick.toml with it
+	@scripts/lock.sh $(PACKAGE)
+	@scripts/setup.sh
+	$(BIN)/harness run --matrix matrices/quick.toml
+
+audit: ## Look every locked version up among known vulnerabilities, and write a bill of materials of each lock
+	@scripts/audit.sh
 
 env:
 	@scripts/setup-env.sh
