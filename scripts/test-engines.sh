@@ -17,7 +17,9 @@ for engine in ${HARNESS_ENGINES:-docker podman}; do
     esac
     docker version --format '{{json .}}' >"$OUT/$engine.version.json"
     docker info --format '{{json .}}' >"$OUT/$engine.info.json"
-    docker image inspect harness-base:py313 >/dev/null 2>&1 || docker load --input /host/base.tar
+    # Podman knows what came from an archive by another name.
+    docker image inspect harness-base:py313 >/dev/null 2>&1 ||
+        docker image inspect localhost/harness-base:py313 >/dev/null 2>&1 || docker load --input /host/base.tar
     printf '== %s\n' "$engine"
     REQUIRE_ENGINE=1 python -m pytest -p no:cacheprovider -m "engine and not long" -q --timeout 1800 \
         --junit-xml "$OUT/$engine.xml" ${HARNESS_TESTS:-"${TESTS[@]}"} || status=1

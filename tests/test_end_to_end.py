@@ -135,7 +135,8 @@ def test_an_interrupted_run_reports_what_there_is_and_goes_on_later(
     process = checkout.start("--matrix", matrix)
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("[3-4/4]"):
+        # A noisy first block adds one.
+        if line.startswith("[3-4/"):
             process.send_signal(signal.SIGINT)
             break
     said, _ = process.communicate(timeout=60)

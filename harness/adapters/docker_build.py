@@ -20,7 +20,8 @@ from harness.errors import BuildFailed, EnvironmentProblem
 
 DOCKERFILE = "Dockerfile.variants"
 BASE_IMAGE_VARIABLE = "HARNESS_BASE_IMAGE"
-BASE_IMAGES = ("python:3.13-slim", "harness-base:py313")
+BASE_IMAGES = ("python:3.13-slim", "harness-base:py313", "localhost/harness-base:py313")
+"""The last is what Podman calls one that came from an archive."""
 SILENCE_S = 900
 """How long a build may print nothing: pip says little while it downloads and installs."""
 LEGACY_BUILDER = re.compile(r"DEPRECATED: The legacy builder .*\n.*Install the buildx .*\n.*/go/buildx/\n\n?")

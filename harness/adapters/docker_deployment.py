@@ -25,6 +25,9 @@ LOG_LINES = 20_000
 """How much of a log is kept: enough for any traceback, bounded where the access log is on."""
 TAIL_LINES = 20
 """How much of it an error shows."""
+SIGKILLED = 128 + 9
+"""The exit code of a container whose first process was killed."""
+OOM_WORD_S, OOM_LOOK_S = 1.0, 0.05
 
 
 class DockerDeployment:
@@ -37,6 +40,8 @@ class DockerDeployment:
         self.name = name
         self._cgroup: CgroupFiles | None = None
         self._end: tuple[DeploymentState, str] | None = None
+        self._said_killed = False
+        """Whether it is known to have been killed, and why was waited for."""
         self.base_url = ""
         self.companion_mode = "none"
 
@@ -120,9 +125,18 @@ class DockerDeployment:
         return state, log
 
     def _state_now(self) -> DeploymentState:
-        with self._asking("asking for its state"):
-            self._container.reload()
-        state = self._container.attrs["State"]
+        """Of one that was killed it is asked again for a moment: an engine hears of its memory from another
+        event than of its end."""
+        deadline_s = time.monotonic() + OOM_WORD_S
+        while True:
+            with self._asking("asking for its state"):
+                self._container.reload()
+            state = self._container.attrs["State"]
+            killed = not state["Running"] and int(state["ExitCode"]) == SIGKILLED
+            if not killed or state["OOMKilled"] or self._said_killed or time.monotonic() >= deadline_s:
+                break
+            time.sleep(OOM_LOOK_S)
+        self._said_killed = killed
         running = bool(state["Running"])
         return DeploymentState(
             running=running,

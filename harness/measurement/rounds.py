@@ -14,8 +14,7 @@ from harness.measurement.metrics import growths
 MAX_STEAL = 0.05
 """Share of the cores in use that other guests of the host may take within a slice."""
 MAX_NEIGHBOURS = 0.03
-"""Share of the server's cores that idle neighbours may use beyond what they always use: no more than one of them
-may always use."""
+"""Share of the server's cores that idle neighbours may use beyond what they always use."""
 
 STEAL, NEIGHBOURS = "steal", "work of neighbours"
 
