@@ -9,20 +9,17 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from docker import DockerClient
 from docker.errors import APIError, ImageNotFound
-from docker.utils import build as context_files
 
-from harness.adapters.docker_build import DOCKERFILE, events, last_lines, logged, stages, tag_of
+from harness.adapters.docker_build import DOCKERFILE, events, events_of, last_lines, logged, stages, tag_of
 from harness.adapters.git_versions import laid_out
 from harness.errors import AppImageFailed
 from harness.planning import app_image, lock_readers
 from harness.planning.lock_readers import Requirements, Unreadable
 from harness.target import Target
 
-GENERATED = "Dockerfile.harness"
 UNSET_BASE = re.compile(r"^ARG\s+BASE_IMAGE\s*$", re.IGNORECASE | re.MULTILINE)
 BUILD_TIMEOUT_S = 3600
 """For their own Dockerfile, which may compile what it likes."""
@@ -118,21 +115,10 @@ def _made(client: DockerClient, shipped: Path, target: Target, tag: str, log: Pa
     text, added, keep = made_from(target, (shipped / DOCKERFILE).read_text(encoding="utf-8"), shipped)
     ignore = context / ".dockerignore"
     patterns = app_image.ignored(ignore.read_text("utf-8") if ignore.is_file() else None, keep)
-    archive: Any = context_files.create_archive(
-        str(context),
-        files=sorted(context_files.exclude_paths(str(context), patterns)),
-        extra_files=[*added.items(), (GENERATED, text)],
+    said = events_of(
+        client, context, text, ignored=patterns, added=added, tag=tag, buildargs={"BASE_IMAGE": base}
     )
-    with archive:
-        said = events(
-            client,
-            fileobj=archive,
-            custom_context=True,
-            dockerfile=GENERATED,
-            tag=tag,
-            buildargs={"BASE_IMAGE": base},
-        )
-        image = logged(said, log)
+    image = logged(said, log)
     return image or _give_up(f"{_asked(target)} of {target.context} could not be installed", log)
 
 

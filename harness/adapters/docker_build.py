@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from docker import DockerClient
 from docker.errors import APIError, ImageNotFound
+from docker.utils import build as context_files
 
 from harness.adapters.assets import base_image_remedy, workspace
 from harness.errors import BuildFailed, EnvironmentProblem
 
-DOCKERFILE = "Dockerfile.variants"
+DOCKERFILE, GENERATED = "Dockerfile.variants", "Dockerfile.harness"
 BASE_IMAGE_VARIABLE = "HARNESS_BASE_IMAGE"
 BASE_IMAGES = ("python:3.13-slim", "harness-base:py313", "localhost/harness-base:py313")
 """The last is what Podman calls one that came from an archive."""
@@ -134,28 +135,53 @@ def build_image(
         raise BuildFailed(recipe, f"{dockerfile} has no stage {error}.") from error
     log = workspace(project) / "builds" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="harness-build-") as scratch:
-        # Outside the context, so that the SDK sends it along beside the project's own files.
-        reduced = Path(scratch) / DOCKERFILE
-        reduced.write_text(text, encoding="utf-8")
-        try:
-            image = logged(
-                events(
-                    client,
-                    path=str(project),
-                    dockerfile=str(reduced),
-                    target=recipe,
-                    tag=f"harness/{name}:latest",
-                    buildargs={"BASE_IMAGE": base},
-                    labels={RECIPE_LABEL: recipe},
-                ),
-                log,
-            )
-        except APIError as error:
-            raise BuildFailed(recipe, str(error.explanation or error), target=target) from error
+    said = events_of(
+        client,
+        project,
+        text,
+        ignored=patterns_in(project),
+        target=recipe,
+        tag=f"harness/{name}:latest",
+        buildargs={"BASE_IMAGE": base},
+        labels={RECIPE_LABEL: recipe},
+    )
+    try:
+        image = logged(said, log)
+    except APIError as error:
+        raise BuildFailed(recipe, str(error.explanation or error), target=target) from error
     if image is None:
         raise BuildFailed(recipe, last_lines(log), log, target=target)
     return image
+
+
+def events_of(
+    client: DockerClient,
+    context: Path,
+    dockerfile: str,
+    *,
+    ignored: Sequence[str],
+    added: Mapping[str, str] = MappingProxyType({}),
+    **options: Any,
+) -> Iterator[Mapping[str, Any]]:
+    """What the engine says while it builds a Dockerfile from a directory with some files `added` to it.
+
+    The text goes along under a name of its own. By the SDK's own way of sending a Dockerfile from elsewhere
+    Podman takes its text for its name.
+    """
+    archive: Any = context_files.create_archive(
+        str(context),
+        files=sorted(context_files.exclude_paths(str(context), [*ignored])),
+        extra_files=[*added.items(), (GENERATED, dockerfile)],
+    )
+    with archive:
+        yield from events(client, fileobj=archive, custom_context=True, dockerfile=GENERATED, **options)
+
+
+def patterns_in(context: Path) -> list[str]:
+    """Of its .dockerignore."""
+    file = context / ".dockerignore"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
 
 
 def events(client: DockerClient, **options: Any) -> Iterator[Mapping[str, Any]]:

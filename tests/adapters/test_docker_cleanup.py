@@ -204,7 +204,7 @@ def test_a_build_ends_with_the_harness_and_leaves_no_temporary_file(
     harness = holder(project, run_id, TMPDIR=str(temporary))
     try:
         assert eventually(building, within_s=30)
-        assert list(temporary.glob("harness-scratch-*/harness-build-*"))
+        assert list(temporary.glob("harness-scratch-*/*")), "the packed context"
     finally:
         harness.kill()
         harness.communicate(timeout=30)

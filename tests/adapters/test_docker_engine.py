@@ -271,20 +271,20 @@ def test_tags_that_move_during_the_run_change_nothing(
 ) -> None:
     base = base_image(client, None)[1]
     base_tag, built_tag = f"harness-test-base:{run_id}", f"harness/{RECIPE}:latest"
-    client.images.get(base).tag(base_tag)
+    client.images.get(base).tag(*base_tag.split(":"))
     engine = DockerEngine(project, run_id, base_image=base_tag)
     try:
         image = engine.build(RECIPE)
         with image_that_says(client, image, "MOVED=yes") as other:
             for tag in (base_tag, built_tag):
-                client.images.get(other).tag(tag)
+                client.images.get(other).tag(*tag.split(":"))
             with server(engine, image) as deployment, companion(engine, image, deployment) as channel:
                 assert channel.receive(20) == "hello"
                 for role in ("server", "generator"):
                     assert by_role(client, run_id, role).attrs["Image"] == image
             assert engine.build(RECIPE) == image
             assert engine.describe()["base_image_id"] == base
-            client.images.get(base).tag(base_tag)
+            client.images.get(base).tag(*base_tag.split(":"))
     finally:
         engine.close()
         client.images.remove(base_tag)
