@@ -18,6 +18,7 @@ from harness.adapters import ownership
 from harness.adapters.assets import OVERRIDE, assets
 from harness.adapters.result_store import RunStore, runs_in
 from harness.model import TrialRecord, Validity
+from tests.adapters.containers import PATIENCE
 from tests.outcomes import assert_measured
 
 pytestmark = [pytest.mark.engine, pytest.mark.alone]
@@ -80,7 +81,7 @@ class Checkout:
 
     def run(self, *arguments: str | Path) -> tuple[int, str]:
         process = self.start(*arguments)
-        said, _ = process.communicate(timeout=110)
+        said, _ = process.communicate(timeout=110 * PATIENCE)
         return process.returncode, said
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from docker.types import LogConfig
@@ -25,7 +25,13 @@ HARDENED: Mapping[str, Any] = {
 TMP: Mapping[str, str] = {"/tmp": "rw,nosuid,nodev,noexec,size=64m,mode=1777"}
 WRITABLE = "rw,nosuid,nodev,noexec,size=512m,mode=1777"
 """A directory that a team's app writes to; its user is added."""
-LOG = LogConfig(type="local", config={"max-size": "16m", "max-file": "2"})
+
+
+def log_config(drivers: Collection[str]) -> LogConfig:
+    """For what a container says, bounded: of the drivers that an engine has, and Podman has no "local"."""
+    if "local" in drivers:
+        return LogConfig(type="local", config={"max-size": "16m", "max-file": "2"})
+    return LogConfig(type="k8s-file", config={"max-size": "32m"})
 
 
 def as_entry_point(argv: Sequence[str]) -> dict[str, Any]:
@@ -65,7 +71,6 @@ def server_options(
         "nano_cpus": round(spec.cpu_quota * 1e9) if spec.cpu_quota else None,
         "mem_limit": memory,
         "memswap_limit": memory,
-        "log_config": LOG,
     }
 
 
@@ -87,5 +92,4 @@ def set_up_options(
         **as_entry_point(command),
         "user": user,
         "environment": dict(env),
-        "log_config": LOG,
     }

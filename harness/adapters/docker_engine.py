@@ -21,6 +21,7 @@ from harness.adapters.docker_client import connect, engine_errors, engine_facts,
 from harness.adapters.docker_containers import (
     HARDENED,
     as_entry_point,
+    log_config,
     server_options,
     set_up_options,
     writable,
@@ -64,6 +65,7 @@ class DockerEngine:
         except EnvironmentProblem:
             self._client.close()
             raise
+        self._log = log_config(self._client.info()["Plugins"]["Log"] or ())
         self._images = RecipeImages(self._client, project, self._base[1])
         self._services: dict[str, str] = {}
         """Addresses of the services that run now, by name."""
@@ -275,7 +277,7 @@ class DockerEngine:
                 name=f"{self._prefix}-{next(self._numbers)}",
                 labels={**self._labels, "harness.role": role},
                 cpuset_cpus=",".join(map(str, cpus)),
-                **options,
+                **{"log_config": self._log, **options},
             )
 
     def _ports(self, spec: DeploymentSpec) -> Sequence[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -17,6 +18,8 @@ from harness.adapters.docker_engine import DockerEngine
 from tests.contract.programs import COMPANION
 from tests.contract.rig import CPUS, SPEC
 
+PATIENCE = float(os.environ.get("HARNESS_PATIENCE", "1"))
+"""How many times slower than an ordinary machine this one is: an emulated one is about twenty."""
 GONE_WITHIN_S = 15.0
 
 
@@ -53,7 +56,7 @@ def all_by_role(client: DockerClient, run_id: str, role: str, *, all: bool = Fal
 
 
 def eventually(happened: Callable[[], bool], within_s: float = GONE_WITHIN_S) -> bool:
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + within_s * PATIENCE
     while not happened():
         if time.monotonic() > deadline:
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -235,9 +236,10 @@ def test_one_recipes_failure_shows_its_last_lines_and_spares_its_neighbours(
     with pytest.raises(BuildFailed) as caught:
         engine.build("broken")
     shown = caught.value.log_tail.splitlines()
-    assert len(shown) == 20
+    # Of which Podman leaves one empty.
+    assert len(shown) in (19, 20)
     assert "line 40" in shown
-    assert "returned a non-zero code: 9" in shown[-1]
+    assert re.search(r"(code: |status )9", shown[-1])
     assert "line 1" in (project / ".harness/builds/broken.log").read_text().splitlines()
     assert engine.build(RECIPE).startswith("sha256:")
 
@@ -245,7 +247,8 @@ def test_one_recipes_failure_shows_its_last_lines_and_spares_its_neighbours(
 def test_images_tell_their_recipe(engine: DockerEngine, image: str, client: DockerClient) -> None:
     found = client.images.get(image)
     assert found.labels["harness.recipe"] == RECIPE
-    assert f"harness/{RECIPE}:latest" in found.tags
+    # Podman puts a registry before it.
+    assert any(tag.endswith(f"harness/{RECIPE}:latest") for tag in found.tags)
 
 
 def test_a_base_image_that_is_not_there_is_named(project: Path, run_id: str) -> None:
