@@ -40,7 +40,7 @@ promises: ## Set up everything, inject every fault of the promises, write docs/p
 	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest -m "promise and not long" --promises docs/promises.md
 
 test-engines: ## Run the tests of engines in a virtual machine with cgroup v2, on Docker and Podman (an hour)
-	scripts/vm-engine.sh run scripts/test-engines.sh
+	scripts/vm-engine.sh run scripts/test-engines.sh; status=$$?; $(BIN)/python scripts/engines.py .harness/vm/share && exit $$status
 
 check: env ## Lint, format, types, the import order, and plain words
 	$(BIN)/ruff check .

@@ -175,12 +175,18 @@ def reading_from_stats(stats: Mapping[str, Any], *, at_s: float) -> ResourceRead
 
     Their host's steal and the count of OOM kills are not to be had: both stay 0. Working set =
     usage - inactive file pages, as for the cgroup files. Raises DeploymentDied when the container ended
-    just now: then the engine answers with empty figures.
+    just now: then the engine answers with empty figures; EnvironmentProblem where it tells too little.
     """
     memory = stats["memory_stats"]
     if not memory:
         raise DeploymentDied("the server ended. Read server.log in the trial's directory.")
-    pages = memory["stats"]
+    pages = memory.get("stats")
+    if pages is None:
+        raise EnvironmentProblem(
+            "This engine does not tell how much of a container's memory is cache that can be dropped, and "
+            "the container's own files cannot be read from here.\n"
+            "Fix: run harness on the engine's machine, as root."
+        )
     inactive_bytes = pages.get("total_inactive_file", pages.get("inactive_file", 0))
     cpu = stats["cpu_stats"]
     return ResourceReading(
