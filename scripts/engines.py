@@ -12,8 +12,26 @@ from pathlib import Path
 PAGE = Path(__file__).parent.parent / "docs" / "engines.md"
 HEADER = """# Engines
 
-Written by `make test-engines` from the tests of engines that ran: {where}.
+Written by `make test-engines` from the tests of engines that ran: {where}. They run in a virtual machine,
+in software, on Debian 13: whether things work is seen there, how fast is not. Docker 20.10 on cgroup v1 is
+what `make test` runs on.
 
+"""
+FOOTER = """
+## What the program does where
+
+- It asks the engine that the docker program would ask: DOCKER_HOST, DOCKER_CONTEXT, or the context in use.
+- **An engine on another machine is refused**, Docker Desktop, ssh:// and tcp:// among them: from here its
+  cores cannot be chosen, nor its steal and neighbours be seen. Run harness on that machine.
+- **Podman**, through its Docker API (`systemctl start podman.socket` and
+  `DOCKER_HOST=unix:///run/podman/podman.sock`): images from archives are found under localhost/, logs go to
+  its k8s-file driver.
+- Memory that can be dropped (page cache) is read from the container's own cgroup files. Where these are out
+  of reach and the engine does not tell, the trial is refused rather than measured with too large a figure.
+
+## What was not seen
+
+Docker 27 to 29 with the containerd image store, rootless engines, Docker Desktop, arm64.
 """
 
 
@@ -45,7 +63,7 @@ def _engine(path: Path) -> Engine:
     return Engine(
         name=name,
         facts={
-            "engine": f"{version.get('Platform', {}).get('Name') or name} {version['Version']}",
+            "engine": f"{name.capitalize()} {version['Version']}",
             "kernel": str(info["KernelVersion"]),
             "cgroup": f"v{info.get('CgroupVersion', '1')} ({info['CgroupDriver']})",
             "images": str(info["Driver"]),
@@ -66,9 +84,8 @@ def page(engines: list[Engine]) -> str:
     table = [f"| {' | '.join(keys)} | passed | failed |", f"|{'---|' * (len(keys) + 2)}", *rows, ""]
     failures = [f"- {engine.name}: {test}" for engine in engines for test in engine.failed]
     told = ["", "What failed:", "", *failures, ""] if failures else []
-    return HEADER.format(where=", ".join(engine.facts["engine"] for engine in engines)) + "\n".join(
-        table + told
-    )
+    where = ", ".join(engine.facts["engine"] for engine in engines)
+    return HEADER.format(where=where) + "\n".join(table + told) + FOOTER
 
 
 if __name__ == "__main__":
