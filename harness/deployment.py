@@ -63,6 +63,8 @@ class DeploymentSpec:
     """The load speaks HTTPS to it."""
     user: str | None = None
     """Who it runs as, "uid:gid". None: as the image says, unless that is root."""
+    capabilities: tuple[str, ...] = ()
+    """Powers of root that its containers keep."""
     writable: tuple[str, ...] = ()
     """Absolute directories given as temporary file systems: empty, they hide what the image has there."""
     port: int | None = None

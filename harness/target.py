@@ -93,6 +93,8 @@ class Target:
     empty: what the image has there is hidden."""
     user: str | None = None
     """As it runs, "uid:gid"; None: the image's own where that is not root, otherwise 10001:10001."""
+    capabilities: tuple[str, ...] = ()
+    """Powers of root that it keeps; containers have none otherwise."""
     services: tuple[Service, ...] = ()
 
 

@@ -56,7 +56,8 @@ def server_options(
 ) -> dict[str, Any]:
     """Options of a container that is measured, less its place in the network.
 
-    A `part` such as nginx writes nowhere but to /tmp. `owner`: of what is writable, in mount options.
+    A `part` such as nginx writes nowhere but to /tmp and has no capability. `owner`: of what is writable, in
+    mount options.
     """
     memory = f"{spec.memory_mib}m" if spec.memory_mib else None
     return {
@@ -64,6 +65,7 @@ def server_options(
         **writable(() if part else spec.writable, owner),
         **as_entry_point([filled(part, ports=ports, tls=CONTAINER_TLS) for part in process.argv]),
         "user": user,
+        "cap_add": None if part else list(spec.capabilities),
         "environment": {
             key: filled(value, ports=ports, tls=CONTAINER_TLS)
             for key, value in with_harness(process.env, layer=layer).items()

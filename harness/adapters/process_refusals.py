@@ -33,6 +33,7 @@ def refuse_what_needs_an_image(target: Target) -> None:
         "target.services": target.services,
         "target.writable": target.writable,
         "target.user": target.user,
+        "target.capabilities": target.capabilities,
     }
     refused = [name for name, value in wanted.items() if value]
     if refused:

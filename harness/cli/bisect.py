@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.compare import variant_and_context
+from harness.cli.compare import measured_of
 from harness.cli.console import DAILY, RESULTS, ResultsOption, app, console, say
 from harness.cli.runs import MATRIX, MatrixOption, check_engine, measure, part_of, repeated
 from harness.errors import ConfigurationError, ExitCode
@@ -60,8 +60,7 @@ def bisect(
     old, dots, new = releases.partition("..")
     if not dots:
         raise ConfigurationError("A..B", [f"{releases!r} is not two releases, such as 1.0.0..1.4.2"])
-    chosen, _ = variant_and_context(matrix, variant)
-    plain = pipeline.resolved(matrix).matrix
+    plain, chosen = measured_of(matrix, variant)
     known = releases_between(package, old, new)
     say(console(), f"{len(known)} releases of {package} from {known[0]} to {known[-1]}")
     options = pipeline.RunOptions(

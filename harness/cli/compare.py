@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.adapters.result_store import RunStore
     from harness.decision.compare import VersionComparison
     from harness.decision.thresholds import Threshold
-    from harness.model import Variant
+    from harness.model import Matrix, Variant
 
 _EXIT = {"pass": ExitCode.OK, "regression": ExitCode.REGRESSION, "inconclusive": ExitCode.TRIALS}
 
@@ -125,7 +125,9 @@ def _measured(
     from harness.decision.compare import Versions, compare_in_run
     from harness.planning.versions import in_versions
 
-    variant, context = variant_and_context(matrix_path, variant_id)
+    plain, variant = measured_of(matrix_path, variant_id)
+    assert plain.target is not None
+    context = Path(plain.target.context)
     first = version_level(names[0], context)
     second = version_level(names[1], context, taken=None if first == "none" else first.name)
     if first == second:
@@ -145,9 +147,9 @@ def _measured(
     return compare_in_run(data.records, data.matrix, versions, thresholds)
 
 
-def variant_and_context(matrix_path: Path, variant_id: str) -> tuple[Variant, Path]:
-    """The variant of a matrix that is measured in several versions, the baseline unless it is named, and
-    where the app's files are. Raises ConfigurationError."""
+def measured_of(matrix_path: Path, variant_id: str) -> tuple[Matrix, Variant]:
+    """A matrix with a target, and the variant of it that is measured in several versions: the baseline unless
+    it is named. Raises ConfigurationError."""
     from harness import pipeline
     from harness.planning.suggestions import unknown
 
@@ -159,7 +161,7 @@ def variant_and_context(matrix_path: Path, variant_id: str) -> tuple[Variant, Pa
     known = {variant.id: variant for variant in matrix.variants}
     if variant_id and variant_id not in known:
         raise ConfigurationError("--variant", [unknown("variant", variant_id, known)])
-    return known[variant_id or matrix.baseline_id], Path(matrix.target.context)
+    return matrix, known[variant_id or matrix.baseline_id]
 
 
 def _write(path: Path, text: str) -> None:

@@ -80,6 +80,7 @@ def deployment_spec(trial: Trial, bench: Bench) -> DeploymentSpec:
         tls=speaks_tls(variant),
         cwd=bench.target.context or None,
         user=bench.target.user,
+        capabilities=bench.target.capabilities,
         writable=bench.target.writable,
         port=bench.target.port if variant.recipe == OWN_COMMAND else None,
     )

@@ -205,6 +205,22 @@ def _denied(text: str, target: Target | None) -> str | None:
     )
 
 
+def _no_capability(text: str, _: Target | None) -> str | None:
+    found = re.search(
+        r"(?:set(?:e?[ug]id|groups)|initgroups|chown|changing ownership|switching to|su-exec|gosu|setpriv)"
+        r"[^\n]*Operation not permitted|^PermissionError: \[Errno 1\] Operation not permitted",
+        text,
+        re.IGNORECASE | re.MULTILINE,
+    )
+    if not found:
+        return None
+    return (
+        f"it changes its user, or the owner of files, and containers have no capability to do so here"
+        f"{_where(text)}. Fix: set target.user to the user that it is to run as in the end, or allow it with "
+        f'target.user = "0:0" and target.capabilities = ["SETUID", "SETGID", "CHOWN"].'
+    )
+
+
 def _directory(path: str) -> str:
     return parent if (parent := dirname(path)) not in ("", "/") else path
 
@@ -255,6 +271,7 @@ _CAUSES: tuple[Cause, ...] = (
     _read_only,
     _no_database_file,
     _denied,
+    _no_capability,
     _no_thread,
     _no_service,
     _workers_die,

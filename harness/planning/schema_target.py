@@ -24,6 +24,8 @@ from harness.planning.schema_base import (
 )
 
 IMPORT_STRING = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?")
+Capability = Literal["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
+"""Of those that engines give a container by themselves."""
 TCP = re.compile(r"tcp:([0-9]{1,5})")
 
 
@@ -117,5 +119,7 @@ class TargetTable(Table):
     """Absolute directories inside the image that the app writes to."""
     user: User | None = None
     """The user it runs as, "uid:gid"; left out: the image's own where that is not root."""
+    capabilities: Annotated[list[Capability], Field(max_length=7)] = []
+    """Powers of root that it needs, such as SETUID to become another user; the same for all variants."""
     services: Annotated[list[ServiceTable], Field(max_length=20)] = []
     """What the app needs, ready before it starts."""

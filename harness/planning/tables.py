@@ -44,6 +44,7 @@ def target_of(
         env_file=table.env_file,
         writable=tuple(table.writable),
         user=table.user,
+        capabilities=tuple(table.capabilities),
         services=tuple(_service(service) for service in table.services),
     )
 

@@ -25,6 +25,8 @@ def target_lines(target: Target, versions: Sequence[Version]) -> Iterator[str]:
         yield f"  secrets      {', '.join(target.secret_env)} (from {target.env_file}; values are not stored)"
     if target.writable:
         yield f"  writable     {', '.join(target.writable)}"
+    if target.capabilities:
+        yield f"  capabilities {', '.join(target.capabilities)} (of all others containers have none)"
     for version in versions:
         yield f"  version      {version.name}: {made_from(version)}"
     for service in target.services:

@@ -70,6 +70,24 @@ for path in ("/tmp/x", "/dev/shm/x", "/x", "/home/x"):
     assert said == {"/tmp/x": "written", "/dev/shm/x": "written", "/x": "OSError", "/home/x": "OSError"}
 
 
+@pytest.mark.promise(21)
+@pytest.mark.parametrize(("kept", "says"), [(("SETUID",), "1234"), ((), "PermissionError")])
+def test_a_server_keeps_the_capabilities_that_its_target_names_and_no_others(
+    engine: DockerEngine, image: str, kept: tuple[str, ...], says: str
+) -> None:
+    program = """
+import os
+try: os.setuid(1234); print(os.getuid(), flush=True)
+except OSError as error: print(type(error).__name__, flush=True)
+try: os.chown("/tmp", 1, 1)
+except OSError as error: print(type(error).__name__, flush=True)
+"""
+    argv = ("python3", "-c", program)
+    with server(engine, image, argv=argv, user="0:0", capabilities=kept) as deployment:
+        eventually(lambda: not deployment.state().running)
+    assert deployment.log().split() == [says, "PermissionError"]
+
+
 # The four network paths
 
 

@@ -110,3 +110,20 @@ def test_the_words_of_a_server_that_was_only_stopped_are_not_quoted() -> None:
     stopped = "INFO: Uvicorn running\nINFO: Shutting down\n"
     assert explain(stopped, DeploymentState(running=True), None) == ("its log tells of no error",)
     assert explain(stopped, EXITED, None) == ("its log ends in: INFO: Uvicorn running | INFO: Shutting down",)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "chown: changing ownership of '/data': Operation not permitted",
+        "2026/11/30 10:00:00 [emerg] 7#7: setgid(101) failed (1: Operation not permitted)",
+        'error: failed switching to "app": operation not permitted',
+        "su-exec: setgroups: Operation not permitted",
+        "PermissionError: [Errno 1] Operation not permitted",
+    ],
+)
+def test_a_program_that_needs_a_capability_is_told_to_start_as_its_user(line: str) -> None:
+    found = cause(f"starting\n{line}\n", None, None)
+    assert found is not None
+    assert found.startswith("it changes its user, or the owner of files")
+    assert 'target.capabilities = ["SETUID", "SETGID", "CHOWN"]' in found

@@ -256,3 +256,19 @@ def test_every_file_says_which_run_it_is_from_and_with_which_figures() -> None:
                 assert text.startswith("# Written by harness "), name
                 assert DATA().run_id in text
                 assert "items (VALID): throughput" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("compose", "cap_add:\n    - SETUID\n    - SETGID"),
+        ("kubernetes", "add: [SETUID, SETGID]"),
+        ("systemd", "CapabilityBoundingSet=CAP_SETUID CAP_SETGID\n"),
+    ],
+)
+def test_capabilities_that_were_measured_are_exported_and_no_others(kind: str, says: str) -> None:
+    variant = Variant(recipe="uvicorn-standard", workers=1)
+    files, _ = texts(exported(variant, replace(TARGET, capabilities=("SETUID", "SETGID"))), kind)
+    assert says in "".join(files.values())
+    without, _ = texts(exported(variant), kind)
+    assert "SETUID" not in "".join(without.values())

@@ -102,6 +102,8 @@ def _limits(given: Deployable, *, is_nginx: bool) -> Iterator[tuple[str, Any]]:
     yield "read_only", True
     yield "tmpfs", list(given.writable)
     yield "cap_drop", ["ALL"]
+    if given.target.capabilities and not is_nginx:
+        yield "cap_add", list(given.target.capabilities)
     yield "security_opt", ["no-new-privileges:true"]
     yield "stop_grace_period", f"{given.stop_s}s"
     yield "restart", "unless-stopped"

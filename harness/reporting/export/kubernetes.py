@@ -124,12 +124,14 @@ def _container(given: Deployable, process: ProcessSpec) -> dict[str, Any]:
         found["lifecycle"] = {"preStop": {"exec": {"command": one_line(("sleep", str(DRAIN_S)))}}}
     if not is_nginx:
         found["resources"] = _resources(given)
+    kept = () if is_nginx else given.target.capabilities
+    added = {"add": one_line(kept)} if kept else {}
     return {
         **found,
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": one_line(("ALL",))},
+            "capabilities": {"drop": one_line(("ALL",)), **added},
         },
         "volumeMounts": mounts,
     }

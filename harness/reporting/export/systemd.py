@@ -39,6 +39,7 @@ def _unit(given: Deployable, process: ProcessSpec) -> str:
 def _text(given: Deployable, process: ProcessSpec) -> str:
     home = f"/srv/{given.name}"
     is_nginx = process.name == "nginx"
+    kept = () if is_nginx else given.target.capabilities
     argv = (
         [
             "/usr/sbin/nginx",
@@ -82,7 +83,7 @@ def _text(given: Deployable, process: ProcessSpec) -> str:
         "ProtectSystem=strict",
         "ProtectHome=yes",
         "PrivateTmp=yes",
-        "CapabilityBoundingSet=",
+        f"CapabilityBoundingSet={' '.join(f'CAP_{name}' for name in kept)}",
         *(f"ReadWritePaths={path}" for path in given.target.writable),
         "",
         "[Install]",
