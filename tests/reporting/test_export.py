@@ -262,7 +262,7 @@ def test_every_file_says_which_run_it_is_from_and_with_which_figures() -> None:
     ("kind", "says"),
     [
         ("compose", "cap_add:\n    - SETUID\n    - SETGID"),
-        ("kubernetes", "add: [SETUID, SETGID]"),
+        ("k8s", "add: [SETUID, SETGID]"),
         ("systemd", "CapabilityBoundingSet=CAP_SETUID CAP_SETGID\n"),
     ],
 )
