@@ -21,22 +21,32 @@ PREFIX = "harness-scratch-"
 _NAME = re.compile(rf"{PREFIX}(?P<machine>[0-9a-f]{{12}})-(?P<pid>\d+)-(?P<start>[0-9a-f]{{8}})")
 
 
+_users = 0
+"""How many of this process's engines are open: they share one directory, and the last one removes it."""
+_before: tuple[str | None, str | None] = None, None
+
+
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """Temporary files go into a new directory until the end, which removes it."""
-    before, variable = tempfile.tempdir, os.environ.get("TMPDIR")
+    """Temporary files go into a directory of this process until its last user ends, which removes it."""
+    global _users, _before
     place = _base() / _name(os.getpid(), ownership.start_time(os.getpid()) or "")
-    place.mkdir(mode=0o700, exist_ok=True)
-    tempfile.tempdir = os.environ["TMPDIR"] = str(place)
+    if not _users:
+        _before = tempfile.tempdir, os.environ.get("TMPDIR")
+        place.mkdir(mode=0o700, exist_ok=True)
+        tempfile.tempdir = os.environ["TMPDIR"] = str(place)
+    _users += 1
     try:
         yield place
     finally:
-        tempfile.tempdir = before
-        if variable is None:
-            del os.environ["TMPDIR"]
-        else:
-            os.environ["TMPDIR"] = variable
-        shutil.rmtree(place, ignore_errors=True)
+        _users -= 1
+        if not _users:
+            tempfile.tempdir, variable = _before
+            if variable is None:
+                del os.environ["TMPDIR"]
+            else:
+                os.environ["TMPDIR"] = variable
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def remove_dead() -> list[str]:

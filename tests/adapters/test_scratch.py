@@ -42,6 +42,18 @@ def test_temporary_files_of_libraries_and_children_go_there_and_with_it(temporar
     assert os.environ["TMPDIR"] == str(temporary)
 
 
+def test_engines_of_one_process_share_it_until_the_last_is_closed(temporary: Path) -> None:
+    first, second = scratch(), scratch()
+    place = first.__enter__()
+    assert second.__enter__() == place
+    first.__exit__(None, None, None)
+    with tempfile.NamedTemporaryFile() as file:
+        assert Path(file.name).parent == place
+    second.__exit__(None, None, None)
+    assert list(temporary.iterdir()) == []
+    assert Path(tempfile.gettempdir()) == temporary
+
+
 @pytest.mark.promise(1, 3)
 def test_what_a_killed_owner_left_is_removed_and_nothing_else(temporary: Path) -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, text=True, check=False)
