@@ -70,5 +70,4 @@ def json_schema() -> dict[str, Any]:
 
 def write_advice(store: RunStore, advice: Advice, data: ReportData) -> list[Path]:
     """Write the answer's files into the run directory and return their paths, the page first."""
-    files = [*documents(advice, data), ("advice.json", advice_to_json(advice))]
-    return [store.write_file(f"report/{name}", content) for name, content in files]
+    return store.write_report([*documents(advice, data), ("advice.json", advice_to_json(advice))])

@@ -84,7 +84,7 @@ def _measured_part(matrix: Matrix, kept: Sequence[TrialRecord]) -> Matrix:
 
 def write_report(store: RunStore, data: ReportData) -> list[Path]:
     """Write the report's files into the run directory and return their paths, the HTML first."""
-    return [store.write_file(f"report/{name}", content) for name, content in documents(data)]
+    return store.write_report(documents(data))
 
 
 def _raw(

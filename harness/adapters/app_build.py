@@ -13,7 +13,16 @@ from pathlib import Path
 from docker import DockerClient
 from docker.errors import APIError, ImageNotFound
 
-from harness.adapters.docker_build import DOCKERFILE, events, events_of, last_lines, logged, stages, tag_of
+from harness.adapters.docker_build import (
+    DOCKERFILE,
+    events,
+    events_of,
+    ignore_file,
+    last_lines,
+    logged,
+    stages,
+    tag_of,
+)
 from harness.adapters.git_versions import laid_out
 from harness.errors import AppImageFailed
 from harness.planning import app_image, lock_readers
@@ -113,8 +122,7 @@ def _built(client: DockerClient, context: Path, dockerfile: Path, tag: str, log:
 def _made(client: DockerClient, shipped: Path, target: Target, tag: str, log: Path, base: str) -> str:
     context = Path(target.context)
     text, added, keep = made_from(target, (shipped / DOCKERFILE).read_text(encoding="utf-8"), shipped)
-    ignore = context / ".dockerignore"
-    patterns = app_image.ignored(ignore.read_text("utf-8") if ignore.is_file() else None, keep)
+    patterns = app_image.ignored(ignore_file(context), keep)
     said = events_of(
         client, context, text, ignored=patterns, added=added, tag=tag, buildargs={"BASE_IMAGE": base}
     )

@@ -18,6 +18,7 @@ from docker.utils import build as context_files
 
 from harness.adapters.assets import base_image_remedy, workspace
 from harness.errors import BuildFailed, EnvironmentProblem
+from harness.planning.app_image import patterns
 
 DOCKERFILE, GENERATED = "Dockerfile.variants", "Dockerfile.harness"
 BASE_IMAGE_VARIABLE = "HARNESS_BASE_IMAGE"
@@ -139,7 +140,7 @@ def build_image(
         client,
         project,
         text,
-        ignored=patterns_in(project),
+        ignored=patterns(ignore_file(project)),
         target=recipe,
         tag=f"harness/{name}:latest",
         buildargs={"BASE_IMAGE": base},
@@ -177,11 +178,10 @@ def events_of(
         yield from events(client, fileobj=archive, custom_context=True, dockerfile=GENERATED, **options)
 
 
-def patterns_in(context: Path) -> list[str]:
-    """Of its .dockerignore."""
+def ignore_file(context: Path) -> str:
+    """What stands in its .dockerignore; nothing where there is none."""
     file = context / ".dockerignore"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
 def events(client: DockerClient, **options: Any) -> Iterator[Mapping[str, Any]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import docker
 import psutil
@@ -68,13 +69,12 @@ def _context() -> Context | None:
     return None if context.Name == "default" else context
 
 
-def refuse_another_machine(client: DockerClient) -> None:
-    """Raises EnvironmentProblem where the engine's machine is not this one.
+def refuse_another_machine(info: Mapping[str, Any]) -> None:
+    """Raises EnvironmentProblem where the machine of the engine that says this of itself is not this one.
 
     Cores are chosen, steal and neighbours watched and published ports reached from here: of another machine
     all of it would be wrong.
     """
-    info = client.info()
     there = (str(info["KernelVersion"]), int(info["MemTotal"]))
     here = (os.uname().release, psutil.virtual_memory().total)
     if there[0] == here[0] and abs(there[1] / here[1] - 1) <= MEMORY_TOLERANCE:

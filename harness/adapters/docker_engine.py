@@ -60,12 +60,13 @@ class DockerEngine:
         try:
             # Looked up once: a tag that moves during the run changes nothing.
             with engine_errors(self._client, "looking for the base image", refusal=EnvironmentProblem):
-                refuse_another_machine(self._client)
+                info = self._client.info()
+                refuse_another_machine(info)
                 self._base = docker_build.base_image(self._client, base_image)
         except EnvironmentProblem:
             self._client.close()
             raise
-        self._log = log_config(self._client.info()["Plugins"]["Log"] or ())
+        self._log = log_config(info["Plugins"]["Log"] or ())
         self._images = RecipeImages(self._client, project, self._base[1])
         self._services: dict[str, str] = {}
         """Addresses of the services that run now, by name."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import chain, count
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.adapters.journal import RESUME, Journal, disk_errors, write_whole
+from harness.adapters.journal import Journal, disk_errors, write_whole
 from harness.deployment import ResourceReading
 from harness.errors import ConfigurationError
 from harness.evidence import TrialEvidence
@@ -35,8 +35,6 @@ from harness.records import (
 )
 
 MANIFEST, JOURNAL, EVIDENCE = "manifest.json", "journal.jsonl", "evidence.json"
-REPORT = "report/"
-"""What was computed from the rest, and can be again."""
 TORN_TAIL = "the journal ends in the middle of a record, which is passed over"
 QUESTION = "advise"
 """The key of a manifest that holds what a search was to answer."""
@@ -157,12 +155,12 @@ class RunStore:
 
     def write_file(self, name: str, content: bytes) -> Path:
         """Write a file whole or not at all, and return its path."""
-        return write_whole(self.path / name, content, then=self._then(name))
+        return write_whole(self.path / name, content)
 
-    def _then(self, name: str) -> str:
-        """What is to be done again where a file finds no room."""
-        measured = not name.startswith(REPORT)
-        return RESUME if measured else f"write it again: harness report {self.path.name}"
+    def write_report(self, files: Iterable[tuple[str, bytes]]) -> list[Path]:
+        """Write what was computed from the rest, and can be again, into report/; their paths in order."""
+        again = f"write it again: harness report {self.path.name}"
+        return [write_whole(self.path / "report" / name, content, then=again) for name, content in files]
 
 
 def new_run_id(results: Path, name: str, now: datetime) -> str:

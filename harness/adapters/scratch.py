@@ -18,7 +18,7 @@ from pathlib import Path
 from harness.adapters import ownership
 
 PREFIX = "harness-scratch-"
-_NAME = re.compile(rf"{PREFIX}(?P<machine>[0-9a-f]{{12}})-(?P<pid>\d+)-(?P<start>[0-9a-f]{{8}})")
+_NAME = re.compile(rf"{PREFIX}(?P<machine>[0-9a-f]{{12}})-(?P<pid>\d+)-[0-9a-f]{{8}}")
 
 
 _users = 0
@@ -72,17 +72,17 @@ def _is_dead(place: Path) -> bool:
     # A directory of another user cannot be ours, whatever it is called.
     if place.stat().st_uid != os.geteuid():
         return False
-    start = ownership.start_time(int(named["pid"]))
-    return start is None or _short(f"{ownership.boot_id()} {start}") != named["start"]
+    start = ownership.start_time(pid := int(named["pid"]))
+    return start is None or place.name != _name(pid, start)
 
 
 def _name(pid: int, start: str) -> str:
-    return f"{PREFIX}{_machine()}-{pid}-{_short(f'{ownership.boot_id()} {start}')}"
+    return f"{PREFIX}{_machine()}-{pid}-{_short(f'{ownership.boot_id()} {start}', 8)}"
 
 
 def _machine() -> str:
-    return hashlib.sha256(ownership.host().encode()).hexdigest()[:12]
+    return _short(ownership.host(), 12)
 
 
-def _short(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+def _short(text: str, digits: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]

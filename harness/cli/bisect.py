@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,8 +17,7 @@ from harness.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
     from harness.decision.bisect import Step
-    from harness.decision.compare import Change
-    from harness.model import Matrix, TrialRecord, Variant
+    from harness.model import Variant
     from harness.pipeline import Resolved, RunOptions
 
 
@@ -103,13 +101,15 @@ def _measured(releases: Sequence[str], asked: _Asked, options: RunOptions) -> St
     """Releases side by side in one run. Raises ConfigurationError where an end could not be measured."""
     from harness import stored_report
     from harness.decision.bisect import Step
+    from harness.decision.compare import changes_among
     from harness.execution.blocks import RunEnd
 
     outcome = measure(asked.run(releases), options)
     if outcome.end is RunEnd.INTERRUPTED:
         raise typer.Exit(ExitCode.INTERRUPTED)
     data = stored_report.report_data(outcome.store)
-    changes, problems = _changes(releases, data.records, data.matrix, asked)
+    ids = dict(zip(releases, (variant.id for variant in data.matrix.variants), strict=True))
+    changes, problems = changes_among(data.records, data.matrix, ids, asked.metric)
     old, new = releases[0], releases[-1]
     if (old, new) not in changes:
         raise ConfigurationError(f"{asked.package} {old}..{new}", problems)
@@ -119,23 +119,3 @@ def _measured(releases: Sequence[str], asked: _Asked, options: RunOptions) -> St
         changes=changes,
         failed=tuple(problems),
     )
-
-
-def _changes(
-    releases: Sequence[str], records: Sequence[TrialRecord], matrix: Matrix, asked: _Asked
-) -> tuple[dict[tuple[str, str], Change], list[str]]:
-    from harness.decision.compare import Versions, compare_in_run
-    from harness.decision.thresholds import Threshold
-
-    threshold = Threshold(metric=asked.metric, change=matrix.margin)
-    found: dict[tuple[str, str], Change] = {}
-    problems: list[str] = []
-    named = zip(releases, matrix.variants, strict=True)
-    for (older, before), (newer, after) in combinations(named, 2):
-        versions = Versions(base=older, new=newer, base_id=before.id, new_id=after.id)
-        compared = compare_in_run(records, matrix, versions, [threshold])
-        problems += compared.problems
-        for change in compared.changes:
-            if change.metric == asked.metric:
-                found[older, newer] = change
-    return found, list(dict.fromkeys(problems))

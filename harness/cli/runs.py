@@ -215,7 +215,7 @@ def report(
     if csv:
         from harness.api import Run, tables
 
-        paths += [store.write_file(f"report/{name}", text) for name, text in tables(Run(store))]
+        paths += store.write_report(tables(Run(store)))
     for path in paths:
         typer.echo(path)
     _say_state(store)

@@ -100,9 +100,10 @@ def search(releases: Sequence[str], measure: Callable[[tuple[str, ...]], Step], 
         step = measure((old, *between, new))
         steps.append(step)
         skip |= set(between) - set(step.releases)
-        if not differ(step.ends, margin) or narrowed(step) == (old, new):
+        stretch = narrowed(step)
+        if not differ(step.ends, margin) or stretch == (old, new):
             break
-        old, new = narrowed(step)
+        old, new = stretch
     return steps
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from harness.analysis.comparisons import Cells, compare, floor_of, summarise_cells
 from harness.analysis.holm import holm
@@ -134,6 +135,24 @@ def compare_in_run(
             found += _paired(known, versions, scenario, _metrics(scenario, thresholds))
     names = versions.base, versions.new
     return _settled(names, found, problems, thresholds, matrix, margin=matrix.margin, paired=True)
+
+
+def changes_among(
+    records: Sequence[TrialRecord], matrix: Matrix, ids: Mapping[str, str], metric: str
+) -> tuple[dict[tuple[str, str], Change], list[str]]:
+    """A metric of each version of a run against each one before it, by (older, newer), and what could not be
+    measured. `ids`: the variant of each version."""
+    known = _Known.of(Run(name=matrix.name, matrix=matrix, records=records))
+    found: dict[tuple[str, str], Change] = {}
+    problems: list[str] = []
+    for scenario in matrix.scenarios:
+        lacking = {name: p for name, one in ids.items() if (p := known.unranked(name, one, scenario.name))}
+        problems += lacking.values()
+        for old, new in combinations((name for name in ids if name not in lacking), 2):
+            versions = Versions(base=old, new=new, base_id=ids[old], new_id=ids[new])
+            for one in _paired(known, versions, scenario, (metric,)):
+                found[old, new] = one
+    return found, problems
 
 
 def compare_runs(base: Run, new: Run, thresholds: Sequence[Threshold]) -> VersionComparison:

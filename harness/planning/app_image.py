@@ -84,8 +84,13 @@ def from_uv_lock(base: str, path: str, packages: Sequence[str] = ()) -> str:
 
 def ignored(dockerignore: str | None, keep: Sequence[str]) -> list[str]:
     """Patterns of what stays out of the context: clutter, and what the team says; never what `keep` names."""
-    own = [line.strip() for line in (dockerignore or "").splitlines()]
-    return [*CLUTTER, *(line for line in own if line and line[0] != "#"), *(f"!{path}" for path in keep)]
+    return [*CLUTTER, *patterns(dockerignore or ""), *(f"!{path}" for path in keep)]
+
+
+def patterns(dockerignore: str) -> list[str]:
+    """Those of a .dockerignore, without its comments."""
+    lines = (line.strip() for line in dockerignore.splitlines())
+    return [line for line in lines if line and line[0] != "#"]
 
 
 def _ended(base: str, steps: Sequence[str], packages: Sequence[str]) -> str:

@@ -59,16 +59,6 @@ def test_a_context_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
         connect()
 
 
-class _Engine:
-    """An engine that says where it runs."""
-
-    def __init__(self, **info: Any) -> None:
-        self._info = info
-
-    def info(self) -> dict[str, Any]:
-        return self._info
-
-
 HERE = {"KernelVersion": os.uname().release, "MemTotal": psutil.virtual_memory().total}
 
 
@@ -78,8 +68,8 @@ HERE = {"KernelVersion": os.uname().release, "MemTotal": psutil.virtual_memory()
     ids=["another kernel, as in Docker Desktop", "another machine with the same kernel"],
 )
 def test_an_engine_on_another_machine_is_refused_with_both_named(there: dict[str, Any]) -> None:
-    refuse_another_machine(_Engine(**HERE))  # type: ignore[arg-type]
+    refuse_another_machine(HERE)
     with pytest.raises(
         EnvironmentProblem, match=r"(?s)runs on another machine \(kernel .*; here: kernel .*Fix: "
     ):
-        refuse_another_machine(_Engine(**{**HERE, **there}))  # type: ignore[arg-type]
+        refuse_another_machine({**HERE, **there})

@@ -9,7 +9,7 @@ import pytest
 
 from harness.adapters.result_store import JOURNAL, MANIFEST, RunStore, find_run, runs_in
 from harness.errors import ConfigurationError, ExitCode, RunAborted
-from harness.model import Validity
+from harness.model import TrialRecord, Validity
 from harness.records import trial_to_json
 from tests.samples import a_load, a_matrix, a_record, some_readings
 
@@ -29,12 +29,17 @@ def test_a_run_comes_back_as_it_was_stored(store: RunStore) -> None:
     assert again.manifest()["engine"] == "fake"
 
 
-@pytest.mark.promise(4)
-def test_the_journal_survives_a_cut_at_every_byte(store: RunStore) -> None:
+def two_records(store: RunStore) -> tuple[tuple[TrialRecord, ...], Path]:
+    """Kept in the journal, and the journal's file."""
     records = tuple(a_record(block=block) for block in (1, 2))
     for record in records:
         store.append(record)
-    journal = store.path / JOURNAL
+    return records, store.path / JOURNAL
+
+
+@pytest.mark.promise(4)
+def test_the_journal_survives_a_cut_at_every_byte(store: RunStore) -> None:
+    records, journal = two_records(store)
     whole = journal.read_bytes()
     ends = [i + 1 for i, byte in enumerate(whole) if byte == ord("\n")]
     for cut in range(len(whole) + 1):
@@ -47,10 +52,7 @@ def test_the_journal_survives_a_cut_at_every_byte(store: RunStore) -> None:
 
 @pytest.mark.promise(4)
 def test_a_changed_byte_is_damage_wherever_it_is(store: RunStore) -> None:
-    records = tuple(a_record(block=block) for block in (1, 2))
-    for record in records:
-        store.append(record)
-    journal = store.path / JOURNAL
+    records, journal = two_records(store)
     whole = journal.read_bytes()
     told_on = 0
     for place in range(len(whole)):

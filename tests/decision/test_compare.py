@@ -7,7 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.decision.compare import Run, VersionComparison, Versions, compare_in_run, compare_runs
+from harness.decision.compare import (
+    Run,
+    VersionComparison,
+    Versions,
+    changes_among,
+    compare_in_run,
+    compare_runs,
+)
 from harness.decision.thresholds import Outcome, parse_threshold
 from harness.model import Matrix, TrialRecord, Validity
 from harness.target import Version
@@ -140,3 +147,20 @@ def test_runs_with_no_variant_in_common_are_no_pass() -> None:
     found = compare_runs(one, other, [])
     assert found.outcome is Outcome.INCONCLUSIVE
     assert found.sentence == "Inconclusive: a and b have no variant in common."
+
+
+def test_every_version_of_a_run_is_held_against_each_before_it_as_two_are() -> None:
+    records, matrix = records_of(1000.0, 900.0), two_versions()
+    found, problems = changes_among(records, matrix, {"main": OLD.id, "HEAD": NEW.id}, "throughput_per_s")
+    (one,) = compare_in_run(records, matrix, VERSIONS, FIVE).judged
+    assert found == {("main", "HEAD"): replace(one, threshold=None, outcome=None)}
+    assert problems == []
+
+
+def test_a_version_that_was_not_measured_leaves_the_others_their_changes() -> None:
+    records = [record for record in records_of(1000.0, 900.0) if record.variant_id != NEW.id]
+    found, problems = changes_among(
+        records, two_versions(), {"main": OLD.id, "HEAD": NEW.id}, "throughput_per_s"
+    )
+    assert found == {}
+    assert problems == ["HEAD on items is INVALID: it was not measured"]
