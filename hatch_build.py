@@ -8,7 +8,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-DIRECTORIES = ("front", "matrices", "oracles", "probe", "scenarios", "target_app")
+DIRECTORIES = ("front", "matrices", "oracles", "probe", "scenarios", "target_app", "wire")
 FILES = (".dockerignore", "Dockerfile.variants", "scripts/certificate.sh", "scripts/postgres.sh")
 DEVELOPMENT = "dev"
 

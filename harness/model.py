@@ -15,23 +15,8 @@ from harness.variant import KEEP_ALIVE_S as KEEP_ALIVE_S
 from harness.variant import OWN_COMMAND as OWN_COMMAND
 from harness.variant import Variant as Variant
 from harness.workload import RequestSpec
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClosedLoad:
-    """`clients` users, each sending its next request when the last one is answered: peak throughput."""
-
-    clients: int
-    kind: Literal["closed"] = "closed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenLoad:
-    """Pre-scheduled arrivals at `rate_per_s`, whatever the server does: latency at a rate."""
-
-    rate_per_s: float
-    arrivals: Literal["poisson", "constant"] = "poisson"
-    kind: Literal["open"] = "open"
+from wire.loads import ClosedLoad as ClosedLoad
+from wire.loads import OpenLoad as OpenLoad
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,22 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expectation:
-    """What an answer must be; what is None is not looked at."""
-
-    status: int = 200
-    json: Any = None
-    """Every member given here must be in the answer, with this value; lists must be equal in length."""
-    json_exact: Any = None
-    """The answer must be this and nothing else."""
-    text: str | None = None
-    """Must be found in the answer's text."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Names in any case; values must be equal."""
-    json_schema: Mapping[str, Any] | None = None
-    """A JSON Schema, draft 2020-12, that the answer must be valid under."""
+from wire.workloads import Expectation as Expectation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +38,7 @@ class RequestSpec:
     """Raw text, sent as it is in UTF-8."""
     body_file: str | None = None
     """Raw bytes of a file, relative to the matrix file."""
-    expect: Expectation = Expectation()
+    expect: Expectation = field(default_factory=Expectation)
     weight: int = 1
     data: str | None = None
     """CSV or JSONL file, relative to the matrix file; its rows are taken in turn, from the start again."""

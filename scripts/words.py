@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
-READ = ("harness", "studies", "scenarios", "probe", "oracles", "docs", "README.md", "benchmarks")
+READ = ("harness", "studies", "scenarios", "wire", "probe", "oracles", "docs", "README.md", "benchmarks")
 SUFFIXES = (".py", ".md", ".j2", ".html", ".toml")
 DATED = ("docs/decisions",)
 """Notes of their day are left as they are."""

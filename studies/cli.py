@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.cli.console import RESULTS, ResultsOption, console, say
 from harness.errors import ExitCode
+
+if TYPE_CHECKING:
+    from studies.experiment import Experiment, Measured
+    from studies.observations import Observation
 
 app = typer.Typer(
     help="Questions about the field's advice, and about the harness itself.", no_args_is_help=True
@@ -18,12 +23,17 @@ app = typer.Typer(
 EVIDENCE = RESULTS / "claims"
 MEASURED = RESULTS / "catalogue"
 
+IntoOption = Annotated[
+    Path | None, typer.Option(help="This directory, not a new one; what it holds is not measured again.")
+]
+WaitOption = Annotated[bool, typer.Option(help="Wait for another run on this host to end.")]
+
 
 @app.command()
 def selfcheck(
     full: Annotated[bool, typer.Option("--full", help="Longer, more repeats: about 30 minutes.")] = False,
     markdown: Annotated[Path | None, typer.Option(help="Write the result to this file as well.")] = None,
-    wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
+    wait: WaitOption = False,
 ) -> None:
     """Measure servers whose truth is known, and print measured against theory. Under 3 minutes."""
     from studies.selfcheck import document
@@ -49,62 +59,45 @@ def selfcheck(
 @app.command()
 def images(
     results: ResultsOption = RESULTS,
-    into: Annotated[
-        Path | None,
-        typer.Option(help="This directory, not a new one; what it holds is not measured again."),
-    ] = None,
-    only: Annotated[list[str] | None, typer.Option(help="A pair by name; may be given again.")] = None,
-    wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
+    into: IntoOption = None,
+    only: Annotated[list[str] | None, typer.Option(help="A pair by name or claim; may be repeated.")] = None,
+    wait: WaitOption = False,
 ) -> None:
     """Build pairs of images that differ in one thing, and compare their bytes, build and start times."""
-    from datetime import UTC, datetime
-
-    from harness.adapters.result_store import new_run_id
-    from studies.images.comparison import compare_images
+    from studies.images.experiment import IMAGES
     from studies.images.table import table
 
     screen = console()
-    directory = into or results / new_run_id(results, "images", datetime.now(UTC))
-    try:
-        store = compare_images(directory, only=only or (), wait=wait, say=lambda text: say(screen, text))
-    except KeyboardInterrupt:
-        say(screen, f"Resume with: {shlex.join(['harness', 'study', 'images', '--into', str(directory)])}")
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
-    screen.print(table(store.observations()))
+    done = _observe(IMAGES, into, results, only, wait=wait)
+    screen.print(table(done.store.observations()))
+    _end(done)
 
 
 @app.command()
 def lifecycle(
-    into: Annotated[
-        Path | None, typer.Option(help="A directory for the observations; one that is there is gone on with.")
-    ] = None,
+    results: ResultsOption = RESULTS,
+    into: IntoOption = None,
     only: Annotated[
         list[str] | None, typer.Option(help="A probe by name or by claim (L1 to L11); may be repeated.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, max=1000, help="How often losses are counted.")] = 20,
-    wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
+    wait: WaitOption = False,
 ) -> None:
     """Stop, kill, block and reload real servers, and count what their clients lose. About 12 minutes."""
     from studies.lifecycle import document
-    from studies.lifecycle.experiment import default_directory
     from studies.lifecycle.experiment import lifecycle as experiment
 
     screen = console()
-    into = into or default_directory(RESULTS)
-    again = shlex.join(["harness", "study", "lifecycle", "--into", str(into)])
-    say(screen, f"If interrupted, resume with: {again}")
-    result = experiment(
-        into=into,
-        only=only or (),
-        repeats=repeats,
+    done = _observe(
+        experiment(repeats=repeats),
+        into,
+        results,
+        only,
         wait=wait,
-        say=lambda message: say(screen, message),
         show=lambda seen: say(screen, document.line(seen)),
     )
-    say(screen, f"\n{document.table(result.store.observations())}\n\nObservations: {result.store.path}")
-    if result.unmeasured:
-        say(screen, "\n".join(["Not measured:", *result.unmeasured]))
-        raise typer.Exit(ExitCode.TRIALS)
+    say(screen, f"\n{document.table(done.store.observations())}\n\nObservations: {done.store.path}")
+    _end(done)
 
 
 @app.command()
@@ -143,33 +136,61 @@ def catalogue(
     plan: Annotated[bool, typer.Option("--plan", help="Say how long it takes, and start nothing.")] = False,
     budget_min: Annotated[float, typer.Option(min=1, help="Begin nothing that would end later.")] = 180.0,
     engine: Annotated[str, typer.Option(help="auto, docker or process (no containers).")] = "auto",
-    wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
+    wait: WaitOption = False,
 ) -> None:
     """Run every study behind the claims; resumes where it stopped."""
-    from time import monotonic
-
     from harness.adapters.assets import assets
     from harness.progress import LiveWatcher
-    from studies import catalogue as presets
+    from studies import tasks
+    from studies.catalogue import studies
 
     screen = console()
-    project = assets()
-    every: list[presets.Step] = [
-        *presets.matrix_steps(project, into, engine=engine, wait=wait),
-        *presets.experiment_steps(into, wait=wait),
-    ]
-    steps = presets.chosen(every, only or ())
-    for line in presets.told_beforehand(steps, budget_s=budget_min * 60):
+    wanted = tasks.chosen(tuple(studies(assets(), into, engine=engine, wait=wait)), only or ())
+    for line in tasks.announced(wanted, budget_s=budget_min * 60):
         say(screen, line)
     if plan:
         return
     with LiveWatcher(screen) as watcher:
-        done = presets.walk(steps, budget_s=budget_min * 60, monotonic=monotonic, watcher=watcher)
+        done = tasks.walk(
+            wanted, lambda study: study.measure(watcher), say=watcher.said, budget_s=budget_min * 60
+        )
     claims(evidence=into)
-    for name in done.left:
+    for name in done.over_budget:
         say(screen, f"{name} skipped: over budget")
     if done.interrupted:
         say(screen, f"Resume with: {shlex.join(['harness', 'study', 'catalogue', '--into', str(into)])}")
         raise typer.Exit(ExitCode.INTERRUPTED)
     if done.failed:
+        raise typer.Exit(ExitCode.TRIALS)
+
+
+def _observe(
+    experiment: Experiment[Any],
+    into: Path | None,
+    results: Path,
+    only: list[str] | None,
+    *,
+    wait: bool,
+    show: Callable[[Observation], None] = lambda _: None,
+) -> Measured:
+    """What `into` lacks of an experiment; in a new directory of `results` without it."""
+    from datetime import UTC, datetime
+
+    from harness.adapters.result_store import new_run_id
+    from studies.experiment import measure
+
+    screen = console()
+    into = into or results / new_run_id(results, experiment.name, datetime.now(UTC))
+    again = shlex.join(["harness", "study", experiment.name, "--into", str(into)])
+    say(screen, f"If interrupted, resume with: {again}")
+    return measure(
+        experiment, into=into, only=only or (), wait=wait, say=lambda text: say(screen, text), show=show
+    )
+
+
+def _end(done: Measured) -> None:
+    if done.walked.interrupted:
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    if done.walked.failed:
+        say(console(), "\n".join(["Not measured:", *done.walked.failed]))
         raise typer.Exit(ExitCode.TRIALS)

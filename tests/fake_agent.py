@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.fakes import FakeClock, FakeDeployment
+from wire import PROTOCOL
 
 NOTHING: Mapping[str, float] = {}
 Floats = NDArray[np.float64]
-GREETING = (json.dumps({"ok": True, "result": {"agent": 3, "locust": "2", "python": "3"}}),)
+GREETING = (json.dumps({"ok": True, "result": {"agent": PROTOCOL, "locust": "2", "python": "3"}}),)
 STACKS = {
     "uvicorn-plain": ("asyncio.unix_events._UnixSelectorEventLoop", "h11_impl.H11Protocol"),
     "uvicorn-standard": ("uvloop.Loop", "httptools_impl.HttpToolsProtocol"),

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.alone]
 
 PROJECT = assets()
 HARNESS = Path(sys.executable).with_name("harness")
-PACKAGES = ("target_app", "front", "scenarios", "probe")
+PACKAGES = ("target_app", "front", "scenarios", "wire", "probe")
 PARTS = (*PACKAGES, "scripts", "requirements", "Dockerfile.variants", ".dockerignore")
 
 MATRIX = """

@@ -16,6 +16,7 @@ from docker.models.networks import Network
 from docker.types import LogConfig
 
 from harness.adapters import docker_build, ownership
+from harness.adapters.controlled_container import RUNTIME_DIR, ControlledContainer, RestartPolicy
 from harness.adapters.docker_channel import DockerChannel
 from harness.adapters.docker_client import connect, engine_errors, engine_facts, refuse_another_machine
 from harness.adapters.docker_containers import (
@@ -30,7 +31,6 @@ from harness.adapters.docker_deployment import DockerDeployment, in_service
 from harness.adapters.docker_network import LOOPBACK, Route, free_ports, needs_own_network
 from harness.adapters.docker_recipes import RecipeImages
 from harness.adapters.docker_services import Services
-from harness.adapters.docker_subject import RUNTIME_DIR, DockerSubject, RestartPolicy
 from harness.adapters.image_python import runtime_user
 from harness.adapters.reaper import Reaper
 from harness.adapters.several_processes import Together, first_of
@@ -175,9 +175,9 @@ class DockerEngine:
             yield deployment
 
     @contextmanager
-    def subject(
+    def controlled(
         self, spec: DeploymentSpec, *, runtime_dir: Path, restart: RestartPolicy = "no"
-    ) -> Iterator[DockerSubject]:
+    ) -> Iterator[ControlledContainer]:
         """A server like `running` gives, to be stopped and killed at will, with `runtime_dir` of the host as
         its runtime directory."""
         ports = self._ports(spec)
@@ -190,7 +190,7 @@ class DockerEngine:
             restart_policy={"Name": restart},
             volumes={str(runtime_dir): {"bind": RUNTIME_DIR, "mode": "rw"}},
         )
-        subject = DockerSubject(
+        controlled = ControlledContainer(
             self._client,
             container,
             name=spec.name,
@@ -198,8 +198,8 @@ class DockerEngine:
             port=route.port,
             runtime_dir=runtime_dir,
         )
-        with in_service(subject, route, spec):
-            yield subject
+        with in_service(controlled, route, spec):
+            yield controlled
 
     @contextmanager
     def companion(

@@ -6,15 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-
 from harness.deployment import ServerFacts
 from harness.errors import CannotServe, GeneratorFailed, NotReady, TrialError, WrongResponse
+from wire import PROTOCOL
+from wire.messages import Operation, answer_of, line_of
 
 START_TIMEOUT_S = 30.0
-PROTOCOL = 3
-
-_FACTS = TypeAdapter(ServerFacts)
 
 T = TypeVar("T")
 
@@ -33,7 +30,7 @@ class Agent:
         self._channel = channel
         self._greeted = False
 
-    def send(self, request: Mapping[str, object]) -> None:
+    def send(self, operation: Operation) -> None:
         """Raises GeneratorFailed when the agent never came up."""
         if not self._greeted:
             greeting = self.receive(START_TIMEOUT_S).get("result")
@@ -44,7 +41,7 @@ class Agent:
                     f"versions. Build the generator again."
                 )
             self._greeted = True
-        self._channel.send(json.dumps(request))
+        self._channel.send(line_of(operation))
 
     def receive(self, timeout_s: float) -> Mapping[str, Any]:
         """The next message: a progress, or an answer with `ok`. Raises GeneratorFailed for anything else."""
@@ -74,17 +71,15 @@ def failure(error: object, *, name: str, within_s: float) -> TrialError:
 
 def server_facts(answer: object) -> ServerFacts:
     """The probe's answer as facts. Raises GeneratorFailed naming the field that is missing or wrong."""
-    return parsed(_FACTS, answer)
+    return parsed(ServerFacts, answer)
 
 
-def parsed(kind: TypeAdapter[T], answer: object) -> T:
+def parsed(kind: type[T], answer: object) -> T:
     """`answer` as a dataclass, strictly: no text for a number, no field left out."""
     try:
-        return kind.validate_json(json.dumps(answer), strict=True)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"])) or "all of it"
+        return answer_of(kind, answer)
+    except ValueError as error:
         raise GeneratorFailed(
-            f"the load agent's answer is no {error.title}: {where}: {problem['msg']}. "
-            f"Agent and harness are of different versions; build the generator again."
+            f"the load agent's answer is {error}. Agent and harness are of different versions; build the "
+            f"generator again."
         ) from error

@@ -5,20 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import ceil
 from typing import Any, Protocol
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from harness.adapters.load_agent import Agent, Channel, failure, parsed, server_facts
 from harness.deployment import DeploymentState, ServerFacts
 from harness.errors import DeploymentDied, NoAnswer
 from harness.measurement.load import LoadRecord
 from harness.measurement.load_shares import (
-    DriveProgress,
-    DriveResult,
     merge,
     share,
     stagger_s,
@@ -30,6 +27,21 @@ from harness.planning.locust_files import is_locust_file
 from harness.planning.workload_message import dealt, workload_message
 from harness.redaction import without_secrets
 from harness.workload import RequestSpec
+from wire.loads import Drive
+from wire.messages import (
+    ON_START_TIMEOUTS,
+    STEPS_AT_ONCE,
+    Accepted,
+    AskProbe,
+    AwaitReady,
+    DriveProgress,
+    DriveResult,
+    Operation,
+    Prepare,
+    TellWorkload,
+    Verify,
+)
+from wire.workloads import Workload
 
 PROBE_S = 10.0
 WORKLOAD_S = 60.0
@@ -42,16 +54,9 @@ LOOK_S = 0.5
 """How often somebody looks whether a server that is waited for still runs."""
 START_LEAD_S = 0.5
 """Between telling several agents to start and their common start."""
-STEPS_AT_ONCE = 8
-"""Clients of one agent that take their steps before the load at the same time."""
-ON_START_TIMEOUTS = 3
-"""An on_start of a Locust file may take that many time-outs of a request."""
 ID_BITS_PER_AGENT = 48
 """Request ids of agent i begin at i << 48: no two agents ever use the same one."""
 
-_PROGRESS, _RESULT = TypeAdapter(DriveProgress), TypeAdapter(DriveResult)
-
-_ACCEPTED: TypeAdapter[dict[str, int]] = TypeAdapter(dict[str, int])
 NOTHING: Mapping[str, Any] = {}
 
 Progress = Callable[[Mapping[str, float]], None]
@@ -124,7 +129,7 @@ class AgentGenerator:
     ) -> None:
         self._agents, self._deployment, self._cpus = agents, deployment, cpus
         self._files, self._secrets = files, secrets
-        self._told: dict[int, _Workload] = {}
+        self._told: dict[int, _Told] = {}
         self._timeout_s, self._kinds = 0.0, 0
         self._so_far: LoadRecord | None = None
         self._driving: tuple[Sequence[Agent], float] | None = None
@@ -138,28 +143,27 @@ class AgentGenerator:
 
         Raises NotReady, CannotServe, or DeploymentDied as soon as there is nothing to wait for.
         """
-        request = {
-            "op": "ready",
-            "base_url": self._deployment.base_url,
-            "workers": workers,
-            "timeout_s": timeout_s,
-            "ready": ready,
-            "inside": inside,
-        }
+        request = AwaitReady(
+            base_url=self._deployment.base_url,
+            workers=workers,
+            timeout_s=timeout_s,
+            ready=ready,
+            inside=inside,
+        )
         self._so_far = None
         self._tell(scenario, len(self._agents))
         facts, *_ = [self._ask_while_it_runs(agent, request, timeout_s) for agent in self._agents]
         return server_facts(facts) if inside else None
 
     def probe(self) -> ServerFacts:
-        return server_facts(self._ask(self._agents[0], {"op": "probe"}, max(PROBE_S, self._timeout_s)))
+        return server_facts(self._ask(self._agents[0], AskProbe(), max(PROBE_S, self._timeout_s)))
 
     def verify(self, scenario: Scenario) -> None:
         """Raises WrongResponse when one request of each kind is not answered as expected."""
         kinds = self._tell(scenario, 1)
         timeout_s = scenario.request_timeout_s
         within_s = timeout_s * (kinds + len(scenario.before))
-        self._ask(self._agents[0], {"op": "verify", "timeout_s": timeout_s}, within_s)
+        self._ask(self._agents[0], Verify(timeout_s=timeout_s), within_s)
 
     def drive(self, scenario: Scenario, *, seed: int, progress: Progress) -> LoadRecord:
         """Share the scenario's load among the agents, and merge what they recorded.
@@ -199,13 +203,17 @@ class AgentGenerator:
         driving = self._agents[: len(loads)]
         for index, (agent, load) in enumerate(zip(driving, loads, strict=True)):
             agent.send(
-                {
-                    **drive_request(scenario, load, spans_s=spans_s, ramp_s=ramp_s),
-                    "rest_until_s": rest_until_s,
-                    "seed": int(np.random.SeedSequence([seed, index]).generate_state(1)[0]),
-                    "id_base": self._next_ids[index],
-                    "start_at_s": None if start_s is None else start_s + stagger_s(whole, index),
-                }
+                Drive(
+                    load=load,
+                    spans_s=spans_s,
+                    ramp_s=ramp_s,
+                    rest_until_s=rest_until_s,
+                    request_timeout_s=scenario.request_timeout_s,
+                    drain_s=drain_s(scenario),
+                    seed=int(np.random.SeedSequence([seed, index]).generate_state(1)[0]),
+                    id_base=self._next_ids[index],
+                    start_at_s=None if start_s is None else start_s + stagger_s(whole, index),
+                )
             )
         self._driving = driving, max(spans_s[-1][1] + drain_s(scenario), rest_until_s)
 
@@ -231,16 +239,16 @@ class AgentGenerator:
         """
         load = scenario.load
         hands = len(self._agents if isinstance(load, CapacityLoad) else share(load, len(self._agents)))
-        workload = _Workload.of(scenario, hands)
-        message: dict[str, object] | None = None
+        workload = _Told.of(scenario, hands)
+        message: Workload | None = None
         for index, agent in enumerate(self._agents[:agents]):
             if self._told.get(index) == workload:
                 continue
             message = message or workload_message(scenario, self._files, self._secrets)
             own = dealt(message, index, hands)
-            answer = self._ask(agent, {"op": "workload", "workload": own}, WORKLOAD_S)
+            answer = self._ask(agent, TellWorkload(workload=own), WORKLOAD_S)
             self._told[index] = workload
-            self._kinds = parsed(_ACCEPTED, answer)["requests"]
+            self._kinds = parsed(Accepted, answer).requests
         return self._kinds
 
     def _take_steps(
@@ -250,7 +258,7 @@ class AgentGenerator:
         clients = [load.clients if isinstance(load, ClosedLoad) else 1 for load in loads]
         timeout_s = scenario.request_timeout_s
         for agent, count in zip(driving, clients, strict=True):
-            agent.send({"op": "prepare", "clients": count, "timeout_s": timeout_s})
+            agent.send(Prepare(clients=count, timeout_s=timeout_s))
         rounds = len(scenario.before) * ceil(max(clients) / STEPS_AT_ONCE)
         within_s = timeout_s * (ON_START_TIMEOUTS if is_locust_file(scenario) else rounds)
         for agent in driving:
@@ -267,18 +275,18 @@ class AgentGenerator:
                     continue
                 message = agent.receive(max(0.0, deadline - time.monotonic()))
                 if "progress" in message:
-                    latest[index] = parsed(_PROGRESS, message["progress"])
+                    latest[index] = parsed(DriveProgress, message["progress"])
                 else:
-                    results[index] = parsed(_RESULT, self._answer(message, within_s))
+                    results[index] = parsed(DriveResult, self._answer(message, within_s))
             if latest and not results:
                 progress(total_progress(latest.values()))
         return [results[index] for index in range(len(driving))]
 
-    def _ask(self, agent: Agent, request: Mapping[str, object], within_s: float) -> object:
+    def _ask(self, agent: Agent, request: Operation, within_s: float) -> object:
         agent.send(request)
         return self._answer(agent.receive(within_s + GRACE_S), within_s)
 
-    def _ask_while_it_runs(self, agent: Agent, request: Mapping[str, object], within_s: float) -> object:
+    def _ask_while_it_runs(self, agent: Agent, request: Operation, within_s: float) -> object:
         agent.send(request)
         deadline = time.monotonic() + within_s + GRACE_S
         while True:
@@ -301,7 +309,7 @@ class AgentGenerator:
 
 
 @dataclass(frozen=True, slots=True)
-class _Workload:
+class _Told:
     """What makes a scenario's workload another one than the last."""
 
     locustfile: str
@@ -311,7 +319,7 @@ class _Workload:
     """How many agents its rows are dealt among."""
 
     @classmethod
-    def of(cls, scenario: Scenario, hands: int) -> _Workload:
+    def of(cls, scenario: Scenario, hands: int) -> _Told:
         has_rows = any(spec.data for spec in (*scenario.before, *scenario.requests))
         return cls(scenario.locustfile, scenario.requests, scenario.before, hands if has_rows else 1)
 
@@ -319,21 +327,3 @@ class _Workload:
 def drain_s(scenario: Scenario) -> float:
     """How long requests under way are waited for after the load."""
     return max(DRAIN_S, scenario.request_timeout_s)
-
-
-def drive_request(
-    scenario: Scenario,
-    load: ClosedLoad | OpenLoad,
-    *,
-    spans_s: tuple[tuple[float, float], ...],
-    ramp_s: float,
-) -> dict[str, object]:
-    """What every agent's `drive` has in common, with its own share of the load."""
-    return {
-        "op": "drive",
-        "load": asdict(load),
-        "spans_s": spans_s,
-        "ramp_s": ramp_s,
-        "request_timeout_s": scenario.request_timeout_s,
-        "drain_s": drain_s(scenario),
-    }

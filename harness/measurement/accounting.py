@@ -9,15 +9,8 @@ from operator import xor
 import numpy as np
 
 from harness.deployment import ServerFacts
-from harness.measurement.load import (
-    DISCONNECTED,
-    DROPPED,
-    RAISED,
-    TIMED_OUT,
-    UNDRAINED,
-    WRONG_BODY,
-    LoadRecord,
-)
+from harness.measurement.load import LoadRecord
+from wire.messages import DISCONNECTED, DROPPED, RAISED, TIMED_OUT, UNDRAINED, WRONG_BODY
 
 RIGHT = 200
 """The status of a request that got the answer its scenario expects; a wrong body has a status of its own."""

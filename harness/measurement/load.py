@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
-TIMED_OUT, DISCONNECTED, WRONG_BODY, DROPPED, UNDRAINED, RAISED = -1, -2, -3, -4, -5, -6
-"""Status codes of requests without a right answer; any other value is the HTTP status received.
-
-RAISED is no request: a task of a Locust file raised an exception.
-"""
+from wire.messages import Totals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoadRecord:
+class LoadRecord(Totals):
     """Requests meant to go, or ended, in the measured window, plus totals of the whole session.
 
     Arrays have shape (n,). Times are CLOCK_MONOTONIC seconds; `finished_s` is NaN where nothing
@@ -37,25 +32,6 @@ class LoadRecord:
     others between them. None in old records: all of it."""
     span_answered: NDArray[np.float64] | None = None
     """Answers in each span as a whole, its beginning and its drain included."""
-    # Totals of everything sent in this trial so far, warm-up included.
-    scheduled: int
-    ok: int
-    failed: int
-    timed_out: int
-    dropped: int
-    undrained: int
-    id_sum: int
-    id_xor: int
-    """Sum (modulo 2**64) and xor of the ids of all requests that were answered."""
-    in_flight_s: float = nan
-    """Sum of the times from send to answer of all requests that were answered; NaN in old records."""
-    wrong_bodies: int | None = None
-    """Those of `failed` that have the right status and another body than is expected; None in old records."""
-    exchanges: int | None = None
-    """HTTP exchanges that were answered, where a request may be several (the redirects of a Locust file); the
-    ids are theirs. None: each answered request is one."""
-    exchanges_sent: int | None = None
-    """With those that were not answered."""
 
     @property
     def spans_s(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

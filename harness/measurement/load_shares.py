@@ -8,8 +8,7 @@ import io
 import operator
 import zipfile
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
-from math import nan
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,38 +17,9 @@ from numpy.typing import NDArray
 from harness.errors import GeneratorFailed
 from harness.measurement.load import LoadRecord
 from harness.model import ClosedLoad, OpenLoad
+from wire.messages import DriveProgress, DriveResult, Totals
 
 ARRAYS = ("intended_s", "sent_s", "finished_s", "status")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DriveProgress:
-    """What an agent says of itself about once a second: requests answered so far, and their present rate."""
-
-    elapsed_s: float
-    requests: int
-    per_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DriveResult:
-    """What an agent answers to `drive`. The arrays are an .npz file in base64."""
-
-    window_start_s: float
-    window_end_s: float
-    scheduled: int
-    ok: int
-    failed: int
-    timed_out: int
-    dropped: int
-    undrained: int
-    id_sum: int
-    id_xor: int
-    arrays_npz_b64: str
-    wrong_bodies: int
-    in_flight_s: float = nan
-    exchanges: int | None = None
-    exchanges_sent: int | None = None
 
 
 def share(load: ClosedLoad | OpenLoad, agents: int) -> tuple[ClosedLoad | OpenLoad, ...]:
@@ -98,7 +68,7 @@ def merge(
         raise GeneratorFailed(f"the load agent's arrays cannot be read: {error}") from error
     order = np.argsort(arrays["intended_s"], kind="stable")
     seconds = min(map(len, shares))
-    loads: list[DriveResult | LoadRecord] = [*results] if earlier is None else [earlier, *results]
+    loads: list[Totals] = [*results] if earlier is None else [earlier, *results]
     return LoadRecord(
         window_start_s=results[0].window_start_s,
         window_end_s=results[0].window_end_s,

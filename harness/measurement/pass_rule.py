@@ -10,10 +10,11 @@ from scipy.special import betaincinv
 
 from harness.measurement.accounting import RIGHT
 from harness.measurement.in_flight import in_flight_growth
-from harness.measurement.load import DROPPED, UNDRAINED, LoadRecord
+from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import intended_inside, latencies
 from harness.model import Scenario
 from harness.search import CapacityStep, StepOutcome
+from wire.messages import DROPPED, UNDRAINED
 
 CONFIDENCE = 0.95
 MAX_ERROR_SHARE = 0.001

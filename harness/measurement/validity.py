@@ -12,9 +12,9 @@ from harness.measurement.accounting import RIGHT, cut_off, refused, wrong_bodies
 from harness.measurement.evidence import Evidence, Finding
 from harness.measurement.inside import as_configured, same_requests, same_workers
 from harness.measurement.littles_law import one_clock
-from harness.measurement.load import DROPPED, WRONG_BODY
 from harness.measurement.metrics import in_window
 from harness.model import OWN_COMMAND, OpenLoad, Scenario, Validity
+from wire.messages import DROPPED, WRONG_BODY
 
 MAX_ERROR_SHARE = 0.001
 MAX_LATENESS_S, MAX_LATENESS_OF_SLO = 0.002, 0.05

@@ -30,17 +30,11 @@ from harness.planning.target_checks import (
 )
 from harness.recipes import RECIPES, nginx
 from harness.target import Target
+from wire.loads import MAX_ARRIVALS, MAX_CLIENTS, MIN_RATE_PER_S
 
 MAX_VARIANTS = 256
 NAMED = ("env", "version")
 """Factors whose levels are tables with a name."""
-
-MAX_CLIENTS = 900
-"""Of one generator process; this and the next two are the load agent's own bounds."""
-MIN_RATE_PER_S = 0.01
-"""Of one generator process."""
-MAX_ARRIVALS = 5_000_000
-"""Of one trial, so that its record fits into memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

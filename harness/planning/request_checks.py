@@ -12,13 +12,13 @@ from harness.planning.schema_requests import RequestTable, StepTable
 from harness.planning.tables import request_of
 from harness.planning.variables import (
     ENV_NAME,
-    UUID,
     names_in,
     odd_prefixes_in,
     request_texts,
     secrets_in,
     texts_in,
 )
+from wire.workloads import UUID
 
 BODIES = ("json", "form", "body", "body_file")
 BODYLESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})

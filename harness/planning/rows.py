@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-MAX_ROWS = 100_000
+from wire.workloads import MAX_ROWS
+
 MAX_COLUMNS = 200
 MAX_FIELD = 1_000_000
 """Characters of one value."""
@@ -24,7 +25,7 @@ class RowsError(ValueError):
     """A data file that cannot be used; the text names the file and the line."""
 
 
-def parse_rows(name: str, content: bytes) -> Rows:
+def parse_rows(name: str, content: bytes, *, most: int = MAX_ROWS) -> Rows:
     """The rows of the file called `name`, by its ending. Raises RowsError."""
     try:
         text = content.decode("utf-8-sig")
@@ -40,8 +41,8 @@ def parse_rows(name: str, content: bytes) -> Rows:
         raise RowsError(f"{name}: neither .csv nor .jsonl. Fix: give the file the ending of its format")
     rows: list[Mapping[str, Any]] = []
     for row in found:
-        if len(rows) == MAX_ROWS:
-            raise RowsError(f"{name}: more than {MAX_ROWS:,} rows. Fix: keep the first {MAX_ROWS:,}")
+        if len(rows) == most:
+            raise RowsError(f"{name}: more than {most:,} rows. Fix: keep the first {most:,}")
         rows.append(row)
     if not rows:
         raise RowsError(f"{name}: no rows. Fix: add at least one, below the header of a CSV")

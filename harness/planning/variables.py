@@ -8,12 +8,10 @@ from typing import Any
 
 from harness.model import Scenario
 from harness.workload import RequestSpec
+from wire.workloads import VARIABLE
 
-VARIABLE = re.compile(r"\{(\{[A-Za-z_][\w.-]*\})\}|\{([A-Za-z_][\w.-]*)\}", re.ASCII)
-"""As the load generator reads them (scenarios/loadkit/template.py)."""
 PREFIXED = re.compile(r"\{([A-Za-z_]\w*):([^{}\s\"]*)\}", re.ASCII)
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-UUID = "uuid"
 ENV = "env"
 
 

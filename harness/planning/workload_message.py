@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -12,18 +13,27 @@ from urllib.parse import quote
 from harness.errors import ConfigurationError
 from harness.model import Scenario
 from harness.planning.rows import Rows, RowsError, parse_rows
-from harness.planning.variables import UUID, VARIABLE, names_in, request_texts, secrets_in
+from harness.planning.variables import names_in, request_texts, secrets_in
 from harness.workload import FilePart, RequestSpec
+from wire.workloads import (
+    UUID,
+    VARIABLE,
+    BundledWorkload,
+    FileContent,
+    FilledRequest,
+    LocustWorkload,
+    RequestsWorkload,
+    Workload,
+)
 
 SECRET = re.compile(r"\{env:([A-Za-z_]\w*)\}", re.ASCII)
 
 Files = Mapping[str, bytes]
 Secrets = Mapping[str, str]
-Message = dict[str, object]
 
 
-def workload_message(scenario: Scenario, files: Files, secrets: Secrets) -> Message:
-    """The `workload` of the load agent's protocol.
+def workload_message(scenario: Scenario, files: Files, secrets: Secrets) -> Workload:
+    """A scenario's workload.
 
     `files` are the bytes of every file the scenario names, by its path there; `secrets` the values of
     "{env:NAME}". Raises ConfigurationError naming everything that cannot be filled in.
@@ -32,14 +42,11 @@ def workload_message(scenario: Scenario, files: Files, secrets: Secrets) -> Mess
         problems: list[str] = []
         source = _file(scenario.locustfile, files, "locustfile", problems)
         _raise(scenario, problems)
-        return {
-            "kind": "locustfile",
-            "name": PurePosixPath(scenario.locustfile).name,
-            "source": source.decode("utf-8"),
-            "env": dict(secrets),
-        }
+        return LocustWorkload(
+            name=PurePosixPath(scenario.locustfile).name, source=source.decode("utf-8"), env=dict(secrets)
+        )
     if not scenario.requests:
-        return {"kind": "bundled", "locustfile": scenario.locustfile}
+        return BundledWorkload(locustfile=scenario.locustfile)
     problems = []
     kept: set[str] = set()
     before = []
@@ -51,25 +58,25 @@ def workload_message(scenario: Scenario, files: Files, secrets: Secrets) -> Mess
         for place, spec in enumerate(scenario.requests)
     ]
     _raise(scenario, problems)
-    return {"kind": "requests", "requests": requests, "before": before}
+    return RequestsWorkload(requests=tuple(requests), before=tuple(before))
 
 
-def dealt(message: Message, index: int, hands: int) -> Message:
+def dealt(workload: Workload, index: int, hands: int) -> Workload:
     """The workload for one of several load agents: of a file of data each `hands`-th row, from row `index`.
 
     So no two agents send the same row, and together they go through a file as one would. One with fewer rows
     than there are agents is dealt again from its start.
     """
 
-    def hand(requests: Any) -> list[Message]:
-        return [
-            {**request, "rows": rows[index % len(rows) :: hands]}
-            if (rows := request.get("rows"))
-            else request
+    def hand(requests: tuple[FilledRequest, ...]) -> tuple[FilledRequest, ...]:
+        return tuple(
+            replace(request, rows=rows[index % len(rows) :: hands]) if (rows := request.rows) else request
             for request in requests
-        ]
+        )
 
-    return {key: hand(part) if key in ("before", "requests") else part for key, part in message.items()}
+    if not isinstance(workload, RequestsWorkload):
+        return workload
+    return replace(workload, requests=hand(workload.requests), before=hand(workload.before))
 
 
 def files_of(scenario: Scenario) -> tuple[str, ...]:
@@ -88,7 +95,7 @@ def _request(
     secrets: Secrets,
     kept: frozenset[str],
     problems: list[str],
-) -> Message:
+) -> FilledRequest:
     rows = _rows(spec, files, where, problems)
     columns = frozenset(rows[0]) if rows else frozenset()
     for place, text in request_texts(where, spec):
@@ -102,32 +109,28 @@ def _request(
     def fill(template: Any) -> Any:
         return _filled(template, secrets, _escaped)
 
-    expect = spec.expect
-    message: Message = {
-        "name": f"{spec.method} {spec.path}",
-        "method": spec.method,
-        "path": _filled(spec.path, secrets, lambda value: quote(value, safe="")),
-        "headers": fill(dict(spec.headers)),
-        "json": fill(spec.json),
-        "form": None if spec.form is None else fill(dict(spec.form)),
-        "files": [_part(part, files, f"{where}.files[{n}]", problems) for n, part in enumerate(spec.files)],
-        "body": fill(spec.body),
-        "expect": {
-            "status": expect.status,
-            "json": fill(expect.json),
-            "json_exact": fill(expect.json_exact),
-            "text": fill(expect.text),
-            "headers": fill(dict(expect.headers)),
-            "json_schema": None if expect.json_schema is None else dict(expect.json_schema),
-        },
-        "weight": spec.weight,
-        "keep": dict(spec.keep),
-    }
-    if rows:
-        message["rows"] = [dict(row) for row in rows]
-    if spec.body_file is not None:
-        message["content_b64"] = _b64(_file(spec.body_file, files, f"{where}.body_file", problems))
-    return message
+    content = None if spec.body_file is None else _file(spec.body_file, files, f"{where}.body_file", problems)
+    return FilledRequest(
+        name=f"{spec.method} {spec.path}",
+        method=spec.method,
+        path=_filled(spec.path, secrets, lambda value: quote(value, safe="")),
+        headers=fill(dict(spec.headers)),
+        json=fill(spec.json),
+        form=None if spec.form is None else fill(dict(spec.form)),
+        files=tuple(_part(part, files, f"{where}.files[{n}]", problems) for n, part in enumerate(spec.files)),
+        body=fill(spec.body),
+        content_b64=None if content is None else _b64(content),
+        expect=replace(
+            spec.expect,
+            json=fill(spec.expect.json),
+            json_exact=fill(spec.expect.json_exact),
+            text=fill(spec.expect.text),
+            headers=fill(dict(spec.expect.headers)),
+        ),
+        weight=spec.weight,
+        keep=spec.keep,
+        rows=rows,
+    )
 
 
 def _rows(spec: RequestSpec, files: Files, where: str, problems: list[str]) -> Rows:
@@ -143,13 +146,13 @@ def _rows(spec: RequestSpec, files: Files, where: str, problems: list[str]) -> R
         return ()
 
 
-def _part(part: FilePart, files: Files, where: str, problems: list[str]) -> Message:
-    return {
-        "field_name": part.field_name,
-        "path": part.path,
-        "content_type": part.content_type,
-        "content_b64": _b64(_file(part.path, files, f"{where}.path", problems)),
-    }
+def _part(part: FilePart, files: Files, where: str, problems: list[str]) -> FileContent:
+    return FileContent(
+        field_name=part.field_name,
+        path=part.path,
+        content_type=part.content_type,
+        content_b64=_b64(_file(part.path, files, f"{where}.path", problems)),
+    )
 
 
 def _file(path: str, files: Files, where: str, problems: list[str]) -> bytes:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from scenarios.loadkit.answer import RIGHT, WRONG_BODY, Parser, whole_answer
-from scenarios.loadkit.expectation import Expected
+from scenarios.loadkit.answer import RIGHT, Parser, whole_answer
+from scenarios.loadkit.expectation import names
 from scenarios.loadkit.request import NO_VALUES, Request
 from scenarios.loadkit.template import Values
+from wire.messages import WRONG_BODY
+from wire.workloads import Expectation
 
 MAX_BODIES = 1024
 MAX_BYTES = 16 * 1024 * 1024
@@ -52,9 +54,9 @@ class Checker:
         self.request = request
         self.bodyless, self._status = request.bodyless, request.status
         expect = request.expect
-        self.needs_values = isinstance(expect, Expected) and bool(expect.names())
+        self.needs_values = isinstance(expect, Expectation) and bool(names(expect))
         # A body alone does not tell whether the headers were right, nor for which row it was.
-        self._always = self.needs_values or (isinstance(expect, Expected) and bool(expect.headers))
+        self._always = self.needs_values or (isinstance(expect, Expectation) and bool(expect.headers))
         self._accepted = Accepted()
 
     def outcome(self, response: Parser, values: Values = NO_VALUES) -> int:

@@ -22,8 +22,7 @@ from gevent.fileobject import FileObject
 from gevent.queue import Queue
 
 from scenarios.loadkit.errors import AgentError, BadRequest
-
-PROTOCOL = 3
+from wire import PROTOCOL
 
 Write = Callable[[Mapping[str, Any]], None]
 
@@ -68,30 +67,22 @@ def _serve(lines: Queue[str], write: Write) -> None:
     write(_ok({"agent": PROTOCOL, "locust": version("locust"), "python": platform.python_version()}))
     # Importing Locust takes most of a second: after the greeting, while the server under test starts too.
     from scenarios.loadkit.service import Service
+    from wire.messages import Exit, operation_of
 
     service = Service(write)
     while True:
         try:
-            message = _decode(lines.get())
-            if message.get("op") == "exit":
-                write(_ok({}))
+            operation = operation_of(lines.get())
+            write(_ok(service.result(operation)))
+            if isinstance(operation, Exit):
                 return
-            write(_ok(service.answer(message)))
+        except ValueError as error:
+            write(_error(BadRequest.kind, str(error)))
         except AgentError as error:
             write(_error(error.kind, str(error)))
         except Exception as error:
             write(_error("Internal", f"{type(error).__name__}: {error}"))
             raise
-
-
-def _decode(line: str) -> Mapping[str, Any]:
-    try:
-        message = json.loads(line)
-    except ValueError as error:
-        raise BadRequest(f"not a line of JSON: {error}") from error
-    if not isinstance(message, dict):
-        raise BadRequest(f"a message is a JSON object, got {line[:80]!r}")
-    return message
 
 
 def _ok(result: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from geventhttpclient._parser import HTTPParseError, HTTPResponseParser
 
+from wire.messages import DISCONNECTED, TIMED_OUT
+
 OK = 200
 RIGHT = 200
 """What the record says of an answer that is as expected, whatever its own status."""
-TIMED_OUT, DISCONNECTED, WRONG_BODY = -1, -2, -3
-"""Outcomes without a right answer; any other value is the HTTP status received."""
 
 SWITCHING_PROTOCOLS = 101
 GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS

@@ -15,9 +15,7 @@ from scenarios.loadkit.expectation import quoted
 from scenarios.loadkit.prepare import whole
 from scenarios.loadkit.request import Request
 from scenarios.loadkit.template import Values
-
-AT_ONCE = 8
-"""Clients that take their steps at the same time: logging in is slow on purpose, and not what is measured."""
+from wire.messages import STEPS_AT_ONCE
 
 
 def kept_by_clients(
@@ -27,7 +25,7 @@ def kept_by_clients(
     if not steps:
         return [{} for _ in range(clients)]
     # Not `map`: the first failure ends it all, instead of coming after everybody else's time-outs.
-    pool, taken = Pool(AT_ONCE), []
+    pool, taken = Pool(STEPS_AT_ONCE), []
     try:
         for number in range(clients):
             taken.append(pool.spawn(kept_by_one, steps, base_url, number=number, timeout_s=timeout_s))

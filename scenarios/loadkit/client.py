@@ -12,8 +12,9 @@ from gevent.ssl import SSLCertVerificationError, SSLContext, TLSVersion, create_
 from geventhttpclient import HTTPClient
 from geventhttpclient._parser import HTTPParseError
 
-from scenarios.loadkit.answer import DISCONNECTED, TIMED_OUT, Answer, HeadParser, Parser, whole_answer
+from scenarios.loadkit.answer import Answer, HeadParser, Parser, whole_answer
 from scenarios.loadkit.errors import BadRequest, Untrusted, WrongResponse
+from wire.messages import DISCONNECTED, TIMED_OUT
 
 READ_BYTES = 64 * 1024
 

@@ -11,9 +11,9 @@ import gevent
 from geventhttpclient._parser import HTTPParseError
 
 from scenarios.loadkit.accepted import Checker
-from scenarios.loadkit.answer import DISCONNECTED
 from scenarios.loadkit.client import READ_BYTES, NoConnection, SendOnceClient, parser, taken, write
 from scenarios.loadkit.template import Values
+from wire.messages import DISCONNECTED
 
 SMALL_BYTES = 8 * 1024
 """So much an idle connection takes at once. What is longer may have to wait, which the writer must not."""

@@ -16,21 +16,22 @@ from numpy.typing import NDArray
 from scenarios.loadkit import arrivals
 from scenarios.loadkit.background_load import neighbour
 from scenarios.loadkit.closed import closed_loop
-from scenarios.loadkit.open import MAX_IN_FLIGHT, open_loop
+from scenarios.loadkit.open import open_loop
 from scenarios.loadkit.prepare import Outgoing
 from scenarios.loadkit.recorder import Recorder
 from scenarios.loadkit.result import LoadResult, Progress
 from scenarios.loadkit.session import Session
-from scenarios.loadkit.spec import ClosedLoad, DriveSpec, OpenLoad
 from scenarios.loadkit.user import LeanUser
 from scenarios.loadkit.window import Span, Timetable, timetable_of
+from wire.loads import MAX_CLIENTS, ClosedLoad, Drive, OpenLoad
+from wire.messages import DriveProgress
 
 REPORT_S = 0.9
 
 
 def drive(
     scenario: type[LeanUser],
-    spec: DriveSpec,
+    spec: Drive,
     *,
     base_url: str,
     mixes: Sequence[list[Outgoing]],
@@ -62,7 +63,7 @@ def drive(
     )
 
 
-def _recorder(spec: DriveSpec, timetable: Timetable) -> Recorder:
+def _recorder(spec: Drive, timetable: Timetable) -> Recorder:
     if isinstance(spec.load, ClosedLoad):
         return Recorder()
     return Recorder(
@@ -85,7 +86,7 @@ def _offsets_s(load: OpenLoad, duration_s: float, *, seed: tuple[int, int]) -> N
 
 def _driven(
     scenario: type[LeanUser],
-    spec: DriveSpec,
+    spec: Drive,
     session: Session,
     *,
     base_url: str,
@@ -96,7 +97,7 @@ def _driven(
     attributes = {
         "host": base_url,
         "request_timeout_s": spec.request_timeout_s,
-        "connections": 1 if closed else MAX_IN_FLIGHT,
+        "connections": 1 if closed else MAX_CLIENTS,
         "mixes": mixes,
     }
     driven: type[LeanUser] = type(scenario.__name__, (scenario,), attributes)
@@ -124,7 +125,7 @@ def watch(timetable: Timetable, recorder: Recorder, progress: Progress) -> NDArr
             if not several or now_s - reported_s >= REPORT_S or tick_s >= timetable.end_s:
                 per_s = (recorder.answered - answered) / max(now_s - reported_s, 1e-9)
                 answered, reported_s = recorder.answered, now_s
-                progress({"elapsed_s": now_s - timetable.start_s, "requests": answered, "per_s": per_s})
+                progress(DriveProgress(elapsed_s=now_s - timetable.start_s, requests=answered, per_s=per_s))
             at_s, cpu_s = now_s, now_cpu_s
     return np.array(shares)
 

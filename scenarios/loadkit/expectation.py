@@ -4,65 +4,57 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from scenarios.loadkit.answer import OK, Answer
+from scenarios.loadkit.answer import Answer
 from scenarios.loadkit.errors import BadRequest
 from scenarios.loadkit.template import Values, fill_json, fill_text, names_in
+from wire.workloads import Expectation
 
 QUOTED_BYTES = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
-    """What is None is not looked at."""
+def names(expect: Expectation) -> frozenset[str]:
+    """The variables in it."""
+    return frozenset(names_in([expect.json, expect.json_exact, expect.text, dict(expect.headers)]))
 
-    status: int = OK
-    json: Any = None
-    """Every member given here must be in the answer, with this value; lists must be equal in length."""
-    json_exact: Any = None
-    text: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    json_schema: Mapping[str, Any] | None = None
 
-    def names(self) -> frozenset[str]:
-        """The variables in it."""
-        return frozenset(names_in([self.json, self.json_exact, self.text, dict(self.headers)]))
+def filled(expect: Expectation, values: Values) -> Expectation:
+    return replace(
+        expect,
+        json=fill_json(expect.json, values),
+        json_exact=fill_json(expect.json_exact, values),
+        text=None if expect.text is None else fill_text(expect.text, values),
+        headers={name: fill_text(value, values) for name, value in expect.headers.items()},
+    )
 
-    def filled(self, values: Values) -> Expected:
-        return replace(
-            self,
-            json=fill_json(self.json, values),
-            json_exact=fill_json(self.json_exact, values),
-            text=None if self.text is None else fill_text(self.text, values),
-            headers={name: fill_text(value, values) for name, value in self.headers.items()},
-        )
 
-    def problem(self, answer: Answer) -> str | None:
-        """What is wrong with an answer of the right status, or None."""
-        return next(self._problems(answer), None)
+def problem(expect: Expectation, answer: Answer) -> str | None:
+    """What is wrong with an answer of the right status, or None."""
+    return next(_problems(expect, answer), None)
 
-    def _problems(self, answer: Answer) -> Iterator[str]:
-        for name, wanted in self.headers.items():
-            got = answer.header(name)
-            if got != wanted:
-                yield f"header {name} is {got!r} instead of {wanted!r}"
-        if self.text is not None and self.text not in answer.body.decode(errors="replace"):
-            yield f"the text {self.text!r} is not in {quoted(answer.body)}"
-        if self.json is None and self.json_exact is None and self.json_schema is None:
-            return
-        try:
-            got_json = json.loads(answer.body)
-        except (ValueError, RecursionError):
-            yield f"unexpected body {quoted(answer.body)} is not JSON"
-            return
-        for wanted, exact in ((self.json, False), (self.json_exact, True)):
-            if wanted is not None and (found := difference(wanted, got_json, exact=exact)):
-                yield f"unexpected body: {found} in {quoted(answer.body)}"
-        if self.json_schema is not None and (found := _schema_problem(self.json_schema, got_json)):
+
+def _problems(expect: Expectation, answer: Answer) -> Iterator[str]:
+    for name, wanted in expect.headers.items():
+        got = answer.header(name)
+        if got != wanted:
+            yield f"header {name} is {got!r} instead of {wanted!r}"
+    if expect.text is not None and expect.text not in answer.body.decode(errors="replace"):
+        yield f"the text {expect.text!r} is not in {quoted(answer.body)}"
+    if expect.json is None and expect.json_exact is None and expect.json_schema is None:
+        return
+    try:
+        got_json = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        yield f"unexpected body {quoted(answer.body)} is not JSON"
+        return
+    for wanted, exact in ((expect.json, False), (expect.json_exact, True)):
+        if wanted is not None and (found := difference(wanted, got_json, exact=exact)):
             yield f"unexpected body: {found} in {quoted(answer.body)}"
+    if expect.json_schema is not None and (found := _schema_problem(expect.json_schema, got_json)):
+        yield f"unexpected body: {found} in {quoted(answer.body)}"
 
 
 def status_problem(label: str, path: str, answer: Answer, status: int) -> str:

@@ -12,9 +12,9 @@ from scenarios.loadkit.errors import Untrusted, WrongResponse
 from scenarios.loadkit.prepare import Budget, Outgoing, Prepared, first_values, whole
 from scenarios.loadkit.request import Request
 from scenarios.loadkit.result import LoadResult, Progress
-from scenarios.loadkit.spec import ClosedLoad, DriveSpec
 from scenarios.loadkit.template import Values
 from scenarios.loadkit.user import LeanUser, mix, prepared
+from wire.loads import ClosedLoad, Drive
 
 
 class LeanWorkload:
@@ -48,7 +48,7 @@ class LeanWorkload:
     def prepare(self, base_url: str, *, clients: int, timeout_s: float) -> None:
         self._kept = kept_by_clients(self._user.before, base_url, clients=clients, timeout_s=timeout_s)
 
-    def drive(self, spec: DriveSpec, *, base_url: str, progress: Progress) -> LoadResult:
+    def drive(self, spec: Drive, *, base_url: str, progress: Progress) -> LoadResult:
         clients = spec.load.clients if isinstance(spec.load, ClosedLoad) else 1
         if self._kept is None or len(self._kept) != clients:
             self.prepare(base_url, clients=clients, timeout_s=spec.request_timeout_s)

@@ -18,24 +18,24 @@ from scenarios.loadkit.errors import BadRequest, WrongResponse
 from scenarios.loadkit.exchanges import Exchanges, counted
 from scenarios.loadkit.locust_environment import crowded, one_of_each, started
 from scenarios.loadkit.locust_events import EventLog, recorded
-from scenarios.loadkit.locust_file import LocustFile, imported
+from scenarios.loadkit.locust_file import imported
 from scenarios.loadkit.locust_users import Crowd
 from scenarios.loadkit.locust_verify import verify_users
 from scenarios.loadkit.result import LoadResult, Progress
-from scenarios.loadkit.spec import ClosedLoad, DriveSpec
 from scenarios.loadkit.window import Timetable, timetable_of
+from wire.loads import ClosedLoad, Drive
+from wire.messages import ON_START_TIMEOUTS
+from wire.workloads import LocustWorkload
 
 INTERNAL_ERROR = 500
-ON_START_TIMEOUTS = 3
-"""An on_start may take that many time-outs of a request."""
 KILL_AFTER_S = 5.0
 """Beyond the longest that a load may last, for users that let nobody else run."""
 
 
-class LocustWorkload:
+class LocustDriver:
     """One Locust file. Imported anew for each verification and each load."""
 
-    def __init__(self, file: LocustFile) -> None:
+    def __init__(self, file: LocustWorkload) -> None:
         """Raises BadRequest where it is none that can be driven."""
         self._file = file
         with imported(file) as users:
@@ -81,7 +81,7 @@ class LocustWorkload:
             crowd.check()
             self._held = stack.pop_all(), environment, crowd
 
-    def drive(self, spec: DriveSpec, *, base_url: str, progress: Progress) -> LoadResult:
+    def drive(self, spec: Drive, *, base_url: str, progress: Progress) -> LoadResult:
         """Run one load to its end, with the users that were prepared, or with new ones.
 
         Task choices are not seeded: a file that makes up names at random would make up the same ones again,

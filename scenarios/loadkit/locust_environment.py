@@ -14,8 +14,9 @@ from locust.argument_parser import get_parser
 from locust.env import Environment
 
 from scenarios.loadkit.exchanges import requests_bounded
-from scenarios.loadkit.locust_file import LocustFile, said_by
+from scenarios.loadkit.locust_file import said_by
 from scenarios.loadkit.locust_users import Crowd, shares
+from wire.workloads import LocustWorkload
 
 LISTENERS_S = 5.0
 """For the listeners of a test's start, and for those of its end."""
@@ -25,7 +26,7 @@ LOGGED = 20
 
 @contextmanager
 def started(
-    file: LocustFile, users: tuple[type[User], ...], *, base_url: str, timeout_s: float
+    file: LocustWorkload, users: tuple[type[User], ...], *, base_url: str, timeout_s: float
 ) -> Iterator[Any]:
     """An environment as Locust's command line makes it, arguments at their defaults; the host is ours.
 
@@ -63,7 +64,7 @@ def _few_tracebacks() -> Iterator[None]:
             logger.removeFilter(first_ones)
 
 
-def _environment(file: LocustFile, users: tuple[type[User], ...], base_url: str) -> Any:
+def _environment(file: LocustWorkload, users: tuple[type[User], ...], base_url: str) -> Any:
     for user in users:
         user.host = base_url
     options = get_parser(default_config_files=[]).parse_args([])
@@ -87,7 +88,7 @@ def one_of_each(environment: Any) -> Mapping[str, int]:
 
 
 @contextmanager
-def crowded(environment: Any, file: LocustFile, users: int | Mapping[str, int]) -> Iterator[Crowd]:
+def crowded(environment: Any, file: LocustWorkload, users: int | Mapping[str, int]) -> Iterator[Crowd]:
     """So many users in all, or of each class; none of them outlives the block."""
     crowd = Crowd(environment, file)
     try:

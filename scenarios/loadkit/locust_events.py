@@ -17,8 +17,9 @@ from geventhttpclient._parser import HTTPParseError
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
 
-from scenarios.loadkit.answer import DISCONNECTED, RIGHT, TIMED_OUT, WRONG_BODY
-from scenarios.loadkit.recorder import RAISED, Recorder
+from scenarios.loadkit.answer import RIGHT
+from scenarios.loadkit.recorder import Recorder
+from wire.messages import DISCONNECTED, RAISED, TIMED_OUT, WRONG_BODY
 
 _TIMEOUTS = (
     TimeoutError,

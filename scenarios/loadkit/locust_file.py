@@ -6,9 +6,8 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import gevent
@@ -18,40 +17,22 @@ from locust.util.load_locustfile import load_locustfile
 
 from scenarios.loadkit.busy import TakesTooLong, broken_off
 from scenarios.loadkit.errors import BadRequest
-from scenarios.loadkit.spec import Fields
+from wire.workloads import LocustWorkload
 
 IMPORT_S = 20.0
 HELP = "the generator has locust, requests, geventhttpclient and numpy; put helpers into the file"
 FRAMES = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocustFile:
-    """As it was written: its name, its text, and the variables that it reads."""
-
-    name: str
-    source: str
-    env: Mapping[str, str]
-
-    @property
-    def module(self) -> str:
-        """A name of its own, so that a `json.py` does not take the place of the standard library's."""
-        stem = PurePosixPath(self.name).stem
-        taken = stem in sys.stdlib_module_names or stem in _MODULES_BEFORE or not stem.isidentifier()
-        return "locustfile" if taken else stem
-
-
-def locust_file(fields: Fields) -> LocustFile:
-    """Read a `workload` message. Raises BadRequest naming the field."""
-    env = fields.mapping("env") if "env" in fields.message else {}
-    wrong = [name for name, value in env.items() if not isinstance(value, str)]
-    if wrong:
-        raise BadRequest(f"workload.env.{wrong[0]} must be a string")
-    return LocustFile(name=fields.text("name"), source=fields.text("source"), env=env)
+def module_of(file: LocustWorkload) -> str:
+    """A name of its own, so that a `json.py` does not take the place of the standard library's."""
+    stem = PurePosixPath(file.name).stem
+    taken = stem in sys.stdlib_module_names or stem in _MODULES_BEFORE or not stem.isidentifier()
+    return "locustfile" if taken else stem
 
 
 @contextmanager
-def imported(file: LocustFile) -> Iterator[tuple[type[User], ...]]:
+def imported(file: LocustWorkload) -> Iterator[tuple[type[User], ...]]:
     """Its user classes, as if Locust had just been started: each run imports anew.
 
     So nothing that one run used up (a list of accounts, a counter) is missing in the next. Raises
@@ -60,7 +41,7 @@ def imported(file: LocustFile) -> Iterator[tuple[type[User], ...]]:
     modules, path, env = set(sys.modules), list(sys.path), dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="locustfile-") as folder, _listeners_put_back():
         os.environ.update(file.env)
-        written = Path(folder, f"{file.module}.py")
+        written = Path(folder, f"{module_of(file)}.py")
         written.write_text(file.source, encoding="utf-8")
         try:
             users = _load(file, written)
@@ -79,7 +60,7 @@ def imported(file: LocustFile) -> Iterator[tuple[type[User], ...]]:
                     del sys.modules[name]
 
 
-def _load(file: LocustFile, written: Path) -> tuple[type[User], ...]:
+def _load(file: LocustWorkload, written: Path) -> tuple[type[User], ...]:
     with said_by(file):
         users, shapes = load_locustfile(str(written))
     if shapes:
@@ -91,7 +72,7 @@ def _load(file: LocustFile, written: Path) -> tuple[type[User], ...]:
 
 
 @contextmanager
-def said_by(file: LocustFile, *, within_s: float = IMPORT_S) -> Iterator[None]:
+def said_by(file: LocustWorkload, *, within_s: float = IMPORT_S) -> Iterator[None]:
     """Whatever code of the file raises, or how it never ends, becomes a BadRequest in a sentence."""
     me = gevent.getcurrent()
     try:
@@ -117,7 +98,7 @@ def said_by(file: LocustFile, *, within_s: float = IMPORT_S) -> Iterator[None]:
         ) from error
 
 
-def shortened(error: BaseException, file: LocustFile) -> str:
+def shortened(error: BaseException, file: LocustWorkload) -> str:
     """What was raised, and where in the file; the frames of libraries tell its author nothing."""
     told = f"{type(error).__name__}: {error}".removesuffix(": ")
     if isinstance(error, SyntaxError):
@@ -125,8 +106,8 @@ def shortened(error: BaseException, file: LocustFile) -> str:
     return f"{told}{_where(error, file)}"
 
 
-def _where(error: BaseException, file: LocustFile) -> str:
-    ending = f"/{file.module}.py"
+def _where(error: BaseException, file: LocustWorkload) -> str:
+    ending = f"/{module_of(file)}.py"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(ending)]
     told = "; ".join(f"line {frame.lineno}, in {frame.name}: {frame.line}" for frame in frames[-FRAMES:])
     return f" ({told})" if told else ""

@@ -16,7 +16,8 @@ from locust.user.task import LOCUST_STATE_STOPPING
 
 from scenarios.loadkit.busy import TakesTooLong, broken_off
 from scenarios.loadkit.errors import BadRequest, WrongResponse
-from scenarios.loadkit.locust_file import LocustFile, shortened
+from scenarios.loadkit.locust_file import shortened
+from wire.workloads import LocustWorkload
 
 KILL_S = 1.0
 """For the `on_stop` of users that are cut off."""
@@ -43,7 +44,7 @@ def shares(environment: Any, clients: int) -> Mapping[str, int]:
 class Crowd:
     """All users of one run. What goes wrong with them is told in `problem`, the first thing only."""
 
-    def __init__(self, environment: Any, file: LocustFile) -> None:
+    def __init__(self, environment: Any, file: LocustWorkload) -> None:
         self._environment, self._file = environment, file
         self._group = environment.runner.user_greenlets
         self._gate, self._leaving, self.changed = Event(), Event(), Event()

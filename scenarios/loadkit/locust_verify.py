@@ -13,13 +13,14 @@ from scenarios.loadkit.answer import RIGHT
 from scenarios.loadkit.busy import broken_off
 from scenarios.loadkit.errors import WrongResponse
 from scenarios.loadkit.locust_events import outcome
-from scenarios.loadkit.locust_file import LocustFile, shortened
+from scenarios.loadkit.locust_file import shortened
 from scenarios.loadkit.locust_users import Crowd
+from wire.workloads import LocustWorkload
 
 MAX_PROBLEMS = 5
 
 
-def verify_users(crowd: Crowd, file: LocustFile, *, timeout_s: float) -> int:
+def verify_users(crowd: Crowd, file: LocustWorkload, *, timeout_s: float) -> int:
     """Until each has had a right answer in its tasks, and to the end of that iteration.
 
     How many requests were answered as the file wants. These carry no id. Raises WrongResponse quoting
@@ -43,7 +44,7 @@ def verify_users(crowd: Crowd, file: LocustFile, *, timeout_s: float) -> int:
 class _Seen:
     """What the users have met so far."""
 
-    def __init__(self, crowd: Crowd, file: LocustFile) -> None:
+    def __init__(self, crowd: Crowd, file: LocustWorkload) -> None:
         self._crowd, self._file = crowd, file
         self._waiting = {user.greenlet: type(user).__name__ for user in crowd.users}
         self._problems: dict[str, None] = {}

@@ -12,14 +12,12 @@ import gevent
 from gevent.event import Event
 from locust.exception import StopUser
 
-from scenarios.loadkit.answer import TIMED_OUT
 from scenarios.loadkit.connection import Connection
 from scenarios.loadkit.session import Session
 from scenarios.loadkit.user import LeanUser
+from wire.loads import MAX_CLIENTS
+from wire.messages import TIMED_OUT
 
-MAX_IN_FLIGHT = 900
-"""An arrival beyond this many open requests is DROPPED. select(), which tells gevent what can be read, cannot
-see file descriptors past 1023."""
 BATCH = 16
 """Requests that are late and are written one after the other, before answers are read again."""
 LOOKS = 20
@@ -61,7 +59,7 @@ class _Connections:
 
     def send(self, slot: int) -> None:
         """Now, or never where too many requests are under way. Raises what a defect of ours raises."""
-        if len(self._busy) >= MAX_IN_FLIGHT:
+        if len(self._busy) >= MAX_CLIENTS:
             return
         connection = self._unused()
         self._busy.add(connection)

@@ -12,9 +12,9 @@ from scenarios.loadkit.accepted import Checker
 from scenarios.loadkit.client import SendOnceClient
 from scenarios.loadkit.errors import BadRequest
 from scenarios.loadkit.request import NO_VALUES, Request
-from scenarios.loadkit.template import UUID, UUID_MARK, Values, as_text, fill_path, fill_text, names_in
+from scenarios.loadkit.template import UUID_MARK, Values, as_text, fill_path, fill_text, names_in
+from wire.workloads import UUID
 
-MAX_ROWS = 100_000
 MAX_BYTES = 256 * 1024 * 1024
 ID_HEADER = b"x-harness-id: "
 BODY_METHODS = ("POST", "PUT", "PATCH")
@@ -112,11 +112,6 @@ class Prepared:
     def __init__(
         self, request: Request, client: SendOnceClient, *, kept: frozenset[str], budget: Budget
     ) -> None:
-        if len(request.rows) > MAX_ROWS:
-            raise BadRequest(
-                f"{request.label}: {len(request.rows)} rows of data are more than {MAX_ROWS}; "
-                f"use a part of them"
-            )
         self.request, self.checker = request, Checker(request)
         self._columns = frozenset(request.rows[0]) if request.rows else frozenset()
         self._kept = kept

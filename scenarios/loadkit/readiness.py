@@ -8,12 +8,12 @@ from typing import Any, Protocol
 
 import gevent
 
-from scenarios.loadkit.answer import DISCONNECTED, OK, Answer
+from scenarios.loadkit.answer import OK, Answer
 from scenarios.loadkit.client import SendOnceClient
 from scenarios.loadkit.errors import CannotServe, NotReady, WrongResponse
 from scenarios.loadkit.listening import refused_hint
+from wire.messages import DISCONNECTED, PROBE_PATH
 
-PROBE_PATH = "/.harness/probe"
 POLL_S = 0.02
 PROBE_TIMEOUT_S = 2.0
 FIRST_ANSWER_S = 30.0

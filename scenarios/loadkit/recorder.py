@@ -4,43 +4,17 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.loadkit.answer import DISCONNECTED, RIGHT, TIMED_OUT, WRONG_BODY
+from scenarios.loadkit.answer import RIGHT
 from scenarios.loadkit.window import Span
-
-DROPPED, UNDRAINED, RAISED = -4, -5, -6
-"""Never sent; sent, and still unanswered when the run ended; no request, but a task of a Locust file that
-raised an exception."""
+from wire.messages import DISCONNECTED, DROPPED, RAISED, TIMED_OUT, UNDRAINED, WRONG_BODY, Totals
 
 _BROKEN = (DISCONNECTED, RAISED)
 _UNANSWERED = frozenset({TIMED_OUT, *_BROKEN})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """Counts over every slot: scheduled = ok + failed + timed_out + dropped + undrained."""
-
-    scheduled: int
-    ok: int
-    failed: int
-    timed_out: int
-    dropped: int
-    undrained: int
-    id_sum: int
-    """Sum modulo 2**64 of the ids of all requests that got a whole HTTP answer, right or wrong."""
-    id_xor: int
-    in_flight_s: float
-    """Sum of the times from send to answer of these requests."""
-    wrong_bodies: int
-    """Those of `failed` that have the right status and another body than is expected."""
-    exchanges: int | None = None
-    """Answered HTTP exchanges, where these are not the requests one by one; the ids are theirs."""
-    exchanges_sent: int | None = None
 
 
 class Recorder:

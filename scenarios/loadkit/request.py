@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scenarios.loadkit import expectation
 from scenarios.loadkit.answer import OK, Answer
 from scenarios.loadkit.body import Body, Raw
-from scenarios.loadkit.expectation import Expected, quoted, status_problem
+from scenarios.loadkit.expectation import quoted, status_problem
 from scenarios.loadkit.template import Values, fill_path
+from wire.workloads import Expectation
 
 NO_VALUES: Values = {}
 NO_BODY = Raw(b"")
@@ -21,7 +23,7 @@ class Request:
     """One kind of request. Texts in it may hold variables."""
 
     path: str
-    expect: bytes | Callable[[bytes], bool] | Expected
+    expect: bytes | Callable[[bytes], bool] | Expectation
     """The exact body, or a check of it, both with status 200; or all that an answer must be."""
     method: str = "GET"
     weight: int = 1
@@ -46,7 +48,7 @@ class Request:
 
     @property
     def status(self) -> int:
-        return self.expect.status if isinstance(self.expect, Expected) else OK
+        return self.expect.status if isinstance(self.expect, Expectation) else OK
 
     def problem(self, answer: Answer, values: Values = NO_VALUES) -> str | None:
         """What is wrong with the answer in a sentence, or None."""
@@ -54,9 +56,9 @@ class Request:
             return f"{self.label}: {answer}"
         if answer.status != self.status:
             return status_problem(self.label, fill_path(self.path, values), answer, self.status)
-        if isinstance(self.expect, Expected):
-            expect = self.expect.filled(values) if values else self.expect
-            found = expect.problem(answer)
+        if isinstance(self.expect, Expectation):
+            expect = expectation.filled(self.expect, values) if values else self.expect
+            found = expectation.problem(expect, answer)
             return f"{self.label}: {found}" if found else None
         right = self.expect(answer.body) if callable(self.expect) else answer.body == self.expect
         return None if right else f"{self.label}: unexpected body {quoted(answer.body)}"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.loadkit.recorder import Totals
 from scenarios.loadkit.window import Timetable
+from wire.messages import DriveProgress, Totals
 
-Progress = Callable[[Mapping[str, float]], None]
+Progress = Callable[[DriveProgress], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,5 +21,4 @@ class LoadResult:
     timetable: Timetable
     totals: Totals
     arrays: Mapping[str, NDArray[np.float64] | NDArray[np.int16]]
-    """intended_s, sent_s, finished_s, status (200 is a right answer) and generator_cpu_share; for each span
-    span_start_s, span_end_s (of what is measured) and span_answered (in all of it)."""
+    """As in `DriveResult.arrays_npz_b64`."""

@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
-VARIABLE = re.compile(r"\{(\{[A-Za-z_][\w.-]*\})\}|\{([A-Za-z_][\w.-]*)\}", re.ASCII)
+from wire.workloads import VARIABLE
+
 ON_REQUEST_LINES = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>\\^`{|}')
 
-UUID = "uuid"
 UUID_MARK = str(uuid4())
 """Stands in prepared bytes for the UUID that each request gets: as long as one, and found nowhere else."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scenarios.loadkit.errors import TooLate
-from scenarios.loadkit.spec import DriveSpec
+from wire.loads import Drive
 
 LEAD_S = 0.1
 """From now to the first request: time to make the schedule and the users, so that no arrival starts late."""
@@ -38,7 +38,7 @@ class Timetable:
         return self.spans[-1].end_s
 
 
-def timetable_of(spec: DriveSpec, *, now_s: float) -> Timetable:
+def timetable_of(spec: Drive, *, now_s: float) -> Timetable:
     """Raises TooLate where its turns have begun already: later ones would be those of others."""
     start_s = max(now_s + LEAD_S, spec.start_at_s or 0.0)
     if len(spec.spans_s) > 1 and spec.start_at_s is not None and start_s > spec.start_at_s:

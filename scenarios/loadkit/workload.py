@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from scenarios.loadkit.catalogue import load_scenario
 from scenarios.loadkit.errors import WrongResponse
 from scenarios.loadkit.lean import LeanWorkload
-from scenarios.loadkit.locust_driver import LocustWorkload
-from scenarios.loadkit.locust_file import locust_file
+from scenarios.loadkit.locust_driver import LocustDriver
 from scenarios.loadkit.own import own_requests
 from scenarios.loadkit.result import LoadResult, Progress
-from scenarios.loadkit.spec import DriveSpec, Fields
+from wire.loads import Drive
+from wire.workloads import BundledWorkload, LocustWorkload, RequestsWorkload, Workload
 
 
-class Workload(Protocol):
+class DrivenWorkload(Protocol):
     """Answers what `verify`, `ready` and `drive` ask for. Servers are given as http[s]://host:port."""
 
     @property
@@ -38,17 +37,17 @@ class Workload(Protocol):
         """Take the steps before the next load, once for each client. Raises WrongResponse."""
         ...
 
-    def drive(self, spec: DriveSpec, *, base_url: str, progress: Progress) -> LoadResult:
+    def drive(self, load: Drive, *, base_url: str, progress: Progress) -> LoadResult:
         """Run one load to its end, after the steps before it where they were not taken yet."""
         ...
 
 
-def workload_of(message: Mapping[str, Any]) -> Workload:
-    """The workload that a `workload` message describes. Raises BadRequest."""
-    makers: dict[str, Callable[[Fields], Workload]] = {
-        "bundled": lambda fields: LeanWorkload(load_scenario(fields.text("locustfile"))),
-        "requests": lambda fields: LeanWorkload(own_requests(fields)),
-        "locustfile": lambda fields: LocustWorkload(locust_file(fields)),
-    }
-    fields = Fields(message, "workload")
-    return makers[fields.text("kind", choices=tuple(makers))](fields)
+def workload_of(told: Workload) -> DrivenWorkload:
+    """Raises BadRequest."""
+    match told:
+        case BundledWorkload(locustfile=locustfile):
+            return LeanWorkload(load_scenario(locustfile))
+        case RequestsWorkload():
+            return LeanWorkload(own_requests(told))
+        case LocustWorkload():
+            return LocustDriver(told)

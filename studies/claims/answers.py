@@ -155,8 +155,8 @@ def within(seen: Summary, target: float, tolerance: float, asked: str, unit: str
 def each(
     seen: tuple[Observation, ...], answer: Callable[[Observation, str], Part], asked: str
 ) -> Iterator[Part]:
-    """The same question for every subject."""
-    yield from (answer(one, f"{asked} ({one.subject})") for one in seen)
+    """The same question for every target."""
+    yield from (answer(one, f"{asked} ({one.target})") for one in seen)
 
 
 def _of_all(seen: Observation, good: int, asked: str, *, figure: str) -> Part:

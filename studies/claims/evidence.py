@@ -129,17 +129,17 @@ class Evidence:
             raise NotMeasured(f"preset {preset}")
         return self.runs[preset]
 
-    def observed(self, experiment: str, probe: str, subject: str, quantity: str) -> Observation:
+    def observed(self, experiment: str, probe: str, target: str, quantity: str) -> Observation:
         """Raises NotMeasured."""
-        found = [o for o in self.about(experiment, probe, quantity) if o.subject == subject]
+        found = [o for o in self.about(experiment, probe, quantity) if o.target == target]
         if not found:
-            raise NotMeasured(f"{quantity} of {subject} under {probe} ({experiment})")
+            raise NotMeasured(f"{quantity} of {target} under {probe} ({experiment})")
         return found[0]
 
     def about(self, experiment: str, probe: str, quantity: str) -> tuple[Observation, ...]:
-        """One observation a subject, the latest of each. Raises NotMeasured where there is none."""
+        """One observation a target, the latest of each. Raises NotMeasured where there is none."""
         wanted = (experiment, probe, quantity)
-        latest = {o.subject: o for o in self.observations if (o.experiment, o.probe, o.quantity) == wanted}
+        latest = {o.target: o for o in self.observations if (o.experiment, o.probe, o.quantity) == wanted}
         if not latest:
             raise NotMeasured(f"{quantity} under {probe} ({experiment})")
         return tuple(latest.values())

@@ -19,16 +19,16 @@ STUCK = ("stuck-blocked-loop", "stuck-held-gil", "stuck-sigstop", "stuck-startin
 Answering = Callable[[Observation, str], Part]
 
 
-def of_every_subject(probe: str, quantity: str, answer: Answering, asked: str) -> Question:
+def of_every_target(probe: str, quantity: str, answer: Answering, asked: str) -> Question:
     def ask(evidence: Evidence) -> Iterator[Part]:
         yield from each(evidence.about(LIFECYCLE, probe, quantity), answer, asked)
 
     return ask
 
 
-def of(probe: str, subject: str, quantity: str, answer: Answering, asked: str) -> Question:
+def of(probe: str, target: str, quantity: str, answer: Answering, asked: str) -> Question:
     def ask(evidence: Evidence) -> Iterator[Part]:
-        yield answer(evidence.observed(LIFECYCLE, probe, subject, quantity), asked)
+        yield answer(evidence.observed(LIFECYCLE, probe, target, quantity), asked)
 
     return ask
 
@@ -44,17 +44,17 @@ def is_not(value: float) -> Answering:
 def shells_have_to_be_killed(evidence: Evidence) -> Iterator[Part]:
     """Every form but the one without a shell."""
     for seen in evidence.about(LIFECYCLE, "command-form", "exit_code"):
-        if seen.subject != "exec-form":
-            yield always(seen, lambda code: code == KILLED, f"{seen.subject} has to be killed")
+        if seen.target != "exec-form":
+            yield always(seen, lambda code: code == KILLED, f"{seen.target} has to be killed")
 
 
 def forwarded(case: str, quantity: str, wanted: float, asked: str) -> Question:
-    """Subjects are the case alone, or case/variant."""
+    """Targets are the case alone, or case/variant."""
 
     def ask(evidence: Evidence) -> Iterator[Part]:
         for seen in evidence.about(LIFECYCLE, "proxy-headers", quantity):
-            if seen.subject.partition("/")[0] == case:
-                yield always(seen, lambda one: one == wanted, f"{asked} ({seen.subject})")
+            if seen.target.partition("/")[0] == case:
+                yield always(seen, lambda one: one == wanted, f"{asked} ({seen.target})")
 
     return ask
 
@@ -62,27 +62,27 @@ def forwarded(case: str, quantity: str, wanted: float, asked: str) -> Question:
 def start_up_times(evidence: Evidence) -> Iterator[str]:
     for quantity, words in (("first_200_s", "first 200"), ("all_workers_s", "all workers serving")):
         for seen in evidence.about(LIFECYCLE, "start-up", quantity):
-            yield f"{seen.subject}: {words} after {spread_of(seen)}"
+            yield f"{seen.target}: {words} after {spread_of(seen)}"
 
 
 def requests_failed(evidence: Evidence) -> Iterator[str]:
     for seen in evidence.about(LIFECYCLE, "worker-killed", "failed"):
-        yield f"{seen.subject}: {lost_none(seen, '').figure} while a worker was killed"
+        yield f"{seen.target}: {lost_none(seen, '').figure} while a worker was killed"
 
 
 def ran_once_per(place: str, expected: Callable[[int], int], asked: str) -> Question:
     """Previous steps: how often they ran against how many workers there were."""
 
     def ask(evidence: Evidence) -> Iterator[Part]:
-        seen = [o for o in evidence.about(LIFECYCLE, "previous-step", "runs") if o.subject.startswith(place)]
+        seen = [o for o in evidence.about(LIFECYCLE, "previous-step", "runs") if o.target.startswith(place)]
         if not seen:
             raise NotMeasured(f"runs under previous-step in {place}")
         for runs in seen:
-            workers = evidence.observed(LIFECYCLE, "previous-step", runs.subject, "workers")
+            workers = evidence.observed(LIFECYCLE, "previous-step", runs.target, "workers")
             pairs = [(r, w) for r, w in zip(runs.values, workers.values, strict=False) if r is not None and w]
             good = bool(pairs) and all(r == expected(round(w)) for r, w in pairs)
             yield Part(
-                asked=f"{asked} ({runs.subject.removeprefix(place)})",
+                asked=f"{asked} ({runs.target.removeprefix(place)})",
                 answer=Answer.YES if good else Answer.NO,
                 figure=", ".join(f"{r:g} runs for {w:g} workers" for r, w in sorted(set(pairs)))
                 or "it never ran",
@@ -111,13 +111,13 @@ CLAIMS = (
         sources=(LIFECYCLE,),
         depends_on="the server and the kind of request",
         questions=(
-            of_every_subject("graceful-stop", "lost_in_flight", lost_none, "requests in flight are finished"),
-            of_every_subject("graceful-stop", "lost_new", lost_none, "no new connection hangs or is reset"),
-            of_every_subject(
+            of_every_target("graceful-stop", "lost_in_flight", lost_none, "requests in flight are finished"),
+            of_every_target("graceful-stop", "lost_new", lost_none, "no new connection hangs or is reset"),
+            of_every_target(
                 "graceful-stop", "lost_idle", lost_none, "idle keep-alive connections lose nothing"
             ),
-            of_every_subject("graceful-stop", "lifespan_shutdown", is_value(1), "lifespan shutdown runs"),
-            of_every_subject("graceful-stop", "exit_code", is_not(KILLED), "it exits by itself"),
+            of_every_target("graceful-stop", "lifespan_shutdown", is_value(1), "lifespan shutdown runs"),
+            of_every_target("graceful-stop", "exit_code", is_not(KILLED), "it exits by itself"),
         ),
     ),
     Claim(
@@ -126,7 +126,7 @@ CLAIMS = (
         said_by="guides; the servers' release notes",
         sources=(LIFECYCLE,),
         depends_on="the server",
-        questions=(of_every_subject("worker-killed", "replaced_s", happened, "a killed worker is replaced"),),
+        questions=(of_every_target("worker-killed", "replaced_s", happened, "a killed worker is replaced"),),
         details=(requests_failed,),
     ),
     Claim(
@@ -136,7 +136,7 @@ CLAIMS = (
         sources=(LIFECYCLE,),
         depends_on="the server and the way of being stuck",
         questions=tuple(
-            of_every_subject(probe, "replaced_s", happened, f"replaced when {probe.removeprefix('stuck-')}")
+            of_every_target(probe, "replaced_s", happened, f"replaced when {probe.removeprefix('stuck-')}")
             for probe in STUCK
         ),
     ),
@@ -158,12 +158,12 @@ CLAIMS = (
         sources=(LIFECYCLE,),
         depends_on="the phase",
         questions=(
-            of_every_subject("dependency-down", "ready_status", is_value(503), "not ready while it is down"),
-            of_every_subject("dependency-down", "live_status", is_value(200), "alive while it is down"),
-            of_every_subject("dependency-hung", "ready_status", is_value(503), "not ready while it hangs"),
-            of_every_subject("dependency-hung", "live_status", is_value(200), "alive while it hangs"),
-            of_every_subject("dependency-back", "ready_status", is_value(200), "ready when it is back"),
-            of_every_subject("dependency-back", "live_status", is_value(200), "alive when it is back"),
+            of_every_target("dependency-down", "ready_status", is_value(503), "not ready while it is down"),
+            of_every_target("dependency-down", "live_status", is_value(200), "alive while it is down"),
+            of_every_target("dependency-hung", "ready_status", is_value(503), "not ready while it hangs"),
+            of_every_target("dependency-hung", "live_status", is_value(200), "alive while it hangs"),
+            of_every_target("dependency-back", "ready_status", is_value(200), "ready when it is back"),
+            of_every_target("dependency-back", "live_status", is_value(200), "alive when it is back"),
         ),
     ),
     Claim(
@@ -173,10 +173,10 @@ CLAIMS = (
         sources=(LIFECYCLE,),
         depends_on="the server and the kind of request",
         questions=(
-            of_every_subject("reload-hup", "lost_keep_alive", lost_none, "keep-alive connections go on"),
-            of_every_subject("reload-hup", "lost_new", lost_none, "new connections are served"),
-            of_every_subject("reload-hup", "lost_in_flight", lost_none, "requests in flight are finished"),
-            of_every_subject("reload-hup", "new_code_served", is_value(1), "new code is served"),
+            of_every_target("reload-hup", "lost_keep_alive", lost_none, "keep-alive connections go on"),
+            of_every_target("reload-hup", "lost_new", lost_none, "new connections are served"),
+            of_every_target("reload-hup", "lost_in_flight", lost_none, "requests in flight are finished"),
+            of_every_target("reload-hup", "new_code_served", is_value(1), "new code is served"),
         ),
     ),
     Claim(
@@ -206,9 +206,9 @@ CLAIMS = (
         sources=(LIFECYCLE,),
         depends_on="the server",
         questions=(
-            of_every_subject("missing-setting", "exit_s", happened, "it ends"),
-            of_every_subject("missing-setting", "exit_code", is_not(0), "with an exit code that is not 0"),
-            of_every_subject("missing-setting", "names_setting", is_value(1), "and names the setting"),
+            of_every_target("missing-setting", "exit_s", happened, "it ends"),
+            of_every_target("missing-setting", "exit_code", is_not(0), "with an exit code that is not 0"),
+            of_every_target("missing-setting", "names_setting", is_value(1), "and names the setting"),
         ),
     ),
     Claim(

@@ -31,7 +31,7 @@ def additive(evidence: Evidence) -> Iterator[Part]:
 def predicted_kill(evidence: Evidence) -> Iterator[Part]:
     """The first worker too many, by the straight line, against the one that brought the killer."""
     for seen in evidence.about("lifecycle", "memory-limit", "killed_at_workers"):
-        foretold = evidence.observed("lifecycle", "memory-limit", seen.subject, "predicted_workers")
+        foretold = evidence.observed("lifecycle", "memory-limit", seen.target, "predicted_workers")
         pairs = [(k, f) for k, f in zip(seen.values, foretold.values, strict=False) if f is not None]
         hits = [killed is not None and abs(killed - wanted) <= 1 for killed, wanted in pairs]
         told = ", ".join(
@@ -39,7 +39,7 @@ def predicted_kill(evidence: Evidence) -> Iterator[Part]:
             for killed, wanted in pairs
         )
         yield Part(
-            asked=f"killed at the foretold count of workers, give or take one ({seen.subject})",
+            asked=f"killed at the foretold count of workers, give or take one ({seen.target})",
             answer=Answer.YES if hits and all(hits) else Answer.NO if hits else Answer.OPEN,
             figure=f"{told}{f' ({seen.note})' if seen.note else ''}",
             needed="no prediction",
@@ -50,7 +50,7 @@ def _pss_by_workers(evidence: Evidence) -> dict[str, dict[int, float]]:
     """Median PSS in bytes by worker count, by recipe. Raises NotMeasured."""
     found: dict[str, dict[int, float]] = defaultdict(dict)
     for seen in evidence.about("lifecycle", "memory-per-worker", "pss_bytes"):
-        recipe, _, workers = seen.subject.partition(".w")
+        recipe, _, workers = seen.target.partition(".w")
         values = [value for value in seen.values if value is not None]
         if values and workers.isdigit():
             found[recipe][int(workers)] = median(values)

@@ -62,23 +62,23 @@ def all_against_baseline(preset: str, asked: str) -> Question:
     return ask
 
 
-def replaced(probe: str, subject: str, asked: str) -> Question:
+def replaced(probe: str, target: str, asked: str) -> Question:
     def ask(evidence: Evidence) -> Iterator[Part]:
-        yield happened(evidence.observed("lifecycle", probe, subject, "replaced_s"), asked)
+        yield happened(evidence.observed("lifecycle", probe, target, "replaced_s"), asked)
 
     return ask
 
 
-def replaced_only_by(probe: str, subject: str, rival: str, asked: str) -> Question:
+def replaced_only_by(probe: str, target: str, rival: str, asked: str) -> Question:
     """An advantage is what the rival has not."""
 
     def ask(evidence: Evidence) -> Iterator[Part]:
         own, others = (
             happened(evidence.observed("lifecycle", probe, name, "replaced_s"), asked)
-            for name in (subject, rival)
+            for name in (target, rival)
         )
         ahead = own.answer is Answer.YES and others.answer is not Answer.YES
-        figure = f"{subject} {own.figure}; {rival} {others.figure}"
+        figure = f"{target} {own.figure}; {rival} {others.figure}"
         yield Part(asked=asked, answer=Answer.YES if ahead else Answer.NO, figure=figure)
 
     return ask

@@ -59,7 +59,7 @@ def _made_again(store: ExperimentStore) -> Iterator[str]:
         yield f"{store.path.name}: failed attempts were not recorded"
     for seen in attempts:
         if failed := sum(value or 0 for value in seen.values):
-            yield f"{seen.probe} {seen.subject}: {failed:g} failed and made again ({seen.note})"
+            yield f"{seen.probe} {seen.target}: {failed:g} failed and made again ({seen.note})"
 
 
 def _experiments(directory: Path) -> Iterator[ExperimentStore]:

@@ -145,7 +145,7 @@ def _observations(
             yield Observation(
                 experiment=EXPERIMENT,
                 probe=pair.probe,
-                subject=side.name,
+                target=side.name,
                 quantity=quantity,
                 unit=UNITS[quantity],
                 values=tuple(seen[side.name, quantity]),

@@ -19,7 +19,7 @@ MEGABYTE = 1e6
 
 def table(observations: Iterable[Observation]) -> RenderableType:
     """Every stored pair: medians of both sides, the second less the first, and their ratio."""
-    stored = {(seen.probe, seen.subject, seen.quantity): seen for seen in observations}
+    stored = {(seen.probe, seen.target, seen.quantity): seen for seen in observations}
     return Group(*(part for pair in PAIRS for part in _pair(pair, stored)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from harness.adapters.docker_subject import RUNTIME_DIR
+from harness.adapters.controlled_container import RUNTIME_DIR
 from harness.planning.commands import server_argv
 from harness.planning.example import EXAMPLE
 from studies.lifecycle.containers import Rig, variant
@@ -39,9 +39,9 @@ FORMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 
 
-def observe(rig: Rig, subject: str) -> Iterator[Observation]:
+def observe(rig: Rig, target: str) -> Iterator[Observation]:
     def story() -> tuple[float, int, list[Reply]]:
-        with rig.server(SERVER, env=FAULTS, **FORMS[subject]) as server:
+        with rig.server(SERVER, env=FAULTS, **FORMS[target]) as server:
             with visitors(server.client, wait_path(REQUEST_S), every_s=EVERY_S) as under_way:
                 server.wait_in_flight(2)
                 stop_s = server.container.stop(GRACE_S)
@@ -50,18 +50,18 @@ def observe(rig: Rig, subject: str) -> Iterator[Observation]:
     stops_s, exit_codes, replies = zip(
         *rig.repeated(story, times=rig.repeats, side_by_side=SIDE_BY_SIDE), strict=True
     )
-    yield observation(NAME, subject, "stop_s", "s", stops_s, note=f"grace period {GRACE_S:g} s")
-    yield observation(NAME, subject, "exit_code", "id", exit_codes)
+    yield observation(NAME, target, "stop_s", "s", stops_s, note=f"grace period {GRACE_S:g} s")
+    yield observation(NAME, target, "exit_code", "id", exit_codes)
     # One that is refused was never in flight: the client knows at once, and goes elsewhere.
     taken_in = [[reply for reply in some if reply.fate is not Fate.REFUSED] for some in replies]
-    yield counted(NAME, subject, "lost_in_flight", taken_in)
+    yield counted(NAME, target, "lost_in_flight", taken_in)
 
 
 PROBES = (
     Probe(
         name=NAME,
         claim="L1",
-        subjects=tuple(FORMS),
+        targets=tuple(FORMS),
         quantities=("stop_s", "exit_code", "lost_in_flight"),
         expected_s=20,
         observe=observe,

@@ -12,8 +12,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
+from harness.adapters.controlled_container import RUNTIME_DIR, ControlledContainer, RestartPolicy
 from harness.adapters.docker_engine import DockerEngine
-from harness.adapters.docker_subject import RUNTIME_DIR, DockerSubject, RestartPolicy
 from harness.deployment import DeploymentSpec
 from harness.errors import NotReady, TrialError
 from harness.model import Variant
@@ -21,8 +21,8 @@ from harness.planning.commands import server_argv, server_env
 from harness.planning.example import EXAMPLE
 from harness.recipes import RECIPES
 from studies.lifecycle.raw_client import RawClient
+from wire.messages import PROBE_PATH
 
-PROBE_PATH = "/.harness/probe"
 READY_S = 40.0
 """How long servers may take to start, several of them side by side on a small machine."""
 POLL_S = 0.02
@@ -35,12 +35,12 @@ EXAMPLE_ENV = {**EXAMPLE.env, "TARGET_RUNTIME_DIR": RUNTIME_DIR}
 T = TypeVar("T")
 
 
-def variant(subject: str, **levels: Any) -> Variant:
-    """The variant that a subject such as "uvicorn-standard.w2" names, reached on the host's own loopback.
+def variant(target: str, **levels: Any) -> Variant:
+    """The variant that a target such as "uvicorn-standard.w2" names, reached on the host's own loopback.
 
     The userland proxy of a published port would take connections that the server refuses.
     """
-    recipe, _, workers = subject.rpartition(".w")
+    recipe, _, workers = target.rpartition(".w")
     return Variant(recipe=recipe, workers=int(workers), network="host", **levels)
 
 
@@ -57,7 +57,7 @@ def seconds_until(happened: Callable[[], bool], within_s: float, *, every_s: flo
 class Server:
     """A container under test with a raw client of its own."""
 
-    def __init__(self, container: DockerSubject, workers: int) -> None:
+    def __init__(self, container: ControlledContainer, workers: int) -> None:
         self.container, self._workers = container, workers
         self.client = RawClient(container.port)
 
@@ -196,7 +196,7 @@ class Rig:
                 # What is to be seen of its end has been seen by then.
                 stop_timeout_s=0,
             )
-            with self.engine.subject(spec, runtime_dir=runtime_dir, restart=restart) as container:
+            with self.engine.controlled(spec, runtime_dir=runtime_dir, restart=restart) as container:
                 yield Server(container, variant.workers)
 
     @contextmanager

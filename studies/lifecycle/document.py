@@ -11,12 +11,12 @@ from studies.observations import Observation
 
 def line(seen: Observation) -> str:
     note = f"  ({seen.note})" if seen.note else ""
-    return f"  {seen.subject:22} {seen.quantity:20} {figures(seen)}{note}"
+    return f"  {seen.target:22} {seen.quantity:20} {figures(seen)}{note}"
 
 
 def table(seen: Iterable[Observation]) -> str:
     """Every observation, under the name of its probe; where one was made again, the later one."""
-    latest = {(o.probe, o.subject, o.quantity): o for o in seen}
+    latest = {(o.probe, o.target, o.quantity): o for o in seen}
     by_probe: dict[str, list[str]] = {}
     for observation in latest.values():
         by_probe.setdefault(observation.probe, []).append(line(observation))

@@ -67,30 +67,30 @@ def stop_story(rig: Rig, tested: Variant) -> Stop:
         )
 
 
-def observe(rig: Rig, subject: str) -> Iterator[Observation]:
-    levels = {} if subject.startswith("fastapi-run") else {"graceful_timeout_s": GRACEFUL_S}
-    stops = rig.repeated(lambda: stop_story(rig, variant(subject, **levels)), times=rig.repeats)
-    yield from _counts(subject, stops)
+def observe(rig: Rig, target: str) -> Iterator[Observation]:
+    levels = {} if target.startswith("fastapi-run") else {"graceful_timeout_s": GRACEFUL_S}
+    stops = rig.repeated(lambda: stop_story(rig, variant(target, **levels)), times=rig.repeats)
+    yield from _counts(target, stops)
     ended = [float(stop.lifespans_ended) for stop in stops]
-    yield observation(NAME, subject, "lifespan_shutdown", "yes", ended, note="in every worker that started")
+    yield observation(NAME, target, "lifespan_shutdown", "yes", ended, note="in every worker that started")
     bound = "its own bound: none" if not levels else f"its own bound: {GRACEFUL_S} s"
     note = f"requests in flight take {REQUEST_S:g} s; {bound}"
-    yield observation(NAME, subject, "stop_s", "s", [stop.stop_s for stop in stops], note=note)
-    yield observation(NAME, subject, "exit_code", "id", [stop.exit_code for stop in stops])
+    yield observation(NAME, target, "stop_s", "s", [stop.stop_s for stop in stops], note=note)
+    yield observation(NAME, target, "exit_code", "id", [stop.exit_code for stop in stops])
 
 
-def _counts(subject: str, stops: list[Stop]) -> Iterator[Observation]:
-    yield counted(NAME, subject, "lost_in_flight", [stop.in_flight for stop in stops])
+def _counts(target: str, stops: list[Stop]) -> Iterator[Observation]:
+    yield counted(NAME, target, "lost_in_flight", [stop.in_flight for stop in stops])
     newcomers = len(NEWCOMERS_AT_S) * len(stops)
     refused = [sum(reply.fate is Fate.REFUSED for reply in stop.new) for stop in stops]
     lost_new = [lost(stop.new) - count for stop, count in zip(stops, refused, strict=True)]
     note = fates(reply for stop in stops for reply in stop.new)
-    yield observation(NAME, subject, "lost_new", "count", lost_new, of=newcomers, note=note)
-    yield observation(NAME, subject, "refused_new", "count", refused, of=newcomers)
-    yield counted(NAME, subject, "lost_idle", [stop.idle for stop in stops])
+    yield observation(NAME, target, "lost_new", "count", lost_new, of=newcomers, note=note)
+    yield observation(NAME, target, "refused_new", "count", refused, of=newcomers)
+    yield counted(NAME, target, "lost_idle", [stop.idle for stop in stops])
     closed = [IDLE - len(stop.idle) for stop in stops]
     note = "ended by the server before they were used, so that the client had to make another"
-    yield observation(NAME, subject, "closed_idle", "count", closed, of=IDLE * len(stops), note=note)
+    yield observation(NAME, target, "closed_idle", "count", closed, of=IDLE * len(stops), note=note)
 
 
 def _used_once(server: Server) -> Connection:
@@ -109,7 +109,7 @@ PROBES = (
     Probe(
         name=NAME,
         claim="L2",
-        subjects=(
+        targets=(
             "uvicorn-standard.w1",
             "uvicorn-standard.w2",
             "gunicorn-asgi.w2",

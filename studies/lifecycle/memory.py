@@ -70,8 +70,8 @@ def first_killed(killed: Callable[[int], bool], *, near: int, within: int) -> in
     return next((count for count in range(near + 1, near + within + 1) if killed(count)), None)
 
 
-def _memory(rig: Rig, subject: str) -> Memory:
-    tested = variant(subject)
+def _memory(rig: Rig, target: str) -> Memory:
+    tested = variant(target)
     with rig.server(tested) as server:
         _exercise(server, tested.workers)
         snapshot = server.container.memory()
@@ -88,46 +88,46 @@ def _exercise(server: Server, workers: int) -> None:
             return
 
 
-def _per_worker(rig: Rig, subject: str) -> Iterator[Observation]:
+def _per_worker(rig: Rig, target: str) -> Iterator[Observation]:
     # One after another: PSS divides what is shared by the number of sharers, and a neighbour of the same
     # image is one.
-    seen = [_memory(rig, subject) for _ in range(rig.few)]
+    seen = [_memory(rig, target) for _ in range(rig.few)]
     pss, working_set = [m.pss_bytes for m in seen], [m.working_set_bytes for m in seen]
     note = "idle, all workers serving"
-    yield observation(PER_WORKER, subject, "pss_bytes", "bytes", pss, note=note)
-    yield observation(PER_WORKER, subject, "working_set_bytes", "bytes", working_set, note=note)
+    yield observation(PER_WORKER, target, "pss_bytes", "bytes", pss, note=note)
+    yield observation(PER_WORKER, target, "working_set_bytes", "bytes", working_set, note=note)
 
 
-def _limit(rig: Rig, subject: str) -> Iterator[Observation]:
+def _limit(rig: Rig, target: str) -> Iterator[Observation]:
     """Predict by both measures, then start servers until one is killed. One value for each limit."""
-    fitted = {count: _memory(rig, f"{subject}.w{count}") for count in FITTED}
+    fitted = {count: _memory(rig, f"{target}.w{count}") for count in FITTED}
     by_pss = line_through({count: memory.pss_bytes for count, memory in fitted.items()})
     by_working_set = line_through({count: memory.working_set_bytes for count, memory in fitted.items()})
     predicted = [first_too_many(limit * MIB, by_pss) for limit in LIMITS_MIB]
     otherwise = [first_too_many(limit * MIB, by_working_set) for limit in LIMITS_MIB]
     limits = f"limits of {', '.join(map(str, LIMITS_MIB))} MiB"
     note = f"{limits}; PSS {by_pss}"
-    yield observation(LIMIT, subject, "predicted_workers", "count", predicted, note=note)
+    yield observation(LIMIT, target, "predicted_workers", "count", predicted, note=note)
     note = f"{limits}; working set {by_working_set}"
-    yield observation(LIMIT, subject, "predicted_by_working_set", "count", otherwise, note=note)
-    actual = [_killed_at(rig, subject, *pair) for pair in zip(LIMITS_MIB, predicted, strict=True)]
+    yield observation(LIMIT, target, "predicted_by_working_set", "count", otherwise, note=note)
+    actual = [_killed_at(rig, target, *pair) for pair in zip(LIMITS_MIB, predicted, strict=True)]
     note = f"{limits}; sought up to {SEARCH} from the prediction"
-    yield observation(LIMIT, subject, "killed_at_workers", "count", actual, note=note)
+    yield observation(LIMIT, target, "killed_at_workers", "count", actual, note=note)
 
 
-def _killed_at(rig: Rig, subject: str, limit_mib: int, near: int) -> int | None:
+def _killed_at(rig: Rig, target: str, limit_mib: int, near: int) -> int | None:
     return first_killed(
-        lambda count: _is_killed(rig, f"{subject}.w{count}", limit_mib), near=near, within=SEARCH
+        lambda count: _is_killed(rig, f"{target}.w{count}", limit_mib), near=near, within=SEARCH
     )
 
 
-def _is_killed(rig: Rig, subject: str, limit_mib: int) -> bool:
+def _is_killed(rig: Rig, target: str, limit_mib: int) -> bool:
     """Whether the kernel kills a process of this server before, or soon after, all its workers serve."""
-    tested = variant(subject, memory_mib=limit_mib)
+    tested = variant(target, memory_mib=limit_mib)
     with rig.started(tested) as server:
         try:
             if seconds_until(lambda: _kills(server) or _all_serve(server, tested.workers), READY_S) is None:
-                raise NotReady(subject, READY_S, f"neither killed nor serving under {limit_mib} MiB")
+                raise NotReady(target, READY_S, f"neither killed nor serving under {limit_mib} MiB")
             _exercise(server, tested.workers)
             return _kills(server)
         except TrialError:
@@ -150,7 +150,7 @@ PROBES = (
     Probe(
         name=PER_WORKER,
         claim="L9",
-        subjects=tuple(f"{recipe}.w{count}" for recipe in RECIPES for count in COUNTS),
+        targets=tuple(f"{recipe}.w{count}" for recipe in RECIPES for count in COUNTS),
         quantities=("pss_bytes", "working_set_bytes"),
         expected_s=12,
         observe=_per_worker,
@@ -158,7 +158,7 @@ PROBES = (
     Probe(
         name=LIMIT,
         claim="L9",
-        subjects=RECIPES,
+        targets=RECIPES,
         quantities=("predicted_workers", "predicted_by_working_set", "killed_at_workers"),
         expected_s=45,
         observe=_limit,

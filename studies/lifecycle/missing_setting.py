@@ -26,9 +26,9 @@ class Ending:
     names_setting: bool
 
 
-def _without_it(rig: Rig, subject: str) -> Ending:
+def _without_it(rig: Rig, target: str) -> Ending:
     started_s = time.monotonic()
-    with rig.started(variant(subject), env={SETTING: ""}) as server:
+    with rig.started(variant(target), env={SETTING: ""}) as server:
         exit_code = server.container.wait_ended(ENDED_WITHIN_S)
         return Ending(
             exit_code=exit_code,
@@ -37,22 +37,22 @@ def _without_it(rig: Rig, subject: str) -> Ending:
         )
 
 
-def _observe(rig: Rig, subject: str) -> Iterator[Observation]:
-    rig.image(variant(subject).recipe)
-    endings = rig.repeated(lambda: _without_it(rig, subject), times=rig.few)
+def _observe(rig: Rig, target: str) -> Iterator[Observation]:
+    rig.image(variant(target).recipe)
+    endings = rig.repeated(lambda: _without_it(rig, target), times=rig.few)
     note = f"{SETTING} empty; within {ENDED_WITHIN_S:g} s"
     codes, times_s = [ending.exit_code for ending in endings], [ending.after_s for ending in endings]
-    yield observation(NAME, subject, "exit_code", "id", codes, note=note)
-    yield observation(NAME, subject, "exit_s", "s", times_s, note=note)
+    yield observation(NAME, target, "exit_code", "id", codes, note=note)
+    yield observation(NAME, target, "exit_s", "s", times_s, note=note)
     named = [float(ending.names_setting) for ending in endings]
-    yield observation(NAME, subject, "names_setting", "yes", named, note="in the container's log")
+    yield observation(NAME, target, "names_setting", "yes", named, note="in the container's log")
 
 
 PROBES = (
     Probe(
         name=NAME,
         claim="L10",
-        subjects=(
+        targets=(
             *("uvicorn-standard.w1", "uvicorn-standard.w2", "gunicorn-asgi.w2"),
             *("gunicorn-uvicorn.w2", "fastapi-run.w1", "fastapi-run.w2"),
         ),

@@ -13,23 +13,23 @@ EXPERIMENT = "lifecycle"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """One claim put to some subjects, each on its own."""
+    """One claim put to some targets, each on its own."""
 
     name: str
     claim: str
     """Its line among the claims, for example "L2"."""
-    subjects: tuple[str, ...]
+    targets: tuple[str, ...]
     quantities: tuple[str, ...]
-    """Every one is observed once for each subject; those that are missing are what a resume measures."""
+    """Every one is observed once for each target; those that are missing are what a resume measures."""
     expected_s: float
-    """How long one subject takes on two cores, with the default number of repeats."""
+    """How long one target takes on two cores, with the default number of repeats."""
     observe: Callable[[Rig, str], Iterable[Observation]]
-    """Raises TrialError when the subject could not be put to the test."""
+    """Raises TrialError when the target could not be put to the test."""
 
 
 def observation(
     probe: str,
-    subject: str,
+    target: str,
     quantity: str,
     unit: Unit,
     values: Sequence[float | None],
@@ -40,7 +40,7 @@ def observation(
     return Observation(
         experiment=EXPERIMENT,
         probe=probe,
-        subject=subject,
+        target=target,
         quantity=quantity,
         unit=unit,
         values=tuple(values),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from signal import SIGKILL
 from types import MappingProxyType
 
-from harness.adapters.docker_subject import RestartPolicy
+from harness.adapters.controlled_container import RestartPolicy
 from harness.errors import TrialError
 from studies.lifecycle.containers import Rig, seconds_until, variant
 from studies.lifecycle.probe import Probe, observation
@@ -18,9 +18,9 @@ POLICIES: Mapping[str, RestartPolicy] = MappingProxyType({"restart-always": "alw
 WITHIN_S = 10.0
 
 
-def observe(rig: Rig, subject: str) -> Iterator[Observation]:
+def observe(rig: Rig, target: str) -> Iterator[Observation]:
     def story() -> float | None:
-        with rig.server(SERVER, restart=POLICIES[subject]) as server:
+        with rig.server(SERVER, restart=POLICIES[target]) as server:
             server.container.signal_process(1, SIGKILL)
             down_s = seconds_until(lambda: not server.ready(), WITHIN_S)
             if down_s is None:
@@ -32,14 +32,14 @@ def observe(rig: Rig, subject: str) -> Iterator[Observation]:
 
     times_s = rig.repeated(story, times=rig.few)
     note = f"{SERVER.recipe}, 1 worker, until it answers again; bound {WITHIN_S:g} s"
-    yield observation(NAME, subject, "back_s", "s", times_s, note=note)
+    yield observation(NAME, target, "back_s", "s", times_s, note=note)
 
 
 PROBES = (
     Probe(
         name=NAME,
         claim="L5",
-        subjects=tuple(POLICIES),
+        targets=tuple(POLICIES),
         quantities=("back_s",),
         expected_s=8,
         observe=observe,

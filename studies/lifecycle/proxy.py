@@ -23,19 +23,19 @@ SERVER = "uvicorn-standard.w1"
 OTHERS = ("fastapi-run.w2", "gunicorn-asgi.w2", "gunicorn-uvicorn.w2")
 
 
-def _observe(rig: Rig, subject: str) -> Iterator[Observation]:
-    case, _, server_id = subject.partition("/")
+def _observe(rig: Rig, target: str) -> Iterator[Observation]:
+    case, _, server_id = target.partition("/")
     tested = variant(server_id or SERVER)
     flags = ("--no-proxy-headers",) if case == "off" else TRUST
     source = STRANGER if case == "stranger" else None
     with rig.server(tested, argv=(*server_argv(tested, EXAMPLE), *flags)) as server:
         client = RawClient(server.client.port, source=source)
-        callers = [_caller(client, subject) for _ in range(rig.repeats)]
+        callers = [_caller(client, target) for _ in range(rig.repeats)]
     for field, forwarded in (("scheme", SCHEME), ("client", CLIENT)):
         seen = sorted({str(caller[field]) for caller in callers})
         yield observation(
             NAME,
-            subject,
+            target,
             f"{field}_forwarded",
             "yes",
             [float(caller[field] == forwarded) for caller in callers],
@@ -43,11 +43,11 @@ def _observe(rig: Rig, subject: str) -> Iterator[Observation]:
         )
 
 
-def _caller(client: RawClient, subject: str) -> dict[str, object]:
+def _caller(client: RawClient, target: str) -> dict[str, object]:
     """Scheme and client as the app sees them. Raises TrialError when it does not answer."""
     reply = client.look("/whoami", headers=FORWARDED)
     if not reply.ok:
-        raise TrialError(f"{subject}: /whoami {reply.fate} with status {reply.status}, not 200")
+        raise TrialError(f"{target}: /whoami {reply.fate} with status {reply.status}, not 200")
     return reply.json()
 
 
@@ -55,7 +55,7 @@ PROBES = (
     Probe(
         name=NAME,
         claim="L11",
-        subjects=(
+        targets=(
             *("trusted", "stranger", "off"),
             # gunicorn has no switch for them, only addresses to trust.
             *(f"{case}/{server_id}" for server_id in OTHERS for case in ("trusted", "stranger")),

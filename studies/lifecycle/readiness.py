@@ -31,24 +31,24 @@ class Noticed:
     """Since the dependency changed; None when readiness never changed."""
 
 
-def _down(rig: Rig, subject: str) -> Noticed:
-    with _redis(rig) as redis, _app(rig, subject, redis) as server:
+def _down(rig: Rig, target: str) -> Noticed:
+    with _redis(rig) as redis, _app(rig, target, redis) as server:
         redis.container.signal_process(1, signal.SIGTERM)
         return _noticed(server, 503)
 
 
-def _hung(rig: Rig, subject: str) -> Noticed:
+def _hung(rig: Rig, target: str) -> Noticed:
     """The port stays open: the kernel goes on accepting for a process that is stopped."""
-    with _redis(rig) as redis, _app(rig, subject, redis) as server:
+    with _redis(rig) as redis, _app(rig, target, redis) as server:
         redis.container.signal_process(1, signal.SIGSTOP)
         return _noticed(server, 503)
 
 
-def _back(rig: Rig, subject: str) -> Noticed:
-    with _redis(rig) as redis, _app(rig, subject, redis) as server:
+def _back(rig: Rig, target: str) -> Noticed:
+    with _redis(rig) as redis, _app(rig, target, redis) as server:
         redis.container.stop(grace_s=NOTICED_WITHIN_S)
         if (gone := _noticed(server, 503)).ready_status != 503:
-            raise TrialError(f"{subject}: /health/ready says {gone.ready_status} without its dependency")
+            raise TrialError(f"{target}: /health/ready says {gone.ready_status} without its dependency")
         with _redis(rig, port=str(redis.client.port)):
             return _noticed(server, 200)
 
@@ -59,9 +59,9 @@ def _redis(rig: Rig, port: str = PORT) -> AbstractContextManager[Server]:
     return rig.started(Variant(recipe="redis", workers=1, network="host"), argv=argv)
 
 
-def _app(rig: Rig, subject: str, redis: Server) -> AbstractContextManager[Server]:
+def _app(rig: Rig, target: str, redis: Server) -> AbstractContextManager[Server]:
     """The app, ready because its dependency is."""
-    return rig.server(variant(subject), env={"TARGET_DEPENDENCY": f"redis://127.0.0.1:{redis.client.port}"})
+    return rig.server(variant(target), env={"TARGET_DEPENDENCY": f"redis://127.0.0.1:{redis.client.port}"})
 
 
 def _noticed(server: Server, status: int) -> Noticed:
@@ -81,20 +81,20 @@ def _noticed(server: Server, status: int) -> Noticed:
 
 
 def _observe(
-    story: Callable[[Rig, str], Noticed], probe: str, rig: Rig, subject: str
+    story: Callable[[Rig, str], Noticed], probe: str, rig: Rig, target: str
 ) -> Iterator[Observation]:
-    seen = rig.repeated(lambda: story(rig, subject), times=rig.few)
-    yield observation(probe, subject, "ready_status", "id", [noticed.ready_status for noticed in seen])
-    yield observation(probe, subject, "live_status", "id", [noticed.live_status for noticed in seen])
+    seen = rig.repeated(lambda: story(rig, target), times=rig.few)
+    yield observation(probe, target, "ready_status", "id", [noticed.ready_status for noticed in seen])
+    yield observation(probe, target, "live_status", "id", [noticed.live_status for noticed in seen])
     note = f"within {NOTICED_WITHIN_S:g} s"
-    yield observation(probe, subject, "noticed_s", "s", [noticed.after_s for noticed in seen], note=note)
+    yield observation(probe, target, "noticed_s", "s", [noticed.after_s for noticed in seen], note=note)
 
 
 def _probe(name: str, story: Callable[[Rig, str], Noticed]) -> Probe:
     return Probe(
         name=name,
         claim="L6",
-        subjects=("uvicorn-standard.w1",),
+        targets=("uvicorn-standard.w1",),
         quantities=("ready_status", "live_status", "noticed_s"),
         expected_s=12,
         observe=partial(_observe, story, name),

@@ -71,26 +71,26 @@ def reload_story(rig: Rig, tested: Variant) -> Reload:
         )
 
 
-def observe(rig: Rig, subject: str) -> Iterator[Observation]:
-    reloads = rig.repeated(lambda: reload_story(rig, variant(subject)), times=rig.repeats)
-    yield from _counts(subject, reloads)
+def observe(rig: Rig, target: str) -> Iterator[Observation]:
+    reloads = rig.repeated(lambda: reload_story(rig, variant(target)), times=rig.repeats)
+    yield from _counts(target, reloads)
     served = [float(reload.new_code_served) for reload in reloads]
-    yield observation(NAME, subject, "new_code_served", "yes", served, note="by every worker that was asked")
+    yield observation(NAME, target, "new_code_served", "yes", served, note="by every worker that was asked")
     note = f"until all workers are new ones; bound {WITHIN_S:g} s"
-    yield observation(NAME, subject, "reload_s", "s", [reload.reload_s for reload in reloads], note=note)
+    yield observation(NAME, target, "reload_s", "s", [reload.reload_s for reload in reloads], note=note)
 
 
-def _counts(subject: str, reloads: list[Reload]) -> Iterator[Observation]:
-    yield counted(NAME, subject, "lost_new", [reload.new for reload in reloads])
-    yield counted(NAME, subject, "lost_in_flight", [reload.in_flight for reload in reloads])
+def _counts(target: str, reloads: list[Reload]) -> Iterator[Observation]:
+    yield counted(NAME, target, "lost_new", [reload.new for reload in reloads])
+    yield counted(NAME, target, "lost_in_flight", [reload.in_flight for reload in reloads])
     clients = KEEP_ALIVE * len(reloads)
     losers = [sum(lost(replies) > 0 for replies in reload.keep_alive) for reload in reloads]
     their = fates(reply for reload in reloads for replies in reload.keep_alive for reply in replies)
     note = f"clients that lost a request; all their requests: {their}"
-    yield observation(NAME, subject, "lost_keep_alive", "count", losers, of=clients, note=note)
+    yield observation(NAME, target, "lost_keep_alive", "count", losers, of=clients, note=note)
     closed = [reload.closed for reload in reloads]
     note = "clients whose connection was ended between two requests, so that they had to make another"
-    yield observation(NAME, subject, "closed_keep_alive", "count", closed, of=clients, note=note)
+    yield observation(NAME, target, "closed_keep_alive", "count", closed, of=clients, note=note)
 
 
 def _regular(server: Server, traffic: ExitStack) -> Regular:
@@ -109,7 +109,7 @@ PROBES = (
     Probe(
         name=NAME,
         claim="L7",
-        subjects=("uvicorn-standard.w2", "gunicorn-asgi.w2", "gunicorn-uvicorn.w2", "fastapi-run.w2"),
+        targets=("uvicorn-standard.w2", "gunicorn-asgi.w2", "gunicorn-uvicorn.w2", "fastapi-run.w2"),
         quantities=(
             *("lost_keep_alive", "closed_keep_alive", "lost_new", "lost_in_flight"),
             *("new_code_served", "reload_s"),

@@ -12,7 +12,7 @@ from studies.lifecycle.probe import Probe, observation
 from studies.observations import Observation
 
 START_UP, PREVIOUS_STEP = "start-up", "previous-step"
-SUBJECTS = (
+TARGETS = (
     *("uvicorn-standard.w1", "uvicorn-standard.w2", "uvicorn-standard.w4"),
     *("gunicorn-asgi.w2", "gunicorn-uvicorn.w2", "fastapi-run.w2"),
 )
@@ -20,31 +20,31 @@ ENTRYPOINT, LIFESPAN = "entrypoint", "lifespan"
 MIGRATE_THEN_SERVE = ("sh", "-c", 'python -m target_app.migrate && exec "$0" "$@"')
 
 
-def _cold_start(rig: Rig, subject: str) -> tuple[float, float]:
+def _cold_start(rig: Rig, target: str) -> tuple[float, float]:
     """Seconds from asking the engine for a container to the first 200, and to all workers serving."""
     started_s = time.monotonic()
-    with rig.started(variant(subject)) as server:
+    with rig.started(variant(target)) as server:
         server.wait_first_answer()
         first_200_s = time.monotonic() - started_s
         server.wait_ready()
         return first_200_s, time.monotonic() - started_s
 
 
-def _start_up(rig: Rig, subject: str) -> Iterator[Observation]:
-    rig.image(variant(subject).recipe)
+def _start_up(rig: Rig, target: str) -> Iterator[Observation]:
+    rig.image(variant(target).recipe)
     # One after another: side by side they would share the cores, and be slow together.
-    first_200_s, all_workers_s = zip(*(_cold_start(rig, subject) for _ in range(rig.few)), strict=True)
+    first_200_s, all_workers_s = zip(*(_cold_start(rig, target) for _ in range(rig.few)), strict=True)
     note = "from asking the engine for the container, its image at hand"
-    yield observation(START_UP, subject, "first_200_s", "s", first_200_s, note=note)
-    yield observation(START_UP, subject, "all_workers_s", "s", all_workers_s, note=note)
+    yield observation(START_UP, target, "first_200_s", "s", first_200_s, note=note)
+    yield observation(START_UP, target, "all_workers_s", "s", all_workers_s, note=note)
 
 
-def _previous_step(rig: Rig, subject: str) -> Iterator[Observation]:
-    place, _, server_id = subject.partition("/")
+def _previous_step(rig: Rig, target: str) -> Iterator[Observation]:
+    place, _, server_id = target.partition("/")
     seen = rig.repeated(lambda: _steps_and_workers(rig, place, server_id), times=rig.few)
     runs, workers = zip(*seen, strict=True)
-    yield observation(PREVIOUS_STEP, subject, "runs", "count", runs, note="per container")
-    yield observation(PREVIOUS_STEP, subject, "workers", "count", workers, note="per container")
+    yield observation(PREVIOUS_STEP, target, "runs", "count", runs, note="per container")
+    yield observation(PREVIOUS_STEP, target, "workers", "count", workers, note="per container")
 
 
 def _steps_and_workers(rig: Rig, place: str, server_id: str) -> tuple[int, int]:
@@ -63,7 +63,7 @@ PROBES = (
     Probe(
         name=START_UP,
         claim="L8",
-        subjects=SUBJECTS,
+        targets=TARGETS,
         quantities=("first_200_s", "all_workers_s"),
         expected_s=15,
         observe=_start_up,
@@ -71,8 +71,8 @@ PROBES = (
     Probe(
         name=PREVIOUS_STEP,
         claim="L8",
-        subjects=tuple(
-            f"{place}/{server_id}" for place in (ENTRYPOINT, LIFESPAN) for server_id in SUBJECTS[1:]
+        targets=tuple(
+            f"{place}/{server_id}" for place in (ENTRYPOINT, LIFESPAN) for server_id in TARGETS[1:]
         ),
         quantities=("runs", "workers"),
         expected_s=8,

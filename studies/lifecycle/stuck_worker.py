@@ -62,22 +62,22 @@ STORIES: Mapping[str, Callable[[Rig, Variant, float], float | None]] = MappingPr
 )
 
 
-def observe(kind: str, rig: Rig, subject: str) -> Iterator[Observation]:
-    tested = variant(subject, worker_timeout_s=WORKER_TIMEOUT_S)
+def observe(kind: str, rig: Rig, target: str) -> Iterator[Observation]:
+    tested = variant(target, worker_timeout_s=WORKER_TIMEOUT_S)
     timeout_s = WORKER_TIMEOUT_S
     if impossible(tested, EXAMPLE):
-        tested, timeout_s = variant(subject), FIXED_TIMEOUT_S
+        tested, timeout_s = variant(target), FIXED_TIMEOUT_S
     bound_s = BOUND_IN_TIMEOUTS * timeout_s
     times_s = rig.repeated(partial(STORIES[kind], rig, tested, bound_s), times=min(REPEATS, rig.repeats))
     note = f"the supervisor's timeout is {timeout_s} s; bound {bound_s} s"
-    yield observation(kind, subject, "replaced_s", "s", times_s, note=note)
+    yield observation(kind, target, "replaced_s", "s", times_s, note=note)
 
 
 PROBES = tuple(
     Probe(
         name=kind,
         claim="L4",
-        subjects=("uvicorn-standard.w2", "gunicorn-asgi.w2", "gunicorn-uvicorn.w2", "fastapi-run.w2"),
+        targets=("uvicorn-standard.w2", "gunicorn-asgi.w2", "gunicorn-uvicorn.w2", "fastapi-run.w2"),
         quantities=("replaced_s",),
         expected_s=10,
         observe=partial(observe, kind),

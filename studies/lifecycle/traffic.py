@@ -35,11 +35,11 @@ def fates(replies: Iterable[Reply]) -> str:
     return ", ".join(f"{word} {count}" for word, count in sorted(words.items())) or "none"
 
 
-def counted(probe: str, subject: str, quantity: str, repeats: Sequence[Sequence[Reply]]) -> Observation:
+def counted(probe: str, target: str, quantity: str, repeats: Sequence[Sequence[Reply]]) -> Observation:
     """What was lost of the requests of each repeat, with the fate of all in the note; None of no request."""
     every = [reply for replies in repeats for reply in replies]
     losses = [lost(replies) if replies else None for replies in repeats]
-    return observation(probe, subject, quantity, "count", losses, of=len(every), note=fates(every))
+    return observation(probe, target, quantity, "count", losses, of=len(every), note=fates(every))
 
 
 def _fate(reply: Reply) -> str:

@@ -21,11 +21,11 @@ TIMEOUT_S = 5
 dies with a ping in hand, and sees others die at its next look, every half second."""
 
 
-def observe(rig: Rig, subject: str) -> Iterator[Observation]:
-    levels = {} if subject.startswith("fastapi-run") else {"worker_timeout_s": TIMEOUT_S}
+def observe(rig: Rig, target: str) -> Iterator[Observation]:
+    levels = {} if target.startswith("fastapi-run") else {"worker_timeout_s": TIMEOUT_S}
 
     def story() -> tuple[float | None, list[Reply]]:
-        with rig.server(variant(subject, **levels), env=FAULTS) as server:
+        with rig.server(variant(target, **levels), env=FAULTS) as server:
             before = server.workers()
             with visitors(server.client, wait_path(REQUEST_S), every_s=EVERY_S) as under_way:
                 server.wait_in_flight(2)
@@ -35,15 +35,15 @@ def observe(rig: Rig, subject: str) -> Iterator[Observation]:
 
     times_s, replies = zip(*rig.repeated(story, times=rig.repeats), strict=True)
     note = f"until two workers serve again; the supervisor's timeout is {TIMEOUT_S} s; bound {WITHIN_S:g} s"
-    yield observation(NAME, subject, "replaced_s", "s", times_s, note=note)
-    yield counted(NAME, subject, "failed", replies)
+    yield observation(NAME, target, "replaced_s", "s", times_s, note=note)
+    yield counted(NAME, target, "failed", replies)
 
 
 PROBES = (
     Probe(
         name=NAME,
         claim="L3",
-        subjects=("uvicorn-standard.w2", "gunicorn-asgi.w2", "gunicorn-uvicorn.w2", "fastapi-run.w2"),
+        targets=("uvicorn-standard.w2", "gunicorn-asgi.w2", "gunicorn-uvicorn.w2", "fastapi-run.w2"),
         quantities=("replaced_s", "failed"),
         expected_s=20,
         observe=observe,

@@ -9,7 +9,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from harness.planning.commands import GENERATOR_ARGV, server_argv, server_env
 from harness.planning.example import EXAMPLE
 from harness.workload import RequestSpec
 from tests.measurement.test_load_shares import result
+from wire import PROTOCOL
 
 PROJECT = Path(__file__).parent.parent.parent
 CPUS = sorted(os.sched_getaffinity(0))
@@ -67,8 +68,7 @@ def progress(elapsed_s: float, requests: int) -> str:
 
 
 def drive_result(*intended_s: float, **totals: int) -> str:
-    made = result(*intended_s, **totals)
-    return ok({name: getattr(made, name) for name in made.__slots__})
+    return ok(asdict(result(*intended_s, **totals)))
 
 
 class ScriptedAgent:
@@ -78,7 +78,7 @@ class ScriptedAgent:
     """
 
     def __init__(self, *lines: str | NoAnswer) -> None:
-        self.lines: deque[str | NoAnswer] = deque([ok({"agent": 3}), *lines])
+        self.lines: deque[str | NoAnswer] = deque([ok({"agent": PROTOCOL}), *lines])
         self.told: list[dict[str, Any]] = []
         self.workloads: list[dict[str, Any]] = []
         self.given_s: list[float] = []
@@ -227,7 +227,7 @@ def drive(generator: AgentGenerator) -> object:
         ('{"ok": false}', verify, GeneratorFailed, "without a reason"),
         ("Segmentation fault", ready, GeneratorFailed, "no JSON.*Segmentation"),
         ("[1]", ready, GeneratorFailed, r"broke its protocol: '\[1\]'"),
-        (ok({"window_start_s": 1.0}), drive, GeneratorFailed, "no DriveResult: window_end_s"),
+        (ok({"window_start_s": 1.0}), drive, GeneratorFailed, "no DriveResult: scheduled"),
         ('{"progress": {"elapsed_s": 1}}', drive, GeneratorFailed, "no DriveProgress: requests"),
     ],
 )
@@ -412,7 +412,7 @@ def fields(scenario: Scenario) -> dict[str, Any]:
 
 AGENT_THAT_DIES = """
 import sys
-print('{"ok": true, "result": {"agent": 3}}', flush=True)
+print('{"ok": true, "result": {"agent": 4}}', flush=True)
 sys.stdin.readline()
 sys.exit("out of memory, say")
 """

@@ -10,10 +10,11 @@ import pytest
 from harness.errors import TrialError, WrongResponse
 from harness.execution.bench import Bench
 from harness.execution.locust_ceiling import full_core_per_s, locust_ceilings
-from harness.measurement.load import RAISED, WRONG_BODY, LoadRecord
+from harness.measurement.load import LoadRecord
 from harness.model import Scenario, Validity
 from tests.measurement.test_validity import check, evidence, judge
 from tests.samples import ITEMS, a_load, some_readings
+from wire.messages import RAISED, WRONG_BODY
 
 VISITS = replace(ITEMS, name="visits", locustfile="load/visits.py")
 SEARCH = replace(ITEMS, name="search", locustfile="load/search.py")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from harness.deployment import DeploymentState
-from harness.measurement.load import DISCONNECTED
 from harness.measurement.metrics import memory_growth_mib_per_1000, trial_metrics
 from harness.measurement.validity import NEED_A_LOOK_INSIDE, judge
 from harness.model import OWN_COMMAND, Validity, Variant
 from tests.measurement.test_validity import counted, evidence, facts, with_statuses, worker
 from tests.samples import ITEMS, PLAIN, a_load, some_readings
+from wire.messages import DISCONNECTED
 
 BOX = Variant(recipe=OWN_COMMAND, workers=1)
 UNSEEN = {"variant": BOX, "facts_before": None, "facts_after": None, "expected_stack": None}

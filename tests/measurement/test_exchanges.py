@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from harness.measurement.accounting import reached, unanswered, wrong_by_kind
-from harness.measurement.load import RAISED, LoadRecord
+from harness.measurement.load import LoadRecord
 from harness.measurement.load_shares import merge
 from harness.model import Validity
 from tests.measurement.test_load_shares import result
 from tests.measurement.test_validity import check, evidence, facts, judge, worker
 from tests.samples import a_load
+from wire.messages import RAISED
 
 
 def with_redirects(requests: int = 300, sent: int | None = None) -> LoadRecord:

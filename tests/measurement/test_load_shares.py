@@ -14,14 +14,13 @@ from hypothesis import strategies as st
 from harness.errors import GeneratorFailed
 from harness.measurement.load_shares import (
     ARRAYS,
-    DriveProgress,
-    DriveResult,
     merge,
     share,
     stagger_s,
     total_progress,
 )
 from harness.model import ClosedLoad, OpenLoad
+from wire.messages import DriveProgress, DriveResult
 
 
 def encoded(**arrays: list[float]) -> str:

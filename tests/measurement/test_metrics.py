@@ -10,10 +10,11 @@ from scipy import stats
 
 from harness.deployment import MemorySnapshot, ResourceReading
 from harness.errors import TrialError
-from harness.measurement.load import DROPPED, TIMED_OUT, WRONG_BODY, LoadRecord
+from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import blurred_throughput, in_window, throughput_per_s, trial_metrics
 from harness.model import OpenLoad, Scenario, TrialMetrics
 from tests.samples import ITEMS, a_load, some_readings
+from wire.messages import DROPPED, TIMED_OUT, WRONG_BODY
 
 OPEN = replace(ITEMS, load=OpenLoad(rate_per_s=100.0))
 READINGS = some_readings()

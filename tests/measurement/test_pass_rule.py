@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from scipy.stats import beta, binom
 
 from harness.measurement.in_flight import in_flight_growth
-from harness.measurement.load import DISCONNECTED, DROPPED, UNDRAINED, LoadRecord
+from harness.measurement.load import LoadRecord
 from harness.measurement.pass_rule import binomial_upper_bound, judge_step
 from harness.model import CapacityLoad
 from harness.search import CapacityStep, StepOutcome
 from studies.selfcheck.theory import fifo_latencies_s
 from tests.samples import ITEMS, a_load
+from wire.messages import DISCONNECTED, DROPPED, UNDRAINED
 
 SCENARIO = replace(ITEMS, load=CapacityLoad(clients=4), slo_ms=50.0)
 

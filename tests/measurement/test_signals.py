@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.deployment import ServerFacts, WorkerFacts
-from harness.measurement.load import TIMED_OUT, LoadRecord
+from harness.measurement.load import LoadRecord
 from harness.measurement.signals import trial_signals
 from harness.measurement.validity import judge
 from harness.model import Validity
@@ -17,6 +17,7 @@ from harness.records import trial_from_json, trial_to_json
 from harness.signals import TrialSignals, WorkerSignals
 from tests.measurement.test_validity import evidence
 from tests.samples import a_load, a_record, some_facts
+from wire.messages import TIMED_OUT
 
 
 def worker(pid: int, requests: int = 0, **signals: Any) -> WorkerFacts:

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from harness.deployment import CpuCounts, DeploymentState, ResourceReading, ServerFacts, WorkerFacts
 from harness.measurement.evidence import Evidence
-from harness.measurement.load import DISCONNECTED, DROPPED, TIMED_OUT, UNDRAINED, WRONG_BODY, LoadRecord
+from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import trial_metrics
 from harness.measurement.validity import RULES, judge
 from harness.model import OpenLoad, Validity
 from tests.samples import ITEMS, PLAIN, a_load, some_facts, some_readings
+from wire.messages import DISCONNECTED, DROPPED, TIMED_OUT, UNDRAINED, WRONG_BODY
 
 OPEN = replace(ITEMS, load=OpenLoad(rate_per_s=100.0))
 RUNNING = DeploymentState(running=True)

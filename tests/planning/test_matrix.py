@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -12,8 +13,7 @@ from harness.errors import ConfigurationError
 from harness.model import CapacityLoad, ClosedLoad, Matrix, OpenLoad
 from harness.planning.matrix import MAX_VARIANTS, resolve
 from harness.planning.schema import MatrixFile, ScenarioTable
-from scenarios.loadkit.errors import BadRequest
-from scenarios.loadkit.spec import drive_spec
+from wire.messages import operation_of
 
 ITEMS = {"name": "items", "load": {"clients": 4}}
 
@@ -152,16 +152,16 @@ def test_the_bounds_are_those_of_the_load_agent(load: dict[str, Any], measure_s:
     message = drive_message(table.load.load(), measure_s)
     if fits:
         assert resolved(scenarios=[table]).scenarios[0].load == table.load.load()
-        drive_spec(message)
+        operation_of(json.dumps(message))
     else:
         assert len(problems(scenarios=[table])) == 1
-        with pytest.raises(BadRequest):
-            drive_spec(message)
+        with pytest.raises(ValueError, match="drive"):
+            operation_of(json.dumps(message))
 
 
 def drive_message(load: ClosedLoad | OpenLoad, measure_s: float) -> dict[str, Any]:
     return {
-        "locustfile": "items",
+        "op": "drive",
         "load": asdict(load),
         "spans_s": [[0.0, 1.0 + measure_s]],
         "ramp_s": 1.0,

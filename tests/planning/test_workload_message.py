@@ -13,6 +13,8 @@ from harness.model import ClosedLoad, Scenario
 from harness.planning.workload_message import dealt, files_of, workload_message
 from harness.workload import Expectation, FilePart, RequestSpec
 from scenarios.loadkit.template import fill_json, fill_path, fill_text
+from wire.messages import TellWorkload, line_of
+from wire.workloads import FilledRequest, LocustWorkload, RequestsWorkload
 
 BUNDLED = Scenario(
     name="s", locustfile="root", load=ClosedLoad(clients=1), warmup_s=0, measure_s=1, slo_ms=100
@@ -53,9 +55,9 @@ def own(*requests: RequestSpec, before: tuple[RequestSpec, ...] = ()) -> Scenari
 
 
 def message(scenario: Scenario) -> Any:
-    made = workload_message(scenario, FILES, SECRETS)
-    assert json.loads(json.dumps(made)) == made
-    return made
+    """As the agent decodes it."""
+    told = json.loads(line_of(TellWorkload(workload=workload_message(scenario, FILES, SECRETS))))
+    return told["workload"]
 
 
 def test_a_scenario_that_ships_is_told_by_its_name() -> None:
@@ -65,7 +67,7 @@ def test_a_scenario_that_ships_is_told_by_its_name() -> None:
 def test_a_locust_file_is_told_whole_with_the_secrets() -> None:
     scenario = replace(BUNDLED, locustfile="load/shop.py")
     made = workload_message(scenario, {"load/shop.py": "ü = 1\n".encode()}, {"A": "b"})
-    assert made == {"kind": "locustfile", "name": "shop.py", "source": "ü = 1\n", "env": {"A": "b"}}
+    assert made == LocustWorkload(name="shop.py", source="ü = 1\n", env={"A": "b"})
     with pytest.raises(ConfigurationError, match=r"locustfile = 'load/shop\.py' was not found"):
         workload_message(scenario, {}, {})
 
@@ -87,7 +89,7 @@ def test_files_become_rows_and_bytes() -> None:
         }
     ]
     assert raw["content_b64"] == "AAE="
-    assert "rows" not in raw
+    assert raw["rows"] == []
 
 
 def test_secrets_are_filled_in_and_stay_out_of_the_name() -> None:
@@ -104,8 +106,8 @@ def test_a_secret_with_braces_reaches_the_server_as_it_is() -> None:
     assert fill_json(made["requests"][0]["json"], values)["note"] == [SECRETS["NOTE"], 1, None]
     assert fill_text(made["before"][0]["form"]["password"], values) == SECRETS["PASSWORD"]
     odd = workload_message(own(RequestSpec(path="/{env:KEY}")), {}, {"KEY": "{id}%"})
-    (request,) = odd["requests"]  # type: ignore[misc]
-    assert fill_path(request["path"], values) == "/%7Bid%7D%25"
+    assert isinstance(odd, RequestsWorkload)
+    assert fill_path(odd.requests[0].path, values) == "/%7Bid%7D%25"
 
 
 @pytest.mark.parametrize(
@@ -145,14 +147,14 @@ def test_every_file_is_named_once() -> None:
 
 
 def test_rows_are_dealt_so_that_each_goes_to_one_agent() -> None:
-    rows = [{"id": number} for number in range(5)]
-    message = {
-        "kind": "requests",
-        "before": [{"path": "/login", "rows": rows[:2]}],
-        "requests": [{"path": "/{id}", "rows": rows}, {"path": "/"}],
-    }
-    hands = [dealt(message, index, 3) for index in range(3)]
-    assert [hand["requests"][0]["rows"] for hand in hands] == [rows[0::3], rows[1::3], rows[2::3]]  # type: ignore[index]
-    assert [hand["before"][0]["rows"] for hand in hands] == [rows[:1], rows[1:2], rows[:1]]  # type: ignore[index]
-    assert all(hand["requests"][1] == {"path": "/"} for hand in hands)  # type: ignore[index]
-    assert dealt(message, 0, 1) == message
+    rows = tuple({"id": number} for number in range(5))
+    bare = FilledRequest(path="/")
+    workload = RequestsWorkload(
+        before=(FilledRequest(path="/login", rows=rows[:2]),),
+        requests=(FilledRequest(path="/{id}", rows=rows), bare),
+    )
+    hands = [hand for index in range(3) if isinstance(hand := dealt(workload, index, 3), RequestsWorkload)]
+    assert [hand.requests[0].rows for hand in hands] == [rows[0::3], rows[1::3], rows[2::3]]
+    assert [hand.before[0].rows for hand in hands] == [rows[:1], rows[1:2], rows[:1]]
+    assert all(hand.requests[1] == bare for hand in hands)
+    assert dealt(workload, 0, 1) == workload

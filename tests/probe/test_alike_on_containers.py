@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from harness.adapters.assets import assets
+from harness.adapters.controlled_container import RUNTIME_DIR, ControlledContainer
 from harness.adapters.docker_engine import DockerEngine
-from harness.adapters.docker_subject import RUNTIME_DIR, DockerSubject
 from harness.deployment import DeploymentSpec
 from harness.model import OWN_COMMAND, Variant
 from harness.planning.commands import deployed, processes
@@ -55,7 +55,7 @@ def engine() -> Iterator[DockerEngine]:
 
 
 @contextmanager
-def served(engine: DockerEngine, variant: Variant, directory: Path) -> Iterator[DockerSubject]:
+def served(engine: DockerEngine, variant: Variant, directory: Path) -> Iterator[ControlledContainer]:
     directory.mkdir()
     directory.chmod(0o777)  # the app runs as a user of the image
     shutil.copy(HERE / "odd_app.py", directory)
@@ -71,7 +71,7 @@ def served(engine: DockerEngine, variant: Variant, directory: Path) -> Iterator[
         network="host",
         stop_timeout_s=0,
     )
-    with engine.subject(spec, runtime_dir=directory) as container:
+    with engine.controlled(spec, runtime_dir=directory) as container:
         yield container
 
 
@@ -85,7 +85,7 @@ def everything(engine: DockerEngine, variant: Variant, directory: Path) -> dict[
             return dict(zip(conversations, answers, strict=True))
 
 
-def until_ready(container: DockerSubject) -> None:
+def until_ready(container: ControlledContainer) -> None:
     deadline_s = time.monotonic() + READY_S
     while True:
         try:

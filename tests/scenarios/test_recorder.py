@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenarios.loadkit.answer import DISCONNECTED, TIMED_OUT, WRONG_BODY
-from scenarios.loadkit.recorder import DROPPED, UNDRAINED, Recorder
+from scenarios.loadkit.recorder import Recorder
 from scenarios.loadkit.window import Span
 from tests.scenarios.agent_process import assert_conserved
+from wire.messages import DISCONNECTED, DROPPED, TIMED_OUT, UNDRAINED, WRONG_BODY
 
 STATUSES = (200, 404, 500, TIMED_OUT, DISCONNECTED, WRONG_BODY, DROPPED, UNDRAINED)
 

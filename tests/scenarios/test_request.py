@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.loadkit.answer import DISCONNECTED, TIMED_OUT, Answer
+from scenarios.loadkit.answer import Answer
 from scenarios.loadkit.chain import sha256_chain
 from scenarios.loadkit.request import Request, json_body
+from wire.messages import DISCONNECTED, TIMED_OUT
 
 ROOT = Request(path="/", expect=json_body(lambda: {"message": "hello"}))
 

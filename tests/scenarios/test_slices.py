@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -11,10 +12,11 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
-from scenarios.loadkit.spec import drive_spec
 from scenarios.loadkit.window import timetable_of
 from tests.scenarios.agent_process import DRIVE, AgentProcess, assert_conserved
 from tests.scenarios.scripted_server import ScriptedServer
+from wire.loads import Drive
+from wire.messages import operation_of
 
 pytestmark = pytest.mark.process
 
@@ -111,7 +113,9 @@ def test_results_wait_until_all_others_are_through_too() -> None:
 def test_the_others_are_through_by_the_common_start_whoever_has_the_first_turn() -> None:
     """An agent whose own first turn came late rested for so much longer."""
     message = {**DRIVE, "spans_s": [[2.0, 2.2], [3.0, 3.2]], "ramp_s": 0.05, "start_at_s": 100.0}
-    timetable = timetable_of(drive_spec({**message, "rest_until_s": 5.0}), now_s=99.0)
+    load = operation_of(json.dumps({**message, "rest_until_s": 5.0}))
+    assert isinstance(load, Drive)
+    timetable = timetable_of(load, now_s=99.0)
     assert timetable.start_s == 102.0
     assert timetable.rest_until_s == 105.0
 

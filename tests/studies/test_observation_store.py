@@ -13,7 +13,7 @@ from studies.observations import Observation
 SEEN = Observation(
     experiment="lifecycle",
     probe="worker-killed",
-    subject="uvicorn-standard.w2",
+    target="uvicorn-standard.w2",
     quantity="recovered_s",
     unit="s",
     values=(0.5, None),

@@ -76,9 +76,9 @@ def s4(true: bool) -> Evidence:
             gunicorn_uvicorn_deprecated__w1=speed,
         ),
         *(
-            LIFE(probe, subject, "replaced_s", value)
+            LIFE(probe, target, "replaced_s", value)
             for probe in ("worker-killed", "stuck-blocked-loop")
-            for subject, value in ((GUNICORN, 1.0), (STANDARD, None if true else 1.0))
+            for target, value in ((GUNICORN, 1.0), (STANDARD, None if true else 1.0))
         ),
     )
 
@@ -227,11 +227,11 @@ def l6(true: bool) -> Evidence:
         ("dependency-back", "live_status"): (200, 503),
     }
     return evidence(
-        *(LIFE(*key, code[0] if true else code[1], unit="id") for key, code in _with_subject(codes))
+        *(LIFE(*key, code[0] if true else code[1], unit="id") for key, code in _with_target(codes))
     )
 
 
-def _with_subject(
+def _with_target(
     codes: dict[tuple[str, str], tuple[int, int]],
 ) -> list[tuple[tuple[str, str, str], tuple[int, int]]]:
     return [((probe, "uvicorn-standard.w1", quantity), code) for (probe, quantity), code in codes.items()]
@@ -282,8 +282,8 @@ def l11(true: bool) -> Evidence:
     return evidence(
         speeds("proxy-headers", uvicorn_no_proxy_headers__w1=1.0, uvicorn_standard__w1=speed),
         *(
-            LIFE("proxy-headers", subject, f"{what}_forwarded", value if true else 1 - value, unit="yes")
-            for subject, value in wanted.items()
+            LIFE("proxy-headers", target, f"{what}_forwarded", value if true else 1 - value, unit="yes")
+            for target, value in wanted.items()
             for what in ("scheme", "client")
         ),
     )

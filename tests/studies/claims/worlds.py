@@ -82,7 +82,7 @@ def speeds(name: str, noise: float = 0.004, broken: Sequence[str] = (), **by_var
 def seen(
     experiment: str,
     probe: str,
-    subject: str,
+    target: str,
     quantity: str,
     *values: float | None,
     of: int | None = None,
@@ -91,7 +91,7 @@ def seen(
     return Observation(
         experiment=experiment,
         probe=probe,
-        subject=subject,
+        target=target,
         quantity=quantity,
         unit=unit,
         values=values,

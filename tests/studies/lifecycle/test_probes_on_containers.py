@@ -24,10 +24,10 @@ def rig(docker_here: None) -> Iterator[Rig]:
         yield Rig(engine, repeats=1, cpus=tuple(sorted(os.sched_getaffinity(0))), say=lambda _: None)
 
 
-def observed(rig: Rig, probes: tuple[Probe, ...], name: str, subject: str) -> dict[str, Observation]:
+def observed(rig: Rig, probes: tuple[Probe, ...], name: str, target: str) -> dict[str, Observation]:
     (probe,) = (probe for probe in probes if probe.name == name)
-    assert subject in probe.subjects
-    seen = {observation.quantity: observation for observation in probe.observe(rig, subject)}
+    assert target in probe.targets
+    seen = {observation.quantity: observation for observation in probe.observe(rig, target)}
     assert set(seen) == set(probe.quantities)
     return seen
 
@@ -44,9 +44,9 @@ def test_readiness_follows_the_dependency_and_liveness_does_not(rig: Rig, name: 
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize(("subject", "believed"), [("trusted", 1), ("stranger", 0), ("off", 0)])
-def test_forwarded_headers_are_believed_only_of_a_trusted_peer(rig: Rig, subject: str, believed: int) -> None:
-    seen = observed(rig, proxy.PROBES, "proxy-headers", subject)
+@pytest.mark.parametrize(("target", "believed"), [("trusted", 1), ("stranger", 0), ("off", 0)])
+def test_forwarded_headers_are_believed_only_of_a_trusted_peer(rig: Rig, target: str, believed: int) -> None:
+    seen = observed(rig, proxy.PROBES, "proxy-headers", target)
     assert seen["scheme_forwarded"].values == seen["client_forwarded"].values == (believed,)
 
 

@@ -57,7 +57,7 @@ def test_requests_in_flight_survive_a_stop_and_a_reload(rig: Rig) -> None:
     assert reloaded.new_code_served
 
 
-@pytest.mark.parametrize(("subject", "comes_back"), [("restart-always", True), ("restart-no", False)])
-def test_a_container_comes_back_where_its_policy_says_so(rig: Rig, subject: str, comes_back: bool) -> None:
-    (seen,) = process_killed.observe(rig, subject)
+@pytest.mark.parametrize(("target", "comes_back"), [("restart-always", True), ("restart-no", False)])
+def test_a_container_comes_back_where_its_policy_says_so(rig: Rig, target: str, comes_back: bool) -> None:
+    (seen,) = process_killed.observe(rig, target)
     assert (seen.values[0] is not None) is comes_back

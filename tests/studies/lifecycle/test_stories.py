@@ -21,8 +21,8 @@ def _newcomers_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graceful_stop, "NEWCOMERS_AT_S", graceful_stop.NEWCOMERS_AT_S[:1] * NEW)
 
 
-def seen_in(rig: FakeRig, module: object, subject: str) -> dict[str, object]:
-    return {observation.quantity: observation for observation in module.observe(rig, subject)}
+def seen_in(rig: FakeRig, module: object, target: str) -> dict[str, object]:
+    return {observation.quantity: observation for observation in module.observe(rig, target)}
 
 
 def test_a_stop_that_loses_nothing(tmp_path: Path) -> None:

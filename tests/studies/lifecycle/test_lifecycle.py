@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import cast
 
 import pytest
 
 from harness.adapters.docker_engine import DockerEngine
-from harness.errors import ConfigurationError, TrialError
+from harness.errors import TrialError
 from studies.lifecycle import document
 from studies.lifecycle.containers import Rig
-from studies.lifecycle.experiment import PROBES, Task, _walk, chosen, lifecycle, remaining, told_beforehand
+from studies.lifecycle.experiment import PROBES, task_of
 from studies.lifecycle.probe import Probe, observation
-from studies.observation_store import ExperimentStore
 from studies.observations import Observation
 
 ONE, OTHER = (
     Probe(
         name=name,
         claim=claim,
-        subjects=("a.w1", "b.w2"),
+        targets=("a.w1", "b.w2"),
         quantities=("stop_s", "exit_code"),
         expected_s=30,
-        observe=lambda rig, subject: (),
+        observe=lambda rig, target: (),
     )
     for name, claim in (("stop", "L1"), ("kill", "L3"))
 )
@@ -38,31 +36,7 @@ def test_every_claim_has_a_probe_and_no_two_share_a_name() -> None:
     assert len({probe.name for probe in PROBES}) == len(PROBES)
 
 
-def test_probes_are_chosen_by_name_or_claim() -> None:
-    assert chosen((ONE, OTHER), ()) == [ONE, OTHER]
-    assert chosen((ONE, OTHER), ["kill"]) == chosen((ONE, OTHER), ["L3"]) == [OTHER]
-
-
-def test_an_unknown_probe_is_a_mistake_that_names_those_there_are() -> None:
-    with pytest.raises(ConfigurationError, match=r"no probe 'kil'; there are stop \(L1\), kill \(L3\)"):
-        chosen((ONE, OTHER), ["kil"])
-
-
-def test_a_subject_is_probed_again_until_all_of_it_was_observed() -> None:
-    def subjects(*seen: Observation) -> list[str]:
-        return [task.subject for task in remaining((ONE,), seen)]
-
-    assert subjects() == ["a.w1", "b.w2"]
-    assert subjects(STOP_S) == ["a.w1", "b.w2"]
-    assert subjects(STOP_S, EXIT_CODE) == ["b.w2"]
-
-
-def test_it_tells_beforehand_how_long_it_takes() -> None:
-    assert told_beforehand(remaining((ONE, OTHER), ())) == "4 to probe, about 2.0 minutes"
-    assert told_beforehand([]) == "nothing left to probe"
-
-
-def test_attempts_that_failed_are_observed_too(tmp_path: Path) -> None:
+def test_attempts_that_failed_are_observed_too() -> None:
     tries = iter([TrialError("too busy"), TrialError("too busy"), None, None])
 
     def story() -> float:
@@ -70,33 +44,14 @@ def test_attempts_that_failed_are_observed_too(tmp_path: Path) -> None:
             raise error
         return 1.0
 
-    def observe(rig: Rig, subject: str) -> Iterator[Observation]:
-        yield observation("stop", subject, "stop_s", "s", rig.repeated(story, times=2, side_by_side=1))
+    def observe(rig: Rig, target: str) -> Iterator[Observation]:
+        yield observation("stop", target, "stop_s", "s", rig.repeated(story, times=2, side_by_side=1))
 
     rig = Rig(cast(DockerEngine, None), repeats=2, cpus=(), say=lambda _: None)
-    store = ExperimentStore.open(tmp_path / "some", {})
-    tasks = [Task(probe=replace(ONE, observe=observe), subject="a.w1")]
-    assert list(_walk(tasks, rig, store, say=lambda _: None, show=lambda _: None)) == []
-    stop_s, failed = store.observations()
+    stop_s, failed = task_of(replace(ONE, observe=observe), "a.w1").observe(rig)
     assert stop_s.values == (1.0, 1.0)
     assert (failed.quantity, failed.values, failed.note) == ("failed_attempts", (2.0,), "2 x too busy")
     assert rig.failed_attempts() == []
-
-
-def test_a_finished_experiment_is_left_alone(tmp_path: Path) -> None:
-    """No lock is taken, no engine asked."""
-    store = ExperimentStore.open(tmp_path / "done", {})
-    for probe in chosen(PROBES, ["L5"]):
-        for subject in probe.subjects:
-            for quantity in probe.quantities:
-                store.append(observation(probe.name, subject, quantity, "s", [1.0]))
-    before = store.observations()
-    said: list[str] = []
-    ended = lifecycle(
-        into=store.path, only=["L5"], repeats=1, wait=False, say=said.append, show=lambda _: None
-    )
-    assert said == ["nothing left to probe"]
-    assert (ended.store.observations(), ended.unmeasured) == (before, ())
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
@@ -12,12 +12,11 @@ import pytest
 from rich.console import Console
 
 from harness.adapters.build_context import BuildContext
-from harness.errors import ConfigurationError, VariantError
-from studies.images.comparison import measure, pairs_named, unmeasured
+from harness.errors import VariantError
+from studies.images.experiment import ImageBench, task_of
 from studies.images.measure import observe
 from studies.images.pairs import PAIRS, Side
 from studies.images.table import table
-from studies.observation_store import ExperimentStore
 from studies.observations import Observation
 
 BY_PROBE = {pair.probe: pair for pair in PAIRS}
@@ -85,7 +84,7 @@ def directory(side: Side, path: Path) -> BuildContext:
 
 
 def by_name(seen: tuple[Observation, ...]) -> dict[tuple[str, str], tuple[float | None, ...]]:
-    return {(one.subject, one.quantity): one.values for one in seen}
+    return {(one.target, one.quantity): one.values for one in seen}
 
 
 def test_both_sides_take_turns_and_rebuilds_follow_a_change(tmp_path: Path) -> None:
@@ -137,27 +136,17 @@ def test_starts_and_delays_are_observed_where_a_pair_asks_for_them(tmp_path: Pat
     assert printed["unbuffered", "log_delay_s"] == (0.001, 0.001, 0.001)
 
 
-def test_a_pair_is_stored_before_the_next_one_breaks_and_is_not_measured_again(tmp_path: Path) -> None:
-    store, said = ExperimentStore.open(tmp_path / "e", {}), list[str]()
+def test_a_pair_as_a_task_observes_all_that_it_promises(tmp_path: Path) -> None:
+    for pair in (USER, STACKS):
+        task = task_of(pair)
+        seen = list(task.observe(ImageBench(FakeBuilder(), directory)))
+        assert {(one.target, one.quantity) for one in seen} == task.quantities
+    assert (task.name, task.words) == (
+        "I4 plain-or-standard plain against standard",
+        ("plain-or-standard", "I4"),
+    )
     with pytest.raises(VariantError, match="slim-base-full did not build"):
-        measure((USER, SLIM_BASE), store, FakeBuilder(breaks="slim-base-full"), directory, said.append)
-    assert said == ["[1/2] I5: root against non-root", "[2/2] I5: slim against full"]
-    assert {seen.probe for seen in store.observations()} == {"user"}
-    assert unmeasured((USER, SLIM_BASE), store.observations()) == (SLIM_BASE,)
-
-
-def test_a_pair_that_is_stored_in_part_is_measured(tmp_path: Path) -> None:
-    seen = observe(USER, FakeBuilder(), directory, tmp_path)
-    assert unmeasured((USER,), seen) == ()
-    assert unmeasured((USER,), seen[:-1]) == (USER,)
-    assert unmeasured((USER,), [replace(one, experiment="lifecycle") for one in seen]) == (USER,)
-
-
-def test_pairs_are_chosen_by_name_and_an_unknown_one_is_told_with_those_there_are() -> None:
-    assert pairs_named(["user", "slim-base"]) == (USER, SLIM_BASE)
-    assert pairs_named([]) == PAIRS
-    with pytest.raises(ConfigurationError, match=r"'usr' is not one of .*dockerignore"):
-        pairs_named(["usr"])
+        list(task_of(SLIM_BASE).observe(ImageBench(FakeBuilder(breaks="slim-base-full"), directory)))
 
 
 def test_the_table_tells_difference_and_ratio_and_what_never_came(tmp_path: Path) -> None:

@@ -18,11 +18,11 @@ from harness.errors import DeploymentDied, EnvironmentProblem, TrialError
 
 RestartPolicy = Literal["no", "always"]
 RUNTIME_DIR = "/var/lib/target"
-"""Where a subject finds its runtime directory. It is one of the host's, so the records in it outlive
+"""Where it finds its runtime directory. It is one of the host's, so the records in it outlive
 the container."""
 
 
-class DockerSubject(DockerDeployment):
+class ControlledContainer(DockerDeployment):
     """A deployment with handles for what operators, platforms and kernels do to one."""
 
     def __init__(
