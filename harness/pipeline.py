@@ -2,47 +2,44 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.adapters.assets import assets, preset
 from harness.adapters.config_file import Change, as_it_is, load_matrix, remarks
-from harness.adapters.engines import open_engine
-from harness.adapters.host import cpu_split, pinned_to
-from harness.adapters.load_process import ProcessLoadGenerator
-from harness.adapters.proc import busy_s
 from harness.adapters.provenance import provenance
 from harness.adapters.result_store import QUESTION, TORN_TAIL, RunStore, find_run, new_run_id
-from harness.adapters.run_lock import run_lock
-from harness.adapters.system_clock import SystemClock
-from harness.adapters.workload_files import read_files, read_secrets
 from harness.analysis.common_rate import common_rate_matrix, records_of
 from harness.analysis.stopping import last_blocks
-from harness.errors import AppImageFailed, ConfigurationError, EngineUnavailable, RunAborted, VariantError
+from harness.errors import ConfigurationError, EngineUnavailable, RunAborted
 from harness.execution.bench import Bench, TrialOutcome
 from harness.execution.blocks import Measure, RunEnd, Watcher, run_blocks
-from harness.execution.calibration import calibrate
-from harness.execution.ports import Engine, LoadGenerator
+from harness.execution.ports import Engine
 from harness.execution.resume import machine_changes, matrix_changes
 from harness.execution.server import Row
 from harness.execution.side_by_side import run_side_by_side
-from harness.execution.target_services import target_services
 from harness.execution.wrapper_cost import measure_wrapper_cost, why_not
 from harness.findings import WrapperCost
-from harness.model import Matrix, TrialRecord, Variant
-from harness.planning.example import EXAMPLE
+from harness.model import Matrix, TrialRecord
 from harness.planning.remaining import Block, remaining_blocks
 from harness.planning.slices import groups
-from harness.recipes import image_of
 from harness.records import matrix_to_json, wrapper_cost_to_json
 from harness.redaction import without_secrets
 from harness.reporting.evidence import wrapper_cost_line
-from harness.target import ServiceLife, Target, Version, at_version
+from harness.set_up import (
+    THIS_MACHINE,
+    Machine,
+    bench_of,
+    build_images,
+    calibrated,
+    load_generator,
+    read_inputs,
+    services,
+)
 
 
 class Remaining(Protocol):
@@ -51,10 +48,6 @@ class Remaining(Protocol):
     def __call__(
         self, records: Sequence[TrialRecord], matrix: Matrix, left_out: Collection[str], /
     ) -> tuple[Block, ...]: ...
-
-
-GENERATOR = "generator"
-"""The recipe of the load generator's own image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +95,11 @@ class Resolved:
     """What the file leaves to be assumed, and what in it is odd."""
 
 
-def resolved(matrix_path: Path, change: Change = as_it_is) -> Resolved:
+def resolved(matrix_path: Path, change: Change = as_it_is, *, machine: Machine = THIS_MACHINE) -> Resolved:
     """A matrix file, or a preset by its name, on this machine, with a change. Raises ConfigurationError."""
     project = assets()
     path = preset(matrix_path, project)
-    server_cpus, generator_cpus = cpu_split()
+    server_cpus, generator_cpus = machine.cpu_split()
     matrix = load_matrix(
         path, project=project, server_cpus=server_cpus, generator_cpus=generator_cpus, change=change
     )
@@ -116,53 +109,56 @@ def resolved(matrix_path: Path, change: Change = as_it_is) -> Resolved:
 
 
 def run(
-    known: Resolved, options: RunOptions, watcher: Watcher, *, remaining: Remaining | None = None
+    known: Resolved,
+    options: RunOptions,
+    watcher: Watcher,
+    *,
+    remaining: Remaining | None = None,
+    machine: Machine = THIS_MACHINE,
 ) -> RunOutcome:
     """Measure a matrix. Whatever ends the run, what was measured is kept and nothing is left behind.
 
     `remaining` says what is left to measure; by default all that `planning.remaining` does.
     """
     try:
-        return _run(known, options, watcher, remaining or left_of)
+        return _run(known, options, watcher, remaining or left_of, machine)
     except KeyboardInterrupt:
         # Once there are trials to keep, an interrupt ends them and not the run.
         watcher.said("interrupted before the first trial: nothing was measured, and nothing still runs")
         raise
 
 
-def _run(known: Resolved, options: RunOptions, watcher: Watcher, left: Remaining) -> RunOutcome:
-    matrix = known.matrix
+def _run(
+    known: Resolved, options: RunOptions, watcher: Watcher, left: Remaining, machine: Machine
+) -> RunOutcome:
+    matrix, say = known.matrix, watcher.said
     for remark in known.remarks:
-        watcher.said(f"note: {remark}")
-    files, secrets = read_files(known.path, matrix), read_secrets(known.path, matrix, os.environ)
+        say(f"note: {remark}")
+    inputs = read_inputs(known.path, matrix)
     earlier = _earlier(options, matrix, watcher)
     if earlier and not left(earlier.records(), matrix, ()):
-        watcher.said(f"run {earlier.path.name} is complete: nothing to do")
+        say(f"run {earlier.path.name} is complete: nothing to do")
         return RunOutcome(store=earlier, end=RunEnd.COMPLETE, failed_builds={}, before=len(earlier.records()))
     now = datetime.now(UTC)
-    run_id = options.run_id or new_run_id(options.results, matrix.name, now)
-    run_id = earlier.path.name if earlier else run_id
+    run_id = earlier.path.name if earlier else options.run_id or new_run_id(options.results, matrix.name, now)
     with ExitStack() as stack:
-        stack.enter_context(run_lock(run_id, wait=options.wait, say=watcher.said))
-        engine = stack.enter_context(open_engine(options.engine, known.assets, run_id, watcher.said))
-        images, failed = _build(engine, matrix, options, watcher)
-        facts = provenance(known.path, options.results, engine, images=images, failed_builds=failed)
-        if options.command:
-            facts["command"] = options.command
-        if options.asked:
-            facts[QUESTION] = dict(options.asked)
+        stack.enter_context(machine.lock(run_id, wait=options.wait, say=say))
+        engine = stack.enter_context(machine.open_engine(options.engine, known.assets, run_id, say))
+        images, failed = build_images(engine, matrix, fail_fast=options.fail_fast, say=say)
+        facts = _facts(known, options, engine, images, failed)
         # From here on the harness stays off the server's cores.
-        stack.enter_context(pinned_to(matrix.generator_cpus))
+        stack.enter_context(machine.pinned_to(matrix.generator_cpus))
         if earlier:
-            store = earlier
             _refuse(earlier, machine_changes(earlier.manifest(), facts))
-            store.update_manifest(images={**earlier.manifest()["images"], **images}, failed_builds=failed)
-        generators = ProcessLoadGenerator(
-            engine, image=images[GENERATOR], cpus=matrix.generator_cpus, files=files, secrets=secrets
+            earlier.update_manifest(images={**earlier.manifest()["images"], **images}, failed_builds=failed)
+        generators = load_generator(engine, images, matrix, inputs)
+        calibration = calibrated(engine, generators, images, matrix, say)
+        bench = bench_of(
+            engine, generators, images, matrix, inputs, clock=machine.clock(), calibration=calibration
         )
-        bench = _bench(engine, generators, images, matrix, secrets, watcher)
-        stack.enter_context(_services(bench, matrix, "run", watcher))
-        if not earlier:
+        stack.enter_context(services(bench, matrix, "run", say))
+        store = earlier
+        if store is None:
             facts["started_at"] = now.isoformat(timespec="seconds")
             facts["generator_ceiling_per_s"] = bench.ceiling_per_s
             facts["wrapper_cost"] = _wrapper_cost(matrix, bench, watcher)
@@ -171,6 +167,22 @@ def _run(known: Resolved, options: RunOptions, watcher: Watcher, left: Remaining
         end = _walk(lambda records: left(records, matrix, failed), matrix, bench, store, watcher)
         store.update_manifest(end=end)
     return RunOutcome(store=store, end=end, failed_builds=failed, before=before)
+
+
+def _facts(
+    known: Resolved,
+    options: RunOptions,
+    engine: Engine,
+    images: Mapping[str, str],
+    failed: Mapping[str, str],
+) -> dict[str, Any]:
+    """What the manifest of a new run says, and a resumed one is held against."""
+    facts = provenance(known.path, options.results, engine, images=images, failed_builds=failed)
+    if options.command:
+        facts["command"] = options.command
+    if options.asked:
+        facts[QUESTION] = dict(options.asked)
+    return facts
 
 
 def _earlier(options: RunOptions, matrix: Matrix, watcher: Watcher) -> RunStore | None:
@@ -201,93 +213,6 @@ def _refuse(earlier: RunStore, changes: list[str]) -> None:
         raise ConfigurationError(f"run {earlier.path.name} cannot go on", [*changes, advice])
 
 
-def _build(
-    engine: Engine, matrix: Matrix, options: RunOptions, watcher: Watcher
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Images by `Variant.build`, and the builds that failed with the reason; those are left out."""
-    images: dict[str, str] = {}
-    failed: dict[str, str] = {}
-    base = matrix.baseline
-    needed = {
-        GENERATOR: "without it there is no load",
-        base.build: "all are compared with it (design.baseline)",
-    }
-    builds = {variant.build: variant for variant in matrix.variants}
-    for name in (GENERATOR, *builds):
-        watcher.said(f"building {name}")
-        version = builds[name].version if name in builds else None
-        try:
-            images[name] = _image(engine, matrix, builds.get(name))
-        except (VariantError, AppImageFailed) as error:
-            if name in needed:
-                watcher.said(f"the run cannot go on without {name}: {needed[name]}")
-            # No image of the app in the baseline's version is an end as well: every comparison needs it.
-            ends = name in needed or (isinstance(error, AppImageFailed) and version == base.version)
-            if ends or options.fail_fast:
-                raise
-            watcher.said(f"left out: {error}")
-            failed[name] = str(error)
-    return images, failed
-
-
-def _image(engine: Engine, matrix: Matrix, variant: Variant | None) -> str:
-    """Of a variant, or of the load generator."""
-    if variant is None:
-        return engine.build(GENERATOR)
-    return engine.build(image_of(variant.recipe), _at_version(matrix, variant.version))
-
-
-def _at_version(matrix: Matrix, version: Version | None) -> Target | None:
-    return None if matrix.target is None else at_version(matrix.target, version)
-
-
-def _bench(
-    engine: Engine,
-    generators: LoadGenerator,
-    images: Mapping[str, str],
-    matrix: Matrix,
-    secrets: Mapping[str, str],
-    watcher: Watcher,
-) -> Bench:
-    target = _at_version(matrix, matrix.baseline.version) or EXAMPLE
-    watcher.said("calibrating the load generator on a static server")
-    calibration = calibrate(
-        matrix.scenarios,
-        engine=engine,
-        generators=generators,
-        image=images[GENERATOR],
-        server_cpus=matrix.server_cpus,
-    )
-    watcher.said(f"the generator reaches {calibration.ceiling_per_s:,.0f} requests/s")
-    for name, ceiling_per_s in calibration.ceilings.items():
-        watcher.said(f"with the users of {name} it reaches {ceiling_per_s:,.0f} requests/s")
-    for warning in calibration.warnings:
-        watcher.said(f"warning: {warning}")
-    return Bench(
-        engine=engine,
-        generators=generators,
-        clock=SystemClock(),
-        images=images,
-        server_cpus=matrix.server_cpus,
-        ready_timeout_s=matrix.ready_timeout_s,
-        seed=matrix.seed,
-        target=target,
-        secrets={name: secrets[name] for name in target.secret_env},
-        hidden=secrets,
-        # One static server cannot keep several generators busy: what it gives is not their limit then.
-        ceiling_per_s=calibration.ceiling_per_s if len(matrix.generator_cpus) == 1 else None,
-        ceilings=calibration.ceilings,
-        busy_s=None if matrix.shared_cpus else busy_s,
-    )
-
-
-def _services(
-    bench: Bench, matrix: Matrix, life: ServiceLife, watcher: Watcher
-) -> AbstractContextManager[None]:
-    """On the load generator's cores, where they disturb least."""
-    return target_services(bench, life, cpus=matrix.generator_cpus, say=watcher.said)
-
-
 def _wrapper_cost(matrix: Matrix, bench: Bench, watcher: Watcher) -> dict[str, object]:
     """As the manifest holds it; a resumed run keeps what it has."""
     cost: WrapperCost | str
@@ -295,7 +220,7 @@ def _wrapper_cost(matrix: Matrix, bench: Bench, watcher: Watcher) -> dict[str, o
         cost = problem
     else:
         watcher.said("measuring what the wrapper around the app costs")
-        with _services(bench, matrix, "block", watcher):
+        with services(bench, matrix, "block", watcher.said):
             cost = measure_wrapper_cost(matrix, bench)
         if isinstance(cost, str):
             cost = without_secrets(cost, bench.hidden)
@@ -320,7 +245,7 @@ def left_of(records: Sequence[TrialRecord], matrix: Matrix, left_out: Collection
 @contextmanager
 def _block(bench: Bench, matrix: Matrix, watcher: Watcher) -> Iterator[Measure]:
     """With its own services, and servers that stand until its end."""
-    with _services(bench, matrix, "block", watcher), Row(bench) as row:
+    with services(bench, matrix, "block", watcher.said), Row(bench) as row:
         yield lambda group, progress: run_side_by_side(group, bench, row, progress=progress)
 
 

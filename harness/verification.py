@@ -9,20 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from harness.adapters.engines import open_engine
-from harness.adapters.load_process import ProcessLoadGenerator
-from harness.adapters.run_lock import run_lock
-from harness.adapters.system_clock import SystemClock
-from harness.adapters.workload_files import read_files, read_secrets
 from harness.errors import NotReady, WrongResponse
 from harness.execution.bench import Bench, deployment_spec
 from harness.execution.blocks import Watcher
 from harness.execution.ports import Generator
-from harness.execution.target_services import target_services
 from harness.model import Cell, Scenario, Trial, Variant
-from harness.pipeline import GENERATOR, resolved
-from harness.planning.example import EXAMPLE
-from harness.recipes import image_of
+from harness.pipeline import resolved
+from harness.set_up import THIS_MACHINE, bench_of, build_images, load_generator, read_inputs, services
 from harness.target import ServiceLife
 
 NEXT_TIMEOUT_S = 5.0
@@ -36,35 +29,21 @@ def problems_of(matrix_path: Path, *, engine_name: str, watcher: Watcher) -> tup
     """
     known = resolved(matrix_path)
     matrix, (scenario, *_) = known.matrix, known.matrix.scenarios
-    files, secrets = read_files(known.path, matrix), read_secrets(known.path, matrix, os.environ)
-    baseline = matrix.baseline
+    inputs, baseline = read_inputs(known.path, matrix), matrix.baseline
+    alone = replace(
+        matrix, variants=(baseline,), scenarios=(scenario,), generator_cpus=matrix.generator_cpus[:1]
+    )
     run_id = f"verify-{matrix.name}-{os.getpid()}"
     with ExitStack() as stack:
-        stack.enter_context(run_lock(run_id, wait=True, say=watcher.said))
-        engine = stack.enter_context(open_engine(engine_name, known.assets, run_id, watcher.said))
-        watcher.said(f"building {baseline.recipe}")
-        image = engine.build(image_of(baseline.recipe), matrix.target)
-        generators = ProcessLoadGenerator(
-            engine,
-            image=engine.build(GENERATOR),
-            cpus=matrix.generator_cpus[:1],
-            files=files,
-            secrets=secrets,
+        stack.enter_context(THIS_MACHINE.lock(run_id, wait=True, say=watcher.said))
+        engine = stack.enter_context(
+            THIS_MACHINE.open_engine(engine_name, known.assets, run_id, watcher.said)
         )
-        target = matrix.target or EXAMPLE
-        bench = Bench(
-            engine=engine,
-            generators=generators,
-            clock=SystemClock(),
-            images={baseline.recipe: image},
-            server_cpus=matrix.server_cpus,
-            ready_timeout_s=matrix.ready_timeout_s,
-            seed=matrix.seed,
-            target=target,
-            secrets={name: secrets[name] for name in target.secret_env},
-        )
+        images, _ = build_images(engine, alone, fail_fast=True, say=watcher.said)
+        generators = load_generator(engine, images, alone, inputs)
+        bench = bench_of(engine, generators, images, alone, inputs, clock=THIS_MACHINE.clock())
         for life in get_args(ServiceLife):
-            stack.enter_context(target_services(bench, life, cpus=matrix.generator_cpus, say=watcher.said))
+            stack.enter_context(services(bench, matrix, life, watcher.said))
         trial = Trial(cell=Cell(variant=baseline, scenario=scenario), block=0)
         deployment = stack.enter_context(engine.running(deployment_spec(trial, bench)))
         generator = stack.enter_context(generators.attached(deployment))

@@ -11,6 +11,7 @@ from harness import pipeline
 from harness.adapters.result_store import RunStore
 from harness.execution.blocks import RunEnd, Watcher
 from harness.planning.plan import cells_of, estimate, plan_blocks
+from harness.set_up import THIS_MACHINE, Machine
 from studies.claims.catalogue import CLAIMS
 from studies.experiment import Experiment, measure
 from studies.images.experiment import IMAGES
@@ -33,6 +34,7 @@ class MatrixStudy:
     into: Path
     engine: str = "auto"
     wait: bool = False
+    machine: Machine = THIS_MACHINE
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -41,7 +43,7 @@ class MatrixStudy:
     @property
     def expected_s(self) -> float:
         """Raises ConfigurationError when the matrix or what is stored of it is damaged or of another one."""
-        matrix = pipeline.resolved(self.path).matrix
+        matrix = pipeline.resolved(self.path, machine=self.machine).matrix
         plan = plan_blocks(cells_of(matrix), blocks=matrix.blocks, seed=matrix.seed)
         left = 1.0
         if (self.into / self.name).exists():
@@ -54,7 +56,9 @@ class MatrixStudy:
 
     def measure(self, watcher: Watcher) -> None:
         options = pipeline.RunOptions(results=self.into, engine=self.engine, run_id=self.name, wait=self.wait)
-        if pipeline.run(pipeline.resolved(self.path), options, watcher).end is RunEnd.INTERRUPTED:
+        known = pipeline.resolved(self.path, machine=self.machine)
+        outcome = pipeline.run(known, options, watcher, machine=self.machine)
+        if outcome.end is RunEnd.INTERRUPTED:
             raise KeyboardInterrupt
 
 

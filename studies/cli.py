@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.console import RESULTS, ResultsOption, console, say
+from harness.cli.runs import repeated
 from harness.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -77,24 +79,35 @@ def images(
 def lifecycle(
     results: ResultsOption = RESULTS,
     into: IntoOption = None,
+    matrix: Annotated[
+        Path | None,
+        typer.Option("--matrix", "-m", help="Your app's harness.toml; without it, the example app."),
+    ] = None,
+    variant: Annotated[
+        list[str] | None, typer.Option(help="With --matrix: a variant, not the baseline; may be repeated.")
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0.1, max=1000, help="With --matrix: requests per second.")] = 20,
     only: Annotated[
         list[str] | None, typer.Option(help="A probe by name or by claim (L1 to L11); may be repeated.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, max=1000, help="How often losses are counted.")] = 20,
     wait: WaitOption = False,
 ) -> None:
-    """Stop, kill, block and reload real servers, and count what their clients lose. About 12 minutes."""
+    """Stop, kill and reload real servers, and count what their clients lose. About 12 minutes.
+
+    Examples: harness study lifecycle; harness study lifecycle --matrix harness.toml --repeats 10 --only stop
+    """
+    from harness.pipeline import resolved
     from studies.lifecycle import document
-    from studies.lifecycle.experiment import lifecycle as experiment
+    from studies.lifecycle.experiment import lifecycle as of_the_example
+    from studies.lifecycle.team_app import team_app
 
     screen = console()
+    experiment: Experiment[Any] = of_the_example(repeats=repeats)
+    if matrix is not None:
+        experiment = team_app(resolved(matrix), only=variant or (), repeats=repeats, rate_per_s=rate)
     done = _observe(
-        experiment(repeats=repeats),
-        into,
-        results,
-        only,
-        wait=wait,
-        show=lambda seen: say(screen, document.line(seen)),
+        experiment, into, results, only, wait=wait, show=lambda seen: say(screen, document.line(seen))
     )
     say(screen, f"\n{document.table(done.store.observations())}\n\nObservations: {done.store.path}")
     _end(done)
@@ -179,9 +192,10 @@ def _observe(
     from harness.adapters.result_store import new_run_id
     from studies.experiment import measure
 
-    screen = console()
-    into = into or results / new_run_id(results, experiment.name, datetime.now(UTC))
-    again = shlex.join(["harness", "study", experiment.name, "--into", str(into)])
+    screen, again = console(), repeated(sys.argv[1:])
+    if into is None:
+        into = results / new_run_id(results, experiment.name, datetime.now(UTC))
+        again += f" {shlex.join(['--into', str(into)])}"
     say(screen, f"If interrupted, resume with: {again}")
     return measure(
         experiment, into=into, only=only or (), wait=wait, say=lambda text: say(screen, text), show=show

@@ -94,7 +94,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (("plan", "--matrix", "README.md"), 2, "not valid TOML"),
         (("show", "nonsense"), 2, "no such run"),
         (("report", "--results", "/nonexistent"), 2, "no run yet"),
-        (("study", "images", "--only", "usr"), 2, "'usr' is not one of multi-stage"),
+        (("study", "images", "--only", "usr"), 2, "no 'usr'; there are multi-stage"),
         (("run",), 2, "harness init"),
         (("plan",), 2, "--matrix quick"),
         (("nonsense",), 2, "No such command"),

@@ -21,7 +21,7 @@ from harness.model import TrialRecord, Validity
 from tests.adapters.containers import PATIENCE
 from tests.outcomes import assert_measured
 
-pytestmark = [pytest.mark.engine, pytest.mark.alone]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 PROJECT = assets()
 HARNESS = Path(sys.executable).with_name("harness")
@@ -111,6 +111,7 @@ def nothing_left(checkout: Checkout) -> Iterator[None]:
     client.close()
 
 
+@pytest.mark.alone
 def test_a_run_on_containers_ends_in_a_report(checkout: Checkout, nothing_left: None) -> None:
     matrix = write_matrix(checkout.directory, levels="workers = [1, 2]", wrapper_cost="true")
     code, said = checkout.run("--matrix", matrix)

@@ -15,7 +15,7 @@ from harness.adapters import ownership
 from tests.adapters.containers import eventually
 from tests.test_end_to_end import HARNESS, Checkout, write_matrix
 
-pytestmark = [pytest.mark.engine, pytest.mark.alone]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 PHASES = {
     "building": "building uvicorn-standard",

@@ -7,15 +7,17 @@ import re
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 
 import psutil
 import pytest
 
-from harness import pipeline, stored_report
+from harness import pipeline, set_up, stored_report
 from harness.adapters.assets import assets
 from harness.adapters.result_store import EVIDENCE, JOURNAL
+from harness.adapters.run_lock import run_lock
 from harness.errors import (
     AppImageFailed,
     BuildFailed,
@@ -55,19 +57,20 @@ WOBBLE = (1.0, 1.01, 0.99, 1.005, 0.995, 1.0, 1.008, 0.992) * 20
 class Machine:
     """A project with a matrix, and engines that follow one another on it."""
 
-    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, directory: Path) -> None:
         self.options = pipeline.RunOptions(results=directory / "results")
         self.matrix = directory / "tiny.toml"
         self.matrix.write_text(MATRIX)
         self.engines: list[FakeEngine] = []
         self.faults = Faults()
         self.listener = Listener()
-        monkeypatch.setattr(pipeline, "open_engine", self._open)
-        monkeypatch.setattr(pipeline, "SystemClock", lambda: self.engines[-1].clock)
-        monkeypatch.setattr(pipeline, "assets", lambda: PROJECT)
-        monkeypatch.setattr(pipeline, "cpu_split", lambda: ((1,), (0,)))
-        monkeypatch.setattr(pipeline, "pinned_to", lambda _: nullcontext())
-        monkeypatch.setattr("harness.adapters.run_lock.DEFAULT", directory / "lock")
+        self.place = set_up.Machine(
+            cpu_split=lambda: ((1,), (0,)),
+            lock=partial(run_lock, path=directory / "lock"),
+            open_engine=self._open,
+            pinned_to=lambda _: nullcontext(),
+            clock=lambda: self.engines[-1].clock,
+        )
 
     @contextmanager
     def _open(self, name: str, project: Path, run_id: str, say: object) -> Iterator[FakeEngine]:
@@ -81,12 +84,13 @@ class Machine:
 
     def run(self, **changes: object) -> pipeline.RunOutcome:
         values = {"results": self.options.results, **changes}
-        return pipeline.run(pipeline.resolved(self.matrix), pipeline.RunOptions(**values), self.listener)
+        known = pipeline.resolved(self.matrix, machine=self.place)
+        return pipeline.run(known, pipeline.RunOptions(**values), self.listener, machine=self.place)
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    return Machine(tmp_path, monkeypatch)
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
 
 
 def test_a_run_ends_in_the_true_verdict(machine: Machine) -> None:

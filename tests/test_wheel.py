@@ -43,7 +43,7 @@ def items(limit: int = 10):
     return [{"id": number} for number in range(limit)]
 """
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 class Installed:

@@ -10,17 +10,18 @@ import numpy as np
 
 from harness.deployment import ServerFacts
 from harness.measurement.load import LoadRecord
-from wire.messages import DISCONNECTED, DROPPED, RAISED, TIMED_OUT, UNDRAINED, WRONG_BODY
+from wire.messages import DISCONNECTED, DROPPED, RAISED, REFUSED, TIMED_OUT, UNDRAINED, WRONG_BODY
 
 RIGHT = 200
 """The status of a request that got the answer its scenario expects; a wrong body has a status of its own."""
 
 BAD_GATEWAY = 502
-REFUSED = 503
+UNAVAILABLE = 503
 
 _KINDS = {
     TIMED_OUT: "timed out",
     DISCONNECTED: "cut off",
+    REFUSED: "refused a connection",
     WRONG_BODY: "with a wrong body",
     DROPPED: "never sent",
     UNDRAINED: "undrained",
@@ -51,12 +52,12 @@ def served_by_the_living(before: ServerFacts, after: ServerFacts) -> int:
 
 def refused(load: LoadRecord) -> int:
     """How many requests were answered with 503, Service Unavailable."""
-    return int(np.count_nonzero(load.status == REFUSED))
+    return int(np.count_nonzero(load.status == UNAVAILABLE))
 
 
 def cut_off(load: LoadRecord) -> int:
-    """How many requests lost their connection before the answer; a proxy answers 502 for its own."""
-    return int(np.count_nonzero(np.isin(load.status, (DISCONNECTED, BAD_GATEWAY))))
+    """How many requests got no connection, or lost theirs before the answer, or a proxy's (502)."""
+    return int(np.count_nonzero(np.isin(load.status, (DISCONNECTED, REFUSED, BAD_GATEWAY))))
 
 
 def served_ids(before: ServerFacts, after: ServerFacts) -> tuple[int, int]:

@@ -60,7 +60,7 @@ class Checker:
         self._accepted = Accepted()
 
     def outcome(self, response: Parser, values: Values = NO_VALUES) -> int:
-        """RIGHT, or else the HTTP status, TIMED_OUT, DISCONNECTED or WRONG_BODY."""
+        """RIGHT, or else the HTTP status, TIMED_OUT, REFUSED, DISCONNECTED or WRONG_BODY."""
         status, wanted = response.status, self._status
         if status == wanted and not self._always and response.body in self._accepted:
             return RIGHT

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from geventhttpclient._parser import HTTPParseError, HTTPResponseParser
 
-from wire.messages import DISCONNECTED, TIMED_OUT
+from wire.messages import DISCONNECTED, REFUSED, TIMED_OUT
 
 OK = 200
 RIGHT = 200
@@ -41,7 +41,11 @@ class Answer:
         return None
 
     def __str__(self) -> str:
-        failures = {TIMED_OUT: "no answer in time", DISCONNECTED: "connection refused or broken"}
+        failures = {
+            TIMED_OUT: "no answer in time",
+            DISCONNECTED: "connection broken",
+            REFUSED: "connection refused",
+        }
         return failures.get(self.status, f"status {self.status}")
 
 

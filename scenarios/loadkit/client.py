@@ -14,7 +14,7 @@ from geventhttpclient._parser import HTTPParseError
 
 from scenarios.loadkit.answer import Answer, HeadParser, Parser, whole_answer
 from scenarios.loadkit.errors import BadRequest, Untrusted, WrongResponse
-from wire.messages import DISCONNECTED, TIMED_OUT
+from wire.messages import DISCONNECTED, REFUSED, TIMED_OUT
 
 READ_BYTES = 64 * 1024
 
@@ -98,7 +98,7 @@ class SendOnceClient(HTTPClient):
     def exchange(self, request: bytes, *, bodyless: bool = False) -> Parser:
         """Write once, read one whole answer, within the time-out once connected.
 
-        Its status is TIMED_OUT or DISCONNECTED where none came. Raises Untrusted.
+        Its status is TIMED_OUT, REFUSED or DISCONNECTED where none came. Raises Untrusted.
         """
         pool, response = self._connection_pool, parser(bodyless=bodyless)
         try:
@@ -132,6 +132,8 @@ class SendOnceClient(HTTPClient):
                 f"{self.host}:{self.port} has a certificate that is not trusted ({error.verify_message}): "
                 f"set SSL_CERT_FILE to the file of one that is"
             ) from error
+        except ConnectionRefusedError:
+            raise NoConnection(REFUSED) from None
         except OSError:
             raise NoConnection(DISCONNECTED) from None
 
@@ -141,7 +143,7 @@ class SendOnceClient(HTTPClient):
 
 
 class NoConnection(Exception):
-    """`status` says why: TIMED_OUT or DISCONNECTED."""
+    """`status` says why: TIMED_OUT, REFUSED or DISCONNECTED."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)

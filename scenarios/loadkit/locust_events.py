@@ -19,7 +19,7 @@ from locust.contrib.fasthttp import FastHttpSession
 
 from scenarios.loadkit.answer import RIGHT
 from scenarios.loadkit.recorder import Recorder
-from wire.messages import DISCONNECTED, RAISED, TIMED_OUT, WRONG_BODY
+from wire.messages import DISCONNECTED, RAISED, REFUSED, TIMED_OUT, WRONG_BODY
 
 _TIMEOUTS = (
     TimeoutError,
@@ -98,7 +98,7 @@ def recorded(events: Any) -> Iterator[EventLog]:
 
 
 def outcome(exception: BaseException | None, response: object) -> int:
-    """RIGHT as the file judges it; otherwise HTTP status, TIMED_OUT, DISCONNECTED or WRONG_BODY."""
+    """RIGHT as the file judges it; otherwise HTTP status or what became of it."""
     if exception is None:
         return RIGHT
     status = getattr(response, "status_code", None) or 0
@@ -111,6 +111,9 @@ def outcome(exception: BaseException | None, response: object) -> int:
             return WRONG_BODY
         if isinstance(error, _TIMEOUTS):
             return TIMED_OUT
+    for error in (*_chain(exception), *_chain(told)):
+        if isinstance(error, ConnectionRefusedError):
+            return REFUSED
     for error in (*_chain(exception), *_chain(told)):
         if isinstance(error, _BROKEN):
             return DISCONNECTED

@@ -12,7 +12,7 @@ from scenarios.loadkit.answer import OK, Answer
 from scenarios.loadkit.client import SendOnceClient
 from scenarios.loadkit.errors import CannotServe, NotReady, WrongResponse
 from scenarios.loadkit.listening import refused_hint
-from wire.messages import DISCONNECTED, PROBE_PATH
+from wire.messages import DISCONNECTED, PROBE_PATH, REFUSED
 
 POLL_S = 0.02
 PROBE_TIMEOUT_S = 2.0
@@ -143,5 +143,5 @@ def _inside(base_url: str, workers: int | None, *, timeout_s: float) -> tuple[st
 
 def _explained(wrong: WrongResponse, base_url: str) -> str:
     """With the sockets that listen, where no connection could be had."""
-    hint = refused_hint(base_url) if wrong.status == DISCONNECTED else ""
+    hint = refused_hint(base_url) if wrong.status in (DISCONNECTED, REFUSED) else ""
     return f"{wrong}; {hint}" if hint else str(wrong)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from scenarios.loadkit.answer import RIGHT
 from scenarios.loadkit.window import Span
-from wire.messages import DISCONNECTED, DROPPED, RAISED, TIMED_OUT, UNDRAINED, WRONG_BODY, Totals
+from wire.messages import DISCONNECTED, DROPPED, RAISED, REFUSED, TIMED_OUT, UNDRAINED, WRONG_BODY, Totals
 
-_BROKEN = (DISCONNECTED, RAISED)
+_BROKEN = (DISCONNECTED, REFUSED, RAISED)
 _UNANSWERED = frozenset({TIMED_OUT, *_BROKEN})
 
 

@@ -40,7 +40,7 @@ FORMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 
 def observe(rig: Rig, target: str) -> Iterator[Observation]:
-    def story() -> tuple[float, int, list[Reply]]:
+    def scenario() -> tuple[float, int, list[Reply]]:
         with rig.server(SERVER, env=FAULTS, **FORMS[target]) as server:
             with visitors(server.client, wait_path(REQUEST_S), every_s=EVERY_S) as under_way:
                 server.wait_in_flight(2)
@@ -48,7 +48,7 @@ def observe(rig: Rig, target: str) -> Iterator[Observation]:
             return stop_s, server.container.exit_code(), replies_of(under_way, REQUEST_S)
 
     stops_s, exit_codes, replies = zip(
-        *rig.repeated(story, times=rig.repeats, side_by_side=SIDE_BY_SIDE), strict=True
+        *rig.repeated(scenario, times=rig.repeats, side_by_side=SIDE_BY_SIDE), strict=True
     )
     yield observation(NAME, target, "stop_s", "s", stops_s, note=f"grace period {GRACE_S:g} s")
     yield observation(NAME, target, "exit_code", "id", exit_codes)

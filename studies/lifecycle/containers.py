@@ -6,7 +6,6 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Set
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -21,6 +20,7 @@ from harness.planning.commands import server_argv, server_env
 from harness.planning.example import EXAMPLE
 from harness.recipes import RECIPES
 from studies.lifecycle.raw_client import RawClient
+from studies.lifecycle.repeats import Repeats
 from wire.messages import PROBE_PATH
 
 READY_S = 40.0
@@ -29,7 +29,6 @@ POLL_S = 0.02
 PROBE_S = 0.1
 """Between two probes, which cost the app some milliseconds each."""
 SIDE_BY_SIDE = 4
-ATTEMPTS = 3
 EXAMPLE_ENV = {**EXAMPLE.env, "TARGET_RUNTIME_DIR": RUNTIME_DIR}
 """What the example app itself records lies beside the records of the wrapper."""
 T = TypeVar("T")
@@ -146,7 +145,7 @@ class Rig:
         self.engine, self.repeats, self.cpus, self.say = engine, repeats, cpus, say
         self._images: dict[str, str] = {}
         self._building = Lock()
-        self._failed: list[str] = []
+        self.repeats_made = Repeats()
 
     @property
     def few(self) -> int:
@@ -206,28 +205,6 @@ class Rig:
             server.wait_ready()
             yield server
 
-    def repeated(self, story: Callable[[], T], *, times: int, side_by_side: int = SIDE_BY_SIDE) -> list[T]:
-        """Tell a story `times` times, some of them at once: for what is counted, or waits on a clock.
-
-        One that fails is told again, from a fresh start; `failed_attempts` says why. Raises TrialError when
-        it never succeeds.
-        """
-        pool = ThreadPoolExecutor(side_by_side)
-        try:
-            return [future.result() for future in [pool.submit(self._told, story) for _ in range(times)]]
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-    def failed_attempts(self) -> list[str]:
-        """Why attempts failed since the last call, one reason each."""
-        failed, self._failed = self._failed, []
-        return failed
-
-    def _told(self, story: Callable[[], T]) -> T:
-        """Stories fail on the way to what they are to see, as on a busy machine, not by what they see."""
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return story()
-            except TrialError as error:
-                self._failed.append(str(error).splitlines()[0])
-        return story()
+    def repeated(self, scenario: Callable[[], T], *, times: int, side_by_side: int = SIDE_BY_SIDE) -> list[T]:
+        """For what is counted, or waits on a clock. As `Repeats.of`."""
+        return self.repeats_made.of(scenario, times=times, side_by_side=side_by_side)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,8 @@ from studies.lifecycle import (
     worker_killed,
 )
 from studies.lifecycle.containers import Rig
-from studies.lifecycle.probe import EXPERIMENT, Probe, observation
-from studies.observations import FAILED_ATTEMPTS, Observation
+from studies.lifecycle.probe import EXPERIMENT, Probe
+from studies.observations import Observation
 
 PROBES: tuple[Probe, ...] = (
     *command_form.PROBES,
@@ -70,9 +69,10 @@ def task_of(probe: Probe, target: str) -> ObservationTask[Rig]:
         try:
             yield from probe.observe(rig, target)
         except (TrialError, VariantError):
-            rig.failed_attempts()  # They are of this task, and not of the next.
+            # They are of this task, and not of the next.
+            rig.repeats_made.failed_attempts(probe.name, target)
             raise
-        yield _failed_attempts(probe.name, target, rig.failed_attempts())
+        yield rig.repeats_made.failed_attempts(probe.name, target)
 
     return ObservationTask(
         probe=probe.name,
@@ -82,9 +82,3 @@ def task_of(probe: Probe, target: str) -> ObservationTask[Rig]:
         expected_s=probe.expected_s,
         observe=observe,
     )
-
-
-def _failed_attempts(probe: str, target: str, reasons: Sequence[str]) -> Observation:
-    """How many repeats were made again, since a figure is to show what it took."""
-    note = "; ".join(f"{times} x {reason}" for reason, times in Counter(reasons).items())
-    return observation(probe, target, FAILED_ATTEMPTS, "count", [float(len(reasons))], note=note)

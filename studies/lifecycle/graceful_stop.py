@@ -39,7 +39,7 @@ class Stop:
     lifespans_ended: bool
 
 
-def stop_story(rig: Rig, tested: Variant) -> Stop:
+def stop_scenario(rig: Rig, tested: Variant) -> Stop:
     """Start a server, get it busy, stop it, and go on as clients would."""
     with rig.server(tested, env=FAULTS) as server, ThreadPoolExecutor(1) as background:
         idle = [_used_once(server) for _ in range(IDLE)]
@@ -69,7 +69,7 @@ def stop_story(rig: Rig, tested: Variant) -> Stop:
 
 def observe(rig: Rig, target: str) -> Iterator[Observation]:
     levels = {} if target.startswith("fastapi-run") else {"graceful_timeout_s": GRACEFUL_S}
-    stops = rig.repeated(lambda: stop_story(rig, variant(target, **levels)), times=rig.repeats)
+    stops = rig.repeated(lambda: stop_scenario(rig, variant(target, **levels)), times=rig.repeats)
     yield from _counts(target, stops)
     ended = [float(stop.lifespans_ended) for stop in stops]
     yield observation(NAME, target, "lifespan_shutdown", "yes", ended, note="in every worker that started")

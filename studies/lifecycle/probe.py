@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from studies.lifecycle.containers import Rig
 from studies.observations import Observation, Unit
+
+if TYPE_CHECKING:
+    from studies.lifecycle.containers import Rig
 
 EXPERIMENT = "lifecycle"
 

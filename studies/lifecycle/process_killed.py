@@ -19,7 +19,7 @@ WITHIN_S = 10.0
 
 
 def observe(rig: Rig, target: str) -> Iterator[Observation]:
-    def story() -> float | None:
+    def scenario() -> float | None:
         with rig.server(SERVER, restart=POLICIES[target]) as server:
             server.container.signal_process(1, SIGKILL)
             down_s = seconds_until(lambda: not server.ready(), WITHIN_S)
@@ -30,7 +30,7 @@ def observe(rig: Rig, target: str) -> Iterator[Observation]:
             back_s = seconds_until(server.ready, WITHIN_S)
             return None if back_s is None else down_s + back_s
 
-    times_s = rig.repeated(story, times=rig.few)
+    times_s = rig.repeated(scenario, times=rig.few)
     note = f"{SERVER.recipe}, 1 worker, until it answers again; bound {WITHIN_S:g} s"
     yield observation(NAME, target, "back_s", "s", times_s, note=note)
 

@@ -1,7 +1,7 @@
 """HTTP/1.1 over plain sockets: no retries, no redirects, no pool. What happens to a request is told as it is.
 
 Clients that retry on a broken connection hide what a server loses: this one sends each request once,
-with an id of its own, and says how it ended. It reads late on purpose: a story sends several requests,
+with an id of its own, and says how it ended. It reads late on purpose: a scenario sends several requests,
 does something to the server, and asks for the replies afterwards.
 """
 

@@ -81,23 +81,23 @@ def _noticed(server: Server, status: int) -> Noticed:
 
 
 def _observe(
-    story: Callable[[Rig, str], Noticed], probe: str, rig: Rig, target: str
+    scenario: Callable[[Rig, str], Noticed], probe: str, rig: Rig, target: str
 ) -> Iterator[Observation]:
-    seen = rig.repeated(lambda: story(rig, target), times=rig.few)
+    seen = rig.repeated(lambda: scenario(rig, target), times=rig.few)
     yield observation(probe, target, "ready_status", "id", [noticed.ready_status for noticed in seen])
     yield observation(probe, target, "live_status", "id", [noticed.live_status for noticed in seen])
     note = f"within {NOTICED_WITHIN_S:g} s"
     yield observation(probe, target, "noticed_s", "s", [noticed.after_s for noticed in seen], note=note)
 
 
-def _probe(name: str, story: Callable[[Rig, str], Noticed]) -> Probe:
+def _probe(name: str, scenario: Callable[[Rig, str], Noticed]) -> Probe:
     return Probe(
         name=name,
         claim="L6",
         targets=("uvicorn-standard.w1",),
         quantities=("ready_status", "live_status", "noticed_s"),
         expected_s=12,
-        observe=partial(_observe, story, name),
+        observe=partial(_observe, scenario, name),
     )
 
 

@@ -50,7 +50,7 @@ class Reload:
     new_code_served: bool
 
 
-def reload_story(rig: Rig, tested: Variant) -> Reload:
+def reload_scenario(rig: Rig, tested: Variant) -> Reload:
     with rig.server(tested, env=FAULTS, files={RELEASE_FILE: OLD}) as server, ExitStack() as traffic:
         before = server.workers()
         under_way = [server.client.sent(wait_path(REQUEST_S)) for _ in range(IN_FLIGHT)]
@@ -72,7 +72,7 @@ def reload_story(rig: Rig, tested: Variant) -> Reload:
 
 
 def observe(rig: Rig, target: str) -> Iterator[Observation]:
-    reloads = rig.repeated(lambda: reload_story(rig, variant(target)), times=rig.repeats)
+    reloads = rig.repeated(lambda: reload_scenario(rig, variant(target)), times=rig.repeats)
     yield from _counts(target, reloads)
     served = [float(reload.new_code_served) for reload in reloads]
     yield observation(NAME, target, "new_code_served", "yes", served, note="by every worker that was asked")

@@ -52,7 +52,7 @@ def never_started(rig: Rig, tested: Variant, bound_s: float) -> float | None:
         return seconds_until(lambda: server.replaced(set()), bound_s)
 
 
-STORIES: Mapping[str, Callable[[Rig, Variant, float], float | None]] = MappingProxyType(
+SCENARIOS: Mapping[str, Callable[[Rig, Variant, float], float | None]] = MappingProxyType(
     {
         "stuck-blocked-loop": partial(hangs_on, "/faults/block-loop"),
         "stuck-held-gil": partial(hangs_on, "/faults/hold-gil"),
@@ -68,7 +68,7 @@ def observe(kind: str, rig: Rig, target: str) -> Iterator[Observation]:
     if impossible(tested, EXAMPLE):
         tested, timeout_s = variant(target), FIXED_TIMEOUT_S
     bound_s = BOUND_IN_TIMEOUTS * timeout_s
-    times_s = rig.repeated(partial(STORIES[kind], rig, tested, bound_s), times=min(REPEATS, rig.repeats))
+    times_s = rig.repeated(partial(SCENARIOS[kind], rig, tested, bound_s), times=min(REPEATS, rig.repeats))
     note = f"the supervisor's timeout is {timeout_s} s; bound {bound_s} s"
     yield observation(kind, target, "replaced_s", "s", times_s, note=note)
 
@@ -82,5 +82,5 @@ PROBES = tuple(
         expected_s=10,
         observe=partial(observe, kind),
     )
-    for kind in STORIES
+    for kind in SCENARIOS
 )

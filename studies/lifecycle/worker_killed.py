@@ -24,7 +24,7 @@ dies with a ping in hand, and sees others die at its next look, every half secon
 def observe(rig: Rig, target: str) -> Iterator[Observation]:
     levels = {} if target.startswith("fastapi-run") else {"worker_timeout_s": TIMEOUT_S}
 
-    def story() -> tuple[float | None, list[Reply]]:
+    def scenario() -> tuple[float | None, list[Reply]]:
         with rig.server(variant(target, **levels), env=FAULTS) as server:
             before = server.workers()
             with visitors(server.client, wait_path(REQUEST_S), every_s=EVERY_S) as under_way:
@@ -33,7 +33,7 @@ def observe(rig: Rig, target: str) -> Iterator[Observation]:
                 replaced_s = seconds_until(lambda: server.replaced({min(before)}), WITHIN_S)
             return replaced_s, replies_of(under_way, ANSWER_S)
 
-    times_s, replies = zip(*rig.repeated(story, times=rig.repeats), strict=True)
+    times_s, replies = zip(*rig.repeated(scenario, times=rig.repeats), strict=True)
     note = f"until two workers serve again; the supervisor's timeout is {TIMEOUT_S} s; bound {WITHIN_S:g} s"
     yield observation(NAME, target, "replaced_s", "s", times_s, note=note)
     yield counted(NAME, target, "failed", replies)

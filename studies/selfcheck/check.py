@@ -19,7 +19,7 @@ from harness.adapters.run_lock import run_lock
 from harness.adapters.system_clock import SystemClock
 from harness.errors import TrialError
 from harness.execution.bench import Bench
-from harness.pipeline import GENERATOR
+from harness.set_up import GENERATOR
 from studies.selfcheck import capacity, liar, loss, memory, neighbours, power, queue, sabotage, stall, twins
 from studies.selfcheck.oracle_trials import Rig
 from studies.selfcheck.result import Line, Outcome, SelfCheck, unmeasured

@@ -12,7 +12,7 @@ from harness.errors import BuildFailed, EnvironmentProblem, TrialError
 from harness.execution.bench import TrialOutcome
 from harness.execution.trial import run_trial
 from harness.model import Cell, ClosedLoad, Trial, Variant
-from harness.pipeline import GENERATOR
+from harness.set_up import GENERATOR
 from studies.selfcheck.oracle_trials import Rig, scenario
 
 VARIANT = Variant(recipe="uvicorn-plain", workers=1, cpu_quota=0.5)

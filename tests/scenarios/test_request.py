@@ -7,7 +7,7 @@ import pytest
 from scenarios.loadkit.answer import Answer
 from scenarios.loadkit.chain import sha256_chain
 from scenarios.loadkit.request import Request, json_body
-from wire.messages import DISCONNECTED, TIMED_OUT
+from wire.messages import DISCONNECTED, REFUSED, TIMED_OUT
 
 ROOT = Request(path="/", expect=json_body(lambda: {"message": "hello"}))
 
@@ -25,7 +25,8 @@ def test_json_is_compared_by_meaning(body: bytes) -> None:
         (Answer(200, b'{"message":"hello","more":1}'), "unexpected body"),
         (Answer(200, b"\xff\xfe"), "unexpected body"),
         (Answer(TIMED_OUT, b""), "no answer in time"),
-        (Answer(DISCONNECTED, b""), "refused or broken"),
+        (Answer(DISCONNECTED, b""), "connection broken"),
+        (Answer(REFUSED, b""), "connection refused"),
     ],
 )
 def test_a_wrong_answer_is_named(answer: Answer, named: str) -> None:

@@ -47,7 +47,7 @@ def test_an_interrupted_experiment_ends_the_walk(tmp_path: Path) -> None:
 def test_a_matrix_is_measured_in_a_directory_of_its_name_and_then_finished(
     machine: Machine, tmp_path: Path
 ) -> None:
-    study = MatrixStudy(name="tiny", path=machine.matrix, into=tmp_path / "claims")
+    study = MatrixStudy(name="tiny", path=machine.matrix, into=tmp_path / "claims", machine=machine.place)
     before_s = study.expected_s
     study.measure(machine.listener)
     assert (tmp_path / "claims" / "tiny" / "journal.jsonl").is_file()
@@ -56,7 +56,7 @@ def test_a_matrix_is_measured_in_a_directory_of_its_name_and_then_finished(
 
 
 def test_an_interrupted_matrix_is_gone_on_with(machine: Machine, tmp_path: Path) -> None:
-    study = MatrixStudy(name="tiny", path=machine.matrix, into=tmp_path / "claims")
+    study = MatrixStudy(name="tiny", path=machine.matrix, into=tmp_path / "claims", machine=machine.place)
     machine.faults = Faults(start=[None] * 6 + [KeyboardInterrupt()])
     whole_s = study.expected_s
     with pytest.raises(KeyboardInterrupt):
@@ -70,7 +70,7 @@ def test_an_interrupted_matrix_is_gone_on_with(machine: Machine, tmp_path: Path)
 def test_what_was_measured_of_another_matrix_is_not_taken_for_finished(
     machine: Machine, tmp_path: Path
 ) -> None:
-    study = MatrixStudy(name="tiny", path=machine.matrix, into=tmp_path / "claims")
+    study = MatrixStudy(name="tiny", path=machine.matrix, into=tmp_path / "claims", machine=machine.place)
     study.measure(machine.listener)
     machine.matrix.write_text(machine.matrix.read_text().replace("blocks = 4", "blocks = 5"))
     with pytest.raises(ConfigurationError, match=r"matrix.blocks: was 4, is 5(.|\n)*move .*tiny away"):

@@ -14,7 +14,7 @@ from tests.scenarios.scripted_server import Script, ScriptedServer
 
 
 class FakeContainer:
-    """Takes everything that is done to it, and can tell the story afterwards."""
+    """Takes everything that is done to it, and can tell the scenario afterwards."""
 
     name = "fake"
 
@@ -83,5 +83,5 @@ class FakeRig:
             self.containers.append(container)
             yield FakeServer(scripted, container, self._events)
 
-    def repeated(self, story: Callable[[], Any], *, times: int, side_by_side: int = 1) -> list[Any]:
-        return [story() for _ in range(times)]
+    def repeated(self, scenario: Callable[[], Any], *, times: int, side_by_side: int = 1) -> list[Any]:
+        return [scenario() for _ in range(times)]

@@ -39,19 +39,20 @@ def test_every_claim_has_a_probe_and_no_two_share_a_name() -> None:
 def test_attempts_that_failed_are_observed_too() -> None:
     tries = iter([TrialError("too busy"), TrialError("too busy"), None, None])
 
-    def story() -> float:
+    def scenario() -> float:
         if error := next(tries):
             raise error
         return 1.0
 
     def observe(rig: Rig, target: str) -> Iterator[Observation]:
-        yield observation("stop", target, "stop_s", "s", rig.repeated(story, times=2, side_by_side=1))
+        yield observation("stop", target, "stop_s", "s", rig.repeated(scenario, times=2, side_by_side=1))
 
     rig = Rig(cast(DockerEngine, None), repeats=2, cpus=(), say=lambda _: None)
     stop_s, failed = task_of(replace(ONE, observe=observe), "a.w1").observe(rig)
     assert stop_s.values == (1.0, 1.0)
     assert (failed.quantity, failed.values, failed.note) == ("failed_attempts", (2.0,), "2 x too busy")
-    assert rig.failed_attempts() == []
+    again = rig.repeats_made.failed_attempts("stop", "a.w1")
+    assert again.values == (0.0,)
 
 
 @pytest.mark.parametrize(

@@ -49,10 +49,10 @@ def test_one_worker_is_killed_and_the_server_stopped(rig: Rig) -> None:
 
 
 def test_requests_in_flight_survive_a_stop_and_a_reload(rig: Rig) -> None:
-    stop = graceful_stop.stop_story(rig, variant("uvicorn-standard.w1"))
+    stop = graceful_stop.stop_scenario(rig, variant("uvicorn-standard.w1"))
     assert [reply.fate for reply in stop.in_flight] == [Fate.ANSWERED] * graceful_stop.IN_FLIGHT
     assert stop.lifespans_ended
-    reloaded = reload.reload_story(rig, variant("uvicorn-standard.w2"))
+    reloaded = reload.reload_scenario(rig, variant("uvicorn-standard.w2"))
     assert [reply.fate for reply in reloaded.in_flight] == [Fate.ANSWERED] * reload.IN_FLIGHT
     assert reloaded.new_code_served
 

@@ -1,0 +1,169 @@
+"""What trials are measured with, put up one after the other: images, a load generator, services."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.adapters.engines import open_engine
+from harness.adapters.host import CpuSplit, cpu_split, pinned_to
+from harness.adapters.load_process import ProcessLoadGenerator
+from harness.adapters.proc import busy_s
+from harness.adapters.run_lock import run_lock
+from harness.adapters.system_clock import SystemClock
+from harness.adapters.workload_files import read_files, read_secrets
+from harness.errors import AppImageFailed, VariantError
+from harness.execution.bench import Bench
+from harness.execution.calibration import Calibration, calibrate
+from harness.execution.ports import Clock, Engine
+from harness.execution.target_services import target_services
+from harness.model import Matrix, Variant
+from harness.planning.example import EXAMPLE
+from harness.recipes import image_of
+from harness.target import ServiceLife, Target, Version, at_version
+
+GENERATOR = "generator"
+"""The recipe of the load generator's own image."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Where a run takes place."""
+
+    cpu_split: Callable[[], CpuSplit] = cpu_split
+    lock: Callable[..., AbstractContextManager[None]] = run_lock
+    open_engine: Callable[[str, Path, str, Say], AbstractContextManager[Engine]] = open_engine
+    pinned_to: Callable[[Sequence[int]], AbstractContextManager[None]] = pinned_to
+    clock: Callable[[], Clock] = SystemClock
+
+
+THIS_MACHINE = Machine()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What the matrix only names: the bytes of its files by path, and the values of its secrets."""
+
+    files: Mapping[str, bytes]
+    secrets: Mapping[str, str]
+
+
+def read_inputs(path: Path, matrix: Matrix) -> Inputs:
+    """Of the matrix file at `path`. Raises ConfigurationError."""
+    return Inputs(files=read_files(path, matrix), secrets=read_secrets(path, matrix, os.environ))
+
+
+def build_images(
+    engine: Engine, matrix: Matrix, *, fail_fast: bool, say: Say
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Images by `Variant.build`, and the builds that failed with the reason; those are left out.
+
+    Raises VariantError or AppImageFailed of what the run cannot do without, or with `fail_fast` of any.
+    """
+    images: dict[str, str] = {}
+    failed: dict[str, str] = {}
+    base = matrix.baseline
+    needed = {
+        GENERATOR: "without it there is no load",
+        base.build: "all are compared with it (design.baseline)",
+    }
+    builds = {variant.build: variant for variant in matrix.variants}
+    for name in (GENERATOR, *builds):
+        say(f"building {name}")
+        version = builds[name].version if name in builds else None
+        try:
+            images[name] = _image(engine, matrix, builds.get(name))
+        except (VariantError, AppImageFailed) as error:
+            if name in needed:
+                say(f"the run cannot go on without {name}: {needed[name]}")
+            # No image of the app in the baseline's version is an end as well: every comparison needs it.
+            ends = name in needed or (isinstance(error, AppImageFailed) and version == base.version)
+            if ends or fail_fast:
+                raise
+            say(f"left out: {error}")
+            failed[name] = str(error)
+    return images, failed
+
+
+def _image(engine: Engine, matrix: Matrix, variant: Variant | None) -> str:
+    """Of a variant, or of the load generator."""
+    if variant is None:
+        return engine.build(GENERATOR)
+    return engine.build(image_of(variant.recipe), _at_version(matrix, variant.version))
+
+
+def _at_version(matrix: Matrix, version: Version | None) -> Target | None:
+    return None if matrix.target is None else at_version(matrix.target, version)
+
+
+def load_generator(
+    engine: Engine, images: Mapping[str, str], matrix: Matrix, inputs: Inputs
+) -> ProcessLoadGenerator:
+    return ProcessLoadGenerator(
+        engine,
+        image=images[GENERATOR],
+        cpus=matrix.generator_cpus,
+        files=inputs.files,
+        secrets=inputs.secrets,
+    )
+
+
+def calibrated(
+    engine: Engine, generators: ProcessLoadGenerator, images: Mapping[str, str], matrix: Matrix, say: Say
+) -> Calibration:
+    """What the generator can do here. Raises EnvironmentProblem."""
+    say("calibrating the load generator on a static server")
+    calibration = calibrate(
+        matrix.scenarios,
+        engine=engine,
+        generators=generators,
+        image=images[GENERATOR],
+        server_cpus=matrix.server_cpus,
+    )
+    say(f"the generator reaches {calibration.ceiling_per_s:,.0f} requests/s")
+    for name, ceiling_per_s in calibration.ceilings.items():
+        say(f"with the users of {name} it reaches {ceiling_per_s:,.0f} requests/s")
+    for warning in calibration.warnings:
+        say(f"warning: {warning}")
+    return calibration
+
+
+def bench_of(
+    engine: Engine,
+    generators: ProcessLoadGenerator,
+    images: Mapping[str, str],
+    matrix: Matrix,
+    inputs: Inputs,
+    *,
+    clock: Clock,
+    calibration: Calibration | None = None,
+) -> Bench:
+    """What every trial of a matrix is measured with; without a calibration no ceiling is known."""
+    target = _at_version(matrix, matrix.baseline.version) or EXAMPLE
+    # One static server cannot keep several generators busy: what it gives is not their limit then.
+    known = calibration is not None and len(matrix.generator_cpus) == 1
+    return Bench(
+        engine=engine,
+        generators=generators,
+        clock=clock,
+        images=images,
+        server_cpus=matrix.server_cpus,
+        ready_timeout_s=matrix.ready_timeout_s,
+        seed=matrix.seed,
+        target=target,
+        secrets={name: inputs.secrets[name] for name in target.secret_env},
+        hidden=inputs.secrets,
+        ceiling_per_s=calibration.ceiling_per_s if calibration is not None and known else None,
+        ceilings=calibration.ceilings if calibration is not None else {},
+        busy_s=None if matrix.shared_cpus else busy_s,
+    )
+
+
+def services(bench: Bench, matrix: Matrix, life: ServiceLife, say: Say) -> AbstractContextManager[None]:
+    """Those of one life, on the load generator's cores, where they disturb least."""
+    return target_services(bench, life, cpus=matrix.generator_cpus, say=say)

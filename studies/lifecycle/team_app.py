@@ -1,0 +1,309 @@
+"""Fault scenarios on a team's own app: what do its clients lose while it is stopped, killed or reloaded?
+
+The load agent sends the requests of the team's own scenario, arrivals at a constant rate on kept connections,
+as a pool of clients behind a load balancer does.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from signal import SIGHUP, SIGKILL
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.adapters.controlled_container import ControlledContainer, RestartPolicy
+from harness.adapters.docker_engine import DockerEngine
+from harness.adapters.provenance import made_with
+from harness.deployment import DeploymentSpec
+from harness.errors import ConfigurationError, TrialError
+from harness.execution.bench import Bench
+from harness.execution.server import Server, server_for
+from harness.measurement.load import LoadRecord
+from harness.model import Cell, OpenLoad, Scenario, Trial, Variant
+from harness.pipeline import Resolved
+from harness.planning.locust_files import is_locust_file
+from harness.recipes import RECIPES
+from harness.set_up import THIS_MACHINE, bench_of, build_images, load_generator, read_inputs, services
+from studies.experiment import Experiment, ObservationTask, Say
+from studies.lifecycle.probe import EXPERIMENT, observation
+from studies.lifecycle.repeats import Repeats
+from studies.observations import Observation
+from wire.messages import REFUSED
+
+RIGHT = 200
+FAULT_AT_S = 2.0
+"""After the begin of the load: connections stand, and the app is warm."""
+WATCHED_S = 10.0
+"""From the fault to the end of the load."""
+LEAD_S = 0.5
+GRACE_S = 30.0
+"""From SIGTERM to SIGKILL, as Kubernetes has it."""
+START_S = 5.0
+"""Roughly, for a container to start, get ready and go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One repeat: what came of the requests that were sent or under way once the fault had begun."""
+
+    sent: int
+    lost: int
+    """Without a right answer, those apart that got no connection."""
+    refused: int
+    """Got no connection: the client knows at once, and a load balancer sends it elsewhere."""
+    outage_s: float | None
+    """From the last right answer before the first failure to the first one after it; None: none came."""
+    took_s: float
+    """As long as the fault itself took, such as a stop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something that befalls a server in operation."""
+
+    name: str
+    claim: str
+    """The line among the claims that asks the same of the example app."""
+    act: Callable[[ControlledContainer, frozenset[int]], float]
+    """Do it, given the pids of the workers; how long that took, in seconds."""
+    restart: RestartPolicy = "no"
+    possible: Callable[[Variant], bool] = lambda _: True
+    comes_back: bool = True
+    """Whether the same server is to answer again."""
+
+
+def _stopped(container: ControlledContainer, _: frozenset[int]) -> float:
+    return container.stop(GRACE_S)
+
+
+def _killed(container: ControlledContainer, _: frozenset[int]) -> float:
+    container.signal_process(1, SIGKILL)
+    return 0.0
+
+
+def _worker_killed(container: ControlledContainer, workers: frozenset[int]) -> float:
+    container.signal_process(min(workers), SIGKILL)
+    return 0.0
+
+
+def _reloaded(container: ControlledContainer, _: frozenset[int]) -> float:
+    container.send_signal(SIGHUP)
+    return 0.0
+
+
+FAULTS = (
+    Fault(name="stop", claim="L2", act=_stopped, comes_back=False),
+    Fault(name="kill", claim="L5", act=_killed, restart="always"),
+    Fault(name="kill-worker", claim="L3", act=_worker_killed, possible=lambda v: v.workers > 1 and v.wrapped),
+    Fault(name="reload", claim="L7", act=_reloaded, possible=lambda v: v.workers > 1),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamBench:
+    """What the faults are tried with."""
+
+    bench: Bench
+    engine: DockerEngine
+    repeats: Repeats
+    say: Say
+
+
+def team_app(
+    known: Resolved, *, only: Sequence[str] = (), repeats: int = 10, rate_per_s: float = 20.0
+) -> Experiment[TeamBench]:
+    """Every fault on every variant of a matrix, or on those in `only`, under its first scenario's requests.
+
+    Raises ConfigurationError where a variant is unknown, or the requests are a Locust file.
+    """
+    matrix = known.matrix
+    scenario = under_arrivals(matrix.scenarios[0], rate_per_s)
+    ids = {variant.id: variant for variant in matrix.variants if not (variant.twin or variant.bare)}
+    if unknown := [name for name in only if name not in ids]:
+        raise ConfigurationError(
+            "--variant", [f"no {name!r}; there are {', '.join(ids)}" for name in unknown]
+        )
+    variants = [ids[name] for name in only or (matrix.baseline.id,)]
+    if beside := [variant.id for variant in variants if RECIPES[variant.recipe].behind]:
+        raise ConfigurationError(
+            "--variant", [f"{name} is several containers; choose one of a single" for name in beside]
+        )
+
+    @contextmanager
+    def bench(run_id: str, say: Say) -> Iterator[TeamBench]:
+        inputs = read_inputs(known.path, matrix)
+        part = replace(matrix, variants=tuple({*variants, matrix.baseline}), scenarios=(scenario,))
+        with ExitStack() as stack:
+            engine = stack.enter_context(THIS_MACHINE.open_engine("docker", known.assets, run_id, say))
+            assert isinstance(engine, DockerEngine)
+            images, _ = build_images(engine, part, fail_fast=True, say=say)
+            generators = load_generator(engine, images, part, inputs)
+            made = bench_of(engine, generators, images, part, inputs, clock=THIS_MACHINE.clock())
+            stack.enter_context(services(made, part, "run", say))
+            stack.enter_context(services(made, part, "block", say))
+            yield TeamBench(bench=made, engine=engine, repeats=Repeats(), say=say)
+
+    def facts(given: TeamBench, into: Path) -> Mapping[str, Any]:
+        return {
+            "target": known.matrix.name,
+            "scenario": scenario.name,
+            "rate_per_s": rate_per_s,
+            "repeats": repeats,
+            **made_with(given.engine, into),
+        }
+
+    tasks = tuple(
+        task_of(fault, variant, scenario, repeats)
+        for variant in variants
+        for fault in FAULTS
+        if fault.possible(variant)
+    )
+    return Experiment(name=EXPERIMENT, tasks=tasks, bench=bench, facts=facts)
+
+
+def under_arrivals(scenario: Scenario, rate_per_s: float) -> Scenario:
+    """The same requests at a constant rate. Raises ConfigurationError of a Locust file, which has its own."""
+    if is_locust_file(scenario):
+        raise ConfigurationError(
+            f"scenario {scenario.name!r}",
+            ["a Locust file sends in its own time; give [[scenarios.requests]] for fault scenarios"],
+        )
+    return replace(
+        scenario,
+        load=OpenLoad(rate_per_s=rate_per_s, arrivals="constant"),
+        warmup_s=0.0,
+        measure_s=FAULT_AT_S + WATCHED_S,
+    )
+
+
+def task_of(fault: Fault, variant: Variant, scenario: Scenario, repeats: int) -> ObservationTask[TeamBench]:
+    """One fault on one variant, on a fresh server each time."""
+
+    def observe(given: TeamBench) -> Iterator[Observation]:
+        given.say(f"{fault.name} on {variant.id}: {repeats} times")
+        seen = given.repeats.of(partial(once, fault, variant, scenario, given), times=repeats, side_by_side=1)
+        yield from observations(fault, variant, seen)
+        yield given.repeats.failed_attempts(fault.name, variant.id)
+
+    quantities = ("sent", "lost", "refused", "outage_s" if fault.comes_back else "took_s")
+    return ObservationTask(
+        probe=fault.name,
+        claim=fault.claim,
+        title=variant.id,
+        quantities=frozenset((variant.id, quantity) for quantity in quantities),
+        expected_s=repeats * (START_S + FAULT_AT_S + WATCHED_S),
+        observe=observe,
+    )
+
+
+def once(fault: Fault, variant: Variant, scenario: Scenario, given: TeamBench) -> Seen:
+    """Start a server, have requests arrive, let the fault befall it, and watch. Raises TrialError."""
+    # The generator is to outlive the server: only the host's network does.
+    trial = Trial(cell=Cell(variant=replace(variant, network="host"), scenario=scenario), block=0)
+    with tempfile.TemporaryDirectory(prefix="harness-lifecycle-", ignore_cleanup_errors=True) as path:
+        runtime_dir = Path(path)
+        runtime_dir.chmod(0o777)  # The app runs as a user of the image.
+        engine = _Controlled(given.engine, runtime_dir, fault.restart)
+        server = server_for(trial, replace(given.bench, engine=engine), name=f"{fault.name}.{trial.id}")
+        try:
+            server.start()
+            server.await_ready(trial)
+            server.generator.verify(scenario)
+            workers = server.generator.probe().workers if variant.wrapped else ()
+            return _watched(fault, server, scenario, frozenset(worker.pid for worker in workers))
+        finally:
+            server.stop()
+
+
+def _watched(fault: Fault, server: Server, scenario: Scenario, workers: frozenset[int]) -> Seen:
+    container = server.deployment
+    assert isinstance(container, ControlledContainer)
+    server.generator.prepare(scenario)
+    start_s = time.monotonic() + LEAD_S
+    server.generator.begin(
+        scenario,
+        seed=0,
+        spans_s=((0.0, scenario.measure_s),),
+        ramp_s=0.0,
+        start_s=start_s,
+        rest_until_s=0.0,
+    )
+    time.sleep(max(0.0, start_s + FAULT_AT_S - time.monotonic()))
+    fault_s = time.monotonic()
+    took_s = fault.act(container, workers)
+    load = server.generator.finish(progress=lambda _: None)
+    return seen_in(load, fault_s=fault_s, took_s=took_s)
+
+
+def seen_in(load: LoadRecord, *, fault_s: float, took_s: float) -> Seen:
+    """What a fault at `fault_s` (CLOCK_MONOTONIC) did to the requests of a load.
+
+    Raises TrialError where requests failed before it: what is seen later is not its doing then.
+    """
+    right = load.status == RIGHT
+    # A request under way at the fault was not finished by then; NaN, without an answer, compares as false.
+    touched = ~(load.finished_s < fault_s) & ~np.isnan(load.sent_s)
+    early = ~right & (load.sent_s < fault_s) & (load.finished_s < fault_s)
+    if early.any():
+        raise TrialError(f"{int(early.sum())} requests failed before the fault. Fix: lower --rate")
+    refused = load.status == REFUSED
+    return Seen(
+        sent=int(touched.sum()),
+        lost=int((touched & ~right & ~refused).sum()),
+        refused=int((touched & refused).sum()),
+        outage_s=_outage_s(load, right),
+        took_s=took_s,
+    )
+
+
+def _outage_s(load: LoadRecord, right: NDArray[np.bool_]) -> float | None:
+    """0 where nothing failed."""
+    failed_s = load.sent_s[~right & ~np.isnan(load.sent_s)]
+    if failed_s.size == 0:
+        return 0.0
+    answered_s = np.sort(load.finished_s[right])
+    after = np.searchsorted(answered_s, failed_s.max(), side="right")
+    before = np.searchsorted(answered_s, failed_s.min(), side="right") - 1
+    if after == answered_s.size or before < 0:
+        return None
+    return float(answered_s[after] - answered_s[before])
+
+
+def observations(fault: Fault, variant: Variant, seen: Sequence[Seen]) -> Iterator[Observation]:
+    """One for each quantity, a value a repeat."""
+    made = partial(observation, fault.name, variant.id)
+    sent = sum(one.sent for one in seen)
+    yield made("sent", "count", [one.sent for one in seen], note="from the fault on")
+    yield made("lost", "count", [one.lost for one in seen], of=sent, note="refused connections apart")
+    note = "the client knows at once, and a load balancer sends it elsewhere"
+    yield made("refused", "count", [one.refused for one in seen], of=sent, note=note)
+    if fault.comes_back:
+        note = f"between right answers around the failures; 0 without any; bound {WATCHED_S:g} s"
+        yield made("outage_s", "s", [one.outage_s for one in seen], note=note)
+    else:
+        yield made("took_s", "s", [one.took_s for one in seen])
+
+
+class _Controlled:
+    """The engine, but that servers can be stopped and killed; structurally an `Engine`."""
+
+    def __init__(self, engine: DockerEngine, runtime_dir: Path, restart: RestartPolicy) -> None:
+        self._engine, self._runtime_dir, self._restart = engine, runtime_dir, restart
+        self.name, self.describe, self.build = engine.name, engine.describe, engine.build
+        self.services, self.companion = engine.services, engine.companion
+
+    def close(self) -> None:
+        """Left to whoever opened it."""
+
+    def running(self, spec: DeploymentSpec) -> AbstractContextManager[ControlledContainer]:
+        return self._engine.controlled(
+            replace(spec, stop_timeout_s=0), runtime_dir=self._runtime_dir, restart=self._restart
+        )
