@@ -16,6 +16,8 @@ from wire.messages import DISCONNECTED, PROBE_PATH, REFUSED
 
 POLL_S = 0.02
 PROBE_TIMEOUT_S = 2.0
+LEAST_PATIENCE_S = 0.5
+"""For the last look too: what is missing is to be said, not that there was no time to look."""
 FIRST_ANSWER_S = 30.0
 """For the workload's first request, which may be a slow one."""
 INTERNAL_ERROR = 500
@@ -50,9 +52,11 @@ def wait_ready(
     settled_since_s: float | None = None
     while True:
         now_s = monotonic()
-        wrong = _look(base_url, ready, workload, left_s=max(POLL_S, deadline_s - now_s))
+        wrong = _look(base_url, ready, workload, left_s=max(LEAST_PATIENCE_S, deadline_s - now_s))
         if wrong is None:
-            missing, report = _inside(base_url, workers, timeout_s=max(POLL_S, deadline_s - monotonic()))
+            missing, report = _inside(
+                base_url, workers, timeout_s=max(LEAST_PATIENCE_S, deadline_s - monotonic())
+            )
             if report is not None:
                 return report
         else:

@@ -9,12 +9,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
 from harness.adapters.load_process import parsed
 from harness.execution.locust_ceiling import full_core_per_s
 from harness.measurement.load import LoadRecord
-from harness.measurement.load_shares import DriveResult, merge
+from harness.measurement.load_shares import merge
 from harness.measurement.metrics import throughput_per_s
 from harness.model import Validity
 from tests.measurement.test_validity import evidence, facts, judge, worker
@@ -22,6 +21,7 @@ from tests.samples import some_readings
 from tests.scenarios.agent_process import DRIVE, PROJECT, AgentProcess, lasting
 from tests.scenarios.locust_agent import get, load
 from tests.scenarios.path_server import CPU_S, PathServer
+from wire.messages import DriveResult
 
 pytestmark = pytest.mark.process
 
@@ -43,7 +43,7 @@ def static_server() -> Iterator[str]:
 
 def driven(agent: AgentProcess, base_url: str) -> LoadRecord:
     agent.ready(base_url, ready="/")
-    return merge([parsed(TypeAdapter(DriveResult), agent.result(**RUN))])
+    return merge([parsed(DriveResult, agent.result(**RUN))])
 
 
 def test_a_slow_server_is_judged_by_the_ceiling_of_these_users(
