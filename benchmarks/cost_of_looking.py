@@ -28,13 +28,13 @@ from harness.analysis.intervals import paired_ratio
 from harness.analysis.verdicts import reach, relative_difference
 from harness.deployment import DeploymentSpec
 from harness.execution.observer import Observer
-from harness.execution.ports import Deployment
 from harness.findings import Summary
 from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import latencies, throughput_per_s
 from harness.model import ClosedLoad, Scenario, Variant
 from harness.planning.commands import server_argv, server_env
 from harness.planning.example import EXAMPLE
+from harness.ports import Deployment
 
 BLOCKS = 12
 VARIANT = Variant(recipe="uvicorn-standard", workers=1)

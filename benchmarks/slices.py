@@ -36,7 +36,7 @@ from harness.adapters.proc import busy_s
 from harness.adapters.system_clock import SystemClock
 from harness.analysis.intervals import paired_ratio
 from harness.deployment import DeploymentSpec
-from harness.execution.bench import Bench, TrialOutcome
+from harness.execution.equipment import Equipment, TrialOutcome
 from harness.execution.server import Row, Server, SpecOf, server_for
 from harness.execution.side_by_side import drive_in_turns, run_side_by_side
 from harness.execution.trial import run_trial
@@ -84,7 +84,7 @@ static_server.StaticServer.data_received = compute
 static_server.main()
 """
 
-Measure = Callable[[Sequence[Trial], Bench, SpecOf], Sequence[TrialOutcome]]
+Measure = Callable[[Sequence[Trial], Equipment, SpecOf], Sequence[TrialOutcome]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +120,21 @@ def holds(ratio: Summary, truth: float) -> bool:
     return ratio.lo is not None and ratio.hi is not None and ratio.lo <= truth <= ratio.hi
 
 
-def in_slices(trials: Sequence[Trial], bench: Bench, spec_of: SpecOf) -> Sequence[TrialOutcome]:
-    with Row(bench, spec_of) as row:
-        return run_side_by_side(trials, bench, row, progress=lambda _: None)
+def in_slices(trials: Sequence[Trial], equipment: Equipment, spec_of: SpecOf) -> Sequence[TrialOutcome]:
+    with Row(equipment, spec_of) as row:
+        return run_side_by_side(trials, equipment, row, progress=lambda _: None)
 
 
-def one_by_one(trials: Sequence[Trial], bench: Bench, spec_of: SpecOf) -> Sequence[TrialOutcome]:
-    return [run_trial(trial, bench, progress=lambda _: None, spec_of=spec_of) for trial in trials]
+def one_by_one(trials: Sequence[Trial], equipment: Equipment, spec_of: SpecOf) -> Sequence[TrialOutcome]:
+    return [run_trial(trial, equipment, progress=lambda _: None, spec_of=spec_of) for trial in trials]
 
 
 def measured(
-    measure: Measure, bench: Bench, image: str, order: np.random.Generator, servers: Sequence[str] = COMPARED
+    measure: Measure,
+    equipment: Equipment,
+    image: str,
+    order: np.random.Generator,
+    servers: Sequence[str] = COMPARED,
 ) -> tuple[dict[str, dict[int, float]], dict[str, list[float]]]:
     """Requests/s by server and block, and CPU milliseconds per request by server, of one run."""
     per_s: dict[str, dict[int, float]] = {name: {} for name in servers}
@@ -138,7 +142,7 @@ def measured(
     for block in range(1, BLOCKS + 1):
         names = order.permutation(list(servers)).tolist()
         trials = [Trial(cell=Cell(variant=variant_of(name), scenario=LOAD), block=block) for name in names]
-        for name, outcome in zip(names, measure(trials, bench, chains(bench, image)), strict=True):
+        for name, outcome in zip(names, measure(trials, equipment, chains(equipment, image)), strict=True):
             if metrics := outcome.record.metrics:
                 per_s[name][block] = metrics.throughput_per_s
                 cpu_ms[name].append(metrics.cpu_ms_per_request or math.nan)
@@ -158,26 +162,26 @@ def variant_of(name: str) -> Variant:
     return Variant(recipe=name, workers=1)
 
 
-def chains(bench: Bench, image: str) -> SpecOf:
+def chains(equipment: Equipment, image: str) -> SpecOf:
     """How the server of each name in LENGTHS is started."""
 
     def spec_of(trial: Trial) -> DeploymentSpec:
         argv = ("python", "-c", SERVER % LENGTHS[trial.cell.variant.recipe], "--port", "{port}")
-        return DeploymentSpec(name=trial.id, image=image, argv=argv, env={}, cpus=bench.server_cpus)
+        return DeploymentSpec(name=trial.id, image=image, argv=argv, env={}, cpus=equipment.server_cpus)
 
     return spec_of
 
 
 @contextmanager
-def ready_bench() -> Iterator[tuple[Bench, str]]:
-    """A bench on an engine of its own, and the image of the servers, which is the load generator's."""
+def ready_bench() -> Iterator[tuple[Equipment, str]]:
+    """A equipment on an engine of its own, and the image of the servers, which is the load generator's."""
     server_cpus, generator_cpus = host.cpu_split()
     engine = DockerEngine(assets(), "benchmark-slices")
     try:
         image = engine.build("generator")
         with host.pinned_to(generator_cpus):
             yield (
-                Bench(
+                Equipment(
                     engine=engine,
                     generators=ProcessLoadGenerator(engine, image=image, cpus=generator_cpus),
                     clock=SystemClock(),
@@ -197,11 +201,11 @@ def compare(runs: int) -> int:
     ways: dict[str, Measure] = {"slices": in_slices, "trials": one_by_one}
     results: dict[str, list[Found]] = {name: [] for name in ways}
     print(f"{runs} runs of {BLOCKS} blocks, {MEASURE_S:g} s under load for each server and block", flush=True)
-    with ready_bench() as (bench, image):
+    with ready_bench() as (equipment, image):
         for run in range(runs):
             for name in list(ways) if run % 2 else list(reversed(ways)):
                 order = np.random.default_rng(run)
-                results[name].append(found_in(*measured(ways[name], bench, image, order)))
+                results[name].append(found_in(*measured(ways[name], equipment, image, order)))
                 print(f"run {run + 1}, {name}: {results[name][-1]}", flush=True)
     for name, every in results.items():
         truth = geometric_mean(result.truth for result in every)
@@ -223,11 +227,11 @@ def compare(runs: int) -> int:
 def many() -> int:
     """In turns: a pair of equal servers alone, and among six more."""
     widths: dict[int, list[float]] = {2: [], 8: []}
-    with ready_bench() as (bench, image):
+    with ready_bench() as (equipment, image):
         for run in range(RUNS_OF_MANY):
             for count in widths:
                 servers = ("base", "alike", *OTHERS)[:count]
-                per_s, _ = measured(in_slices, bench, image, np.random.default_rng(run), servers)
+                per_s, _ = measured(in_slices, equipment, image, np.random.default_rng(run), servers)
                 pair = paired_ratio(per_s["alike"], per_s["base"])
                 assert pair is not None
                 widths[count].append(width(pair.ratio))
@@ -240,9 +244,9 @@ def idle() -> int:
     variant = Variant(recipe="uvicorn-standard", workers=1)
     load = replace(LOAD, name="items", locustfile="items", warmup_s=0.1, measure_s=0.5)
     trial = Trial(cell=Cell(variant=variant, scenario=load), block=1)
-    with ready_bench() as (bench, _), ExitStack() as stack:
-        bench = replace(bench, images={variant.recipe: bench.engine.build(variant.recipe)})
-        worker, *neighbours = started([trial] * (1 + NEIGHBOURS), bench, stack)
+    with ready_bench() as (equipment, _), ExitStack() as stack:
+        equipment = replace(equipment, images={variant.recipe: equipment.engine.build(variant.recipe)})
+        worker, *neighbours = started([trial] * (1 + NEIGHBOURS), equipment, stack)
         worker.generator.drive(load, seed=1, progress=lambda _: None)
         client = docker.from_env()
         containers = [client.containers.get(server.deployment.container_id) for server in neighbours]
@@ -275,13 +279,13 @@ def idle() -> int:
 def curve() -> int:
     """Widths as if 60 s had been measured, from the spread of the rounds of one set of containers."""
     names = ("base", "alike", "slower")
-    with ready_bench() as (bench, image), ExitStack() as stack:
+    with ready_bench() as (equipment, image), ExitStack() as stack:
         trials = [Trial(cell=Cell(variant=variant_of(name), scenario=LOAD), block=1) for name in names]
-        servers = started(trials, bench, stack, chains(bench, image))
+        servers = started(trials, equipment, stack, chains(equipment, image))
         for server in servers:
             server.generator.drive(LOAD, seed=1, progress=lambda _: None)
         for slice_s in CURVE:
-            per_s = _rounds(servers, slice_s, bench)
+            per_s = _rounds(servers, slice_s, equipment)
             spread = [np.log(per_s[place] / per_s[0]) for place in (1, 2)]
             widths = [1.96 * float(logs.std(ddof=1)) / math.sqrt(60.0 / slice_s) for logs in spread]
             ratios = [per_s[place].sum() / per_s[0].sum() for place in (1, 2)]
@@ -294,11 +298,11 @@ def curve() -> int:
 
 
 def started(
-    trials: Sequence[Trial], bench: Bench, stack: ExitStack, spec_of: SpecOf | None = None
+    trials: Sequence[Trial], equipment: Equipment, stack: ExitStack, spec_of: SpecOf | None = None
 ) -> list[Server]:
     """Servers that serve, until the stack is left."""
     servers = [
-        server_for(trial, bench, name=f"{trial.id}.{place}", spec_of=spec_of)
+        server_for(trial, equipment, name=f"{trial.id}.{place}", spec_of=spec_of)
         for place, trial in enumerate(trials)
     ]
     for server, trial in zip(servers, trials, strict=True):
@@ -308,14 +312,14 @@ def started(
     return servers
 
 
-def _rounds(servers: Sequence[Server], slice_s: float, bench: Bench) -> list[np.ndarray]:
+def _rounds(servers: Sequence[Server], slice_s: float, equipment: Equipment) -> list[np.ndarray]:
     """Requests/s of each slice, for each of the servers."""
     cut = Cut(slice_s=slice_s, gap_s=0.015)
     generators = [server.generator for server in servers]
     load = replace(LOAD, measure_s=CURVE_S)
     return [
         throughput_by_span(driven)
-        for driven in drive_in_turns(generators, load, cut, seed=1, clock=bench.clock)
+        for driven in drive_in_turns(generators, load, cut, seed=1, clock=equipment.clock)
     ]
 
 

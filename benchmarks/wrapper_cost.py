@@ -24,12 +24,12 @@ from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.load_process import ProcessLoadGenerator
 from harness.analysis.intervals import summarise
 from harness.deployment import DeploymentSpec
-from harness.execution.ports import Deployment, Generator
 from harness.findings import Summary
 from harness.measurement.metrics import throughput_per_s
 from harness.model import ClosedLoad, Scenario, Variant
 from harness.planning.commands import processes
 from harness.planning.example import EXAMPLE
+from harness.ports import Deployment, Generator
 
 BLOCKS, ROUNDS, SLICE_S, RAMP_S = 10, 30, 0.15, 0.02
 ALLOWED = 0.02

@@ -17,11 +17,11 @@ from harness.errors import TrialError
 from harness.evidence import TrialEvidence
 from harness.measurement.accounting import new_workers, wrong_bodies
 from harness.measurement.capacity import capacity_of, search_findings
-from harness.measurement.evidence import Evidence
 from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import trial_metrics
 from harness.measurement.rounds import disturbances, without
 from harness.measurement.signals import trial_signals
+from harness.measurement.trial_evidence import Evidence
 from harness.measurement.validity import judge
 from harness.model import Cell, TrialRecord, Validity
 from harness.recipes import EXPECTED_STACK

@@ -16,9 +16,8 @@ from harness.adapters.result_store import QUESTION, TORN_TAIL, RunStore, find_ru
 from harness.analysis.common_rate import common_rate_matrix, records_of
 from harness.analysis.stopping import last_blocks
 from harness.errors import ConfigurationError, EngineUnavailable, RunAborted
-from harness.execution.bench import Bench, TrialOutcome
 from harness.execution.blocks import Measure, RunEnd, Watcher, run_blocks
-from harness.execution.ports import Engine
+from harness.execution.equipment import Equipment, TrialOutcome
 from harness.execution.resume import machine_changes, matrix_changes
 from harness.execution.server import Row
 from harness.execution.side_by_side import run_side_by_side
@@ -27,15 +26,16 @@ from harness.findings import WrapperCost
 from harness.model import Matrix, TrialRecord
 from harness.planning.remaining import Block, remaining_blocks
 from harness.planning.slices import groups
+from harness.ports import Engine
 from harness.records import matrix_to_json, wrapper_cost_to_json
 from harness.redaction import without_secrets
-from harness.reporting.evidence import wrapper_cost_line
+from harness.reporting.evidence_lines import wrapper_cost_line
 from harness.set_up import (
     THIS_MACHINE,
     Machine,
-    bench_of,
     build_images,
     calibrated,
+    equipment_of,
     load_generator,
     read_inputs,
     services,
@@ -153,18 +153,18 @@ def _run(
             earlier.update_manifest(images={**earlier.manifest()["images"], **images}, failed_builds=failed)
         generators = load_generator(engine, images, matrix, inputs)
         calibration = calibrated(engine, generators, images, matrix, say)
-        bench = bench_of(
+        equipment = equipment_of(
             engine, generators, images, matrix, inputs, clock=machine.clock(), calibration=calibration
         )
-        stack.enter_context(services(bench, matrix, "run", say))
+        stack.enter_context(services(equipment, matrix, "run", say))
         store = earlier
         if store is None:
             facts["started_at"] = now.isoformat(timespec="seconds")
-            facts["generator_ceiling_per_s"] = bench.ceiling_per_s
-            facts["wrapper_cost"] = _wrapper_cost(matrix, bench, watcher)
+            facts["generator_ceiling_per_s"] = equipment.ceiling_per_s
+            facts["wrapper_cost"] = _wrapper_cost(matrix, equipment, watcher)
             store = RunStore.create(options.results, run_id, facts, matrix)
         before = len(store.records())
-        end = _walk(lambda records: left(records, matrix, failed), matrix, bench, store, watcher)
+        end = _walk(lambda records: left(records, matrix, failed), matrix, equipment, store, watcher)
         store.update_manifest(end=end)
     return RunOutcome(store=store, end=end, failed_builds=failed, before=before)
 
@@ -213,17 +213,17 @@ def _refuse(earlier: RunStore, changes: list[str]) -> None:
         raise ConfigurationError(f"run {earlier.path.name} cannot go on", [*changes, advice])
 
 
-def _wrapper_cost(matrix: Matrix, bench: Bench, watcher: Watcher) -> dict[str, object]:
+def _wrapper_cost(matrix: Matrix, equipment: Equipment, watcher: Watcher) -> dict[str, object]:
     """As the manifest holds it; a resumed run keeps what it has."""
     cost: WrapperCost | str
     if problem := why_not(matrix):
         cost = problem
     else:
         watcher.said("measuring what the wrapper around the app costs")
-        with services(bench, matrix, "block", watcher.said):
-            cost = measure_wrapper_cost(matrix, bench)
+        with services(equipment, matrix, "block", watcher.said):
+            cost = measure_wrapper_cost(matrix, equipment)
         if isinstance(cost, str):
-            cost = without_secrets(cost, bench.hidden)
+            cost = without_secrets(cost, equipment.hidden)
     if any(variant.wrapped for variant in matrix.variants):
         watcher.said(wrapper_cost_line(cost))
     return wrapper_cost_to_json(cost)
@@ -243,16 +243,16 @@ def left_of(records: Sequence[TrialRecord], matrix: Matrix, left_out: Collection
 
 
 @contextmanager
-def _block(bench: Bench, matrix: Matrix, watcher: Watcher) -> Iterator[Measure]:
+def _block(equipment: Equipment, matrix: Matrix, watcher: Watcher) -> Iterator[Measure]:
     """With its own services, and servers that stand until its end."""
-    with services(bench, matrix, "block", watcher.said), Row(bench) as row:
-        yield lambda group, progress: run_side_by_side(group, bench, row, progress=progress)
+    with services(equipment, matrix, "block", watcher.said), Row(equipment) as row:
+        yield lambda group, progress: run_side_by_side(group, equipment, row, progress=progress)
 
 
 def _walk(
     remaining: Callable[[Sequence[TrialRecord]], tuple[Block, ...]],
     matrix: Matrix,
-    bench: Bench,
+    equipment: Equipment,
     store: RunStore,
     watcher: Watcher,
 ) -> RunEnd:
@@ -266,10 +266,10 @@ def _walk(
         return run_blocks(
             remaining,
             records=store.records(),
-            block=lambda: _block(bench, matrix, watcher),
+            block=lambda: _block(equipment, matrix, watcher),
             groups=lambda block: groups(block, matrix),
             keep=keep,
-            clock=bench.clock,
+            clock=equipment.clock,
             budget_s=matrix.budget_s,
             watcher=watcher,
         )

@@ -16,12 +16,12 @@ from harness.adapters.run_lock import run_lock
 from harness.adapters.system_clock import SystemClock
 from harness.adapters.workload_files import read_files, read_secrets
 from harness.errors import AppImageFailed, VariantError
-from harness.execution.bench import Bench
 from harness.execution.calibration import Calibration, calibrate
-from harness.execution.ports import Clock, Engine
+from harness.execution.equipment import Equipment
 from harness.execution.target_services import target_services
 from harness.model import Matrix, Variant
 from harness.planning.example import EXAMPLE
+from harness.ports import Clock, Engine
 from harness.recipes import image_of
 from harness.target import ServiceLife, Target, Version, at_version
 
@@ -133,7 +133,7 @@ def calibrated(
     return calibration
 
 
-def bench_of(
+def equipment_of(
     engine: Engine,
     generators: ProcessLoadGenerator,
     images: Mapping[str, str],
@@ -142,12 +142,12 @@ def bench_of(
     *,
     clock: Clock,
     calibration: Calibration | None = None,
-) -> Bench:
+) -> Equipment:
     """What every trial of a matrix is measured with; without a calibration no ceiling is known."""
     target = _at_version(matrix, matrix.baseline.version) or EXAMPLE
     # One static server cannot keep several generators busy: what it gives is not their limit then.
     known = calibration is not None and len(matrix.generator_cpus) == 1
-    return Bench(
+    return Equipment(
         engine=engine,
         generators=generators,
         clock=clock,
@@ -164,6 +164,8 @@ def bench_of(
     )
 
 
-def services(bench: Bench, matrix: Matrix, life: ServiceLife, say: Say) -> AbstractContextManager[None]:
+def services(
+    equipment: Equipment, matrix: Matrix, life: ServiceLife, say: Say
+) -> AbstractContextManager[None]:
     """Those of one life, on the load generator's cores, where they disturb least."""
-    return target_services(bench, life, cpus=matrix.generator_cpus, say=say)
+    return target_services(equipment, life, cpus=matrix.generator_cpus, say=say)

@@ -19,7 +19,7 @@ from harness.execution.blocks import RunEnd
 from harness.pipeline import Resolved
 from harness.recipes import RECIPES
 from harness.records import published_schema
-from harness.reporting.advice import documents
+from harness.reporting.advice_text import documents
 from harness.reporting.data import ReportData
 
 _QUESTION = TypeAdapter(Question)

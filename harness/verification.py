@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import get_args
 
 from harness.errors import NotReady, WrongResponse
-from harness.execution.bench import Bench, deployment_spec
 from harness.execution.blocks import Watcher
-from harness.execution.ports import Generator
+from harness.execution.equipment import Equipment, deployment_spec
 from harness.model import Cell, Scenario, Trial, Variant
 from harness.pipeline import resolved
-from harness.set_up import THIS_MACHINE, bench_of, build_images, load_generator, read_inputs, services
+from harness.ports import Generator
+from harness.set_up import THIS_MACHINE, build_images, equipment_of, load_generator, read_inputs, services
 from harness.target import ServiceLife
 
 NEXT_TIMEOUT_S = 5.0
@@ -41,41 +41,43 @@ def problems_of(matrix_path: Path, *, engine_name: str, watcher: Watcher) -> tup
         )
         images, _ = build_images(engine, alone, fail_fast=True, say=watcher.said)
         generators = load_generator(engine, images, alone, inputs)
-        bench = bench_of(engine, generators, images, alone, inputs, clock=THIS_MACHINE.clock())
+        equipment = equipment_of(engine, generators, images, alone, inputs, clock=THIS_MACHINE.clock())
         for life in get_args(ServiceLife):
-            stack.enter_context(services(bench, matrix, life, watcher.said))
+            stack.enter_context(services(equipment, matrix, life, watcher.said))
         trial = Trial(cell=Cell(variant=baseline, scenario=scenario), block=0)
-        deployment = stack.enter_context(engine.running(deployment_spec(trial, bench)))
+        deployment = stack.enter_context(engine.running(deployment_spec(trial, equipment)))
         generator = stack.enter_context(generators.attached(deployment))
         singles = _singles(scenario)
-        _wait_ready(generator, singles, bench, baseline)
+        _wait_ready(generator, singles, equipment, baseline)
         watcher.said(f"verifying {len(singles)} requests")
         return tuple(_problem(generator, single, deployment.name) for single in singles)
 
 
-def _wait_ready(generator: Generator, singles: Sequence[Scenario], bench: Bench, baseline: Variant) -> None:
+def _wait_ready(
+    generator: Generator, singles: Sequence[Scenario], equipment: Equipment, baseline: Variant
+) -> None:
     """Where no path says ready, the first request that is answered as expected does.
 
     Raises NotReady, or WrongResponse of a path that was to say ready.
     """
-    timeout_s = bench.ready_timeout_s
+    timeout_s = equipment.ready_timeout_s
     for last, single in ((single is singles[-1], single) for single in singles):
         try:
             generator.wait_ready(
                 workers=baseline.workers,
                 timeout_s=timeout_s,
                 scenario=single,
-                ready=bench.target.ready,
+                ready=equipment.target.ready,
                 inside=baseline.wrapped,
             )
             return
         except WrongResponse:
-            if bench.target.ready is not None:
+            if equipment.target.ready is not None:
                 raise
             # It serves; each request is told apart what is wrong with its answer.
             return
         except NotReady:
-            if last or bench.target.ready is not None:
+            if last or equipment.target.ready is not None:
                 raise
             timeout_s = NEXT_TIMEOUT_S
 

@@ -12,10 +12,10 @@ from harness.adapters.result_store import RunStore
 from harness.execution.blocks import RunEnd, Watcher
 from harness.planning.plan import cells_of, estimate, plan_blocks
 from harness.set_up import THIS_MACHINE, Machine
-from studies.claims.catalogue import CLAIMS
+from studies.claims.all_claims import CLAIMS
 from studies.experiment import Experiment, measure
-from studies.images.experiment import IMAGES
-from studies.lifecycle.experiment import lifecycle
+from studies.images.image_experiment import IMAGES
+from studies.lifecycle.fault_experiment import lifecycle
 from studies.observation_store import ExperimentStore
 
 SETTING_UP_S = 20.0

@@ -15,7 +15,7 @@ from harness.cli.runs import repeated
 from harness.errors import ExitCode
 
 if TYPE_CHECKING:
-    from studies.experiment import Experiment, Measured
+    from studies.experiment import Experiment, Observed
     from studies.observations import Observation
 
 app = typer.Typer(
@@ -38,7 +38,7 @@ def selfcheck(
     wait: WaitOption = False,
 ) -> None:
     """Measure servers whose truth is known, and print measured against theory. Under 3 minutes."""
-    from studies.selfcheck import document
+    from studies.selfcheck import selfcheck_page
     from studies.selfcheck.check import selfcheck as check
 
     screen = console()
@@ -46,14 +46,14 @@ def selfcheck(
         full=full,
         wait=wait,
         say=lambda message: say(screen, message),
-        show=lambda line: say(screen, document.text(line)),
+        show=lambda line: say(screen, selfcheck_page.text(line)),
     )
-    say(screen, f"\n{document.confusion(result.injected)}\n")
+    say(screen, f"\n{selfcheck_page.confusion(result.injected)}\n")
     for item in result.not_yet:
         say(screen, item)
     if markdown:
-        markdown.write_text(document.markdown(result), encoding="utf-8")
-    say(screen, document.summary(result))
+        markdown.write_text(selfcheck_page.markdown(result), encoding="utf-8")
+    say(screen, selfcheck_page.summary(result))
     if not result.met:
         raise typer.Exit(ExitCode.REGRESSION)
 
@@ -66,7 +66,7 @@ def images(
     wait: WaitOption = False,
 ) -> None:
     """Build pairs of images that differ in one thing, and compare their bytes, build and start times."""
-    from studies.images.experiment import IMAGES
+    from studies.images.image_experiment import IMAGES
     from studies.images.table import table
 
     screen = console()
@@ -98,8 +98,8 @@ def lifecycle(
     Examples: harness study lifecycle; harness study lifecycle --matrix harness.toml --repeats 10 --only stop
     """
     from harness.pipeline import resolved
-    from studies.lifecycle import document
-    from studies.lifecycle.experiment import lifecycle as of_the_example
+    from studies.lifecycle import observation_lines
+    from studies.lifecycle.fault_experiment import lifecycle as of_the_example
     from studies.lifecycle.team_app import team_app
 
     screen = console()
@@ -107,9 +107,14 @@ def lifecycle(
     if matrix is not None:
         experiment = team_app(resolved(matrix), only=variant or (), repeats=repeats, rate_per_s=rate)
     done = _observe(
-        experiment, into, results, only, wait=wait, show=lambda seen: say(screen, document.line(seen))
+        experiment,
+        into,
+        results,
+        only,
+        wait=wait,
+        show=lambda seen: say(screen, observation_lines.line(seen)),
     )
-    say(screen, f"\n{document.table(done.store.observations())}\n\nObservations: {done.store.path}")
+    say(screen, f"\n{observation_lines.table(done.store.observations())}\n\nObservations: {done.store.path}")
     _end(done)
 
 
@@ -122,8 +127,8 @@ def claims(
     best: Annotated[int, typer.Option(min=0, help="Print this many of the most telling lines only.")] = 0,
 ) -> None:
     """Check published advice against measurements: holds, fails, depends or undecided."""
-    from studies.claims import document
-    from studies.claims.catalogue import findings
+    from studies.claims import claims_page
+    from studies.claims.all_claims import findings
     from studies.claims.stored import made_again, stored_evidence, stored_machines, versions
     from studies.claims.workers import rule_cells
 
@@ -134,11 +139,11 @@ def claims(
         command = shlex.join(
             ["harness", "study", "claims", "--evidence", str(evidence), "--markdown", str(markdown)]
         )
-        page = document.markdown(
+        page = claims_page.markdown(
             judged, rules, machines, versions(evidence), made_again(evidence), command=command
         )
         markdown.write_text(page, encoding="utf-8")
-    shown = document.best(judged, best) if best else document.text(judged, rules, machines)
+    shown = claims_page.best(judged, best) if best else claims_page.text(judged, rules, machines)
     say(console(), shown)
 
 
@@ -185,7 +190,7 @@ def _observe(
     *,
     wait: bool,
     show: Callable[[Observation], None] = lambda _: None,
-) -> Measured:
+) -> Observed:
     """What `into` lacks of an experiment; in a new directory of `results` without it."""
     from datetime import UTC, datetime
 
@@ -202,7 +207,7 @@ def _observe(
     )
 
 
-def _end(done: Measured) -> None:
+def _end(done: Observed) -> None:
     if done.walked.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
     if done.walked.failed:

@@ -50,10 +50,10 @@ class Experiment(Generic[B]):
 
     name: str
     tasks: tuple[ObservationTask[B], ...]
-    bench: Callable[[str, Say], AbstractContextManager[B]]
+    equipment: Callable[[str, Say], AbstractContextManager[B]]
     """Given the id of the run."""
     facts: Callable[[B, Path], Mapping[str, Any]]
-    """What its manifest says of bench and machine; the path is the experiment's directory."""
+    """What its manifest says of equipment and machine; the path is the experiment's directory."""
 
     def remaining(self, observations: Iterable[Observation]) -> list[ObservationTask[B]]:
         """What has yet to be observed."""
@@ -62,7 +62,7 @@ class Experiment(Generic[B]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class Observed:
     """How a call ended."""
 
     store: ExperimentStore
@@ -77,7 +77,7 @@ def measure(
     wait: bool = False,
     say: Say,
     show: Callable[[Observation], None] = lambda _: None,
-) -> Measured:
+) -> Observed:
     """Observe what the directory `into` does not hold yet of all tasks, or of those in `only`.
 
     A task is stored as soon as it is done. Raises ConfigurationError, EngineUnavailable.
@@ -88,20 +88,20 @@ def measure(
     for line in announced(left):
         say(line)
     if not left:
-        return Measured(store=store, walked=Walked())
+        return Observed(store=store, walked=Walked())
     began = datetime.now(UTC)
     run_id = f"{experiment.name}-{began:%Y%m%d-%H%M%S}"
-    with run_lock(run_id, wait=wait, say=say), experiment.bench(run_id, say) as bench:
+    with run_lock(run_id, wait=wait, say=say), experiment.equipment(run_id, say) as equipment:
         facts = {
             "experiment": experiment.name,
             "started_at": began.isoformat(timespec="seconds"),
-            **experiment.facts(bench, into),
+            **experiment.facts(equipment, into),
         }
         store = ExperimentStore.open(into, facts)
 
         def observe(task: ObservationTask[B]) -> None:
-            for seen in tuple(task.observe(bench)):
+            for seen in tuple(task.observe(equipment)):
                 store.append(seen)
                 show(seen)
 
-        return Measured(store=store, walked=walk(left, observe, say=say))
+        return Observed(store=store, walked=walk(left, observe, say=say))

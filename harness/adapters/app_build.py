@@ -26,7 +26,7 @@ from harness.adapters.docker_build import (
 from harness.adapters.git_versions import laid_out
 from harness.errors import AppImageFailed
 from harness.planning import app_image, lock_readers
-from harness.planning.lock_readers import Requirements, Unreadable
+from harness.planning.lock_readers import Requirements, UnreadableLock
 from harness.target import Target
 
 UNSET_BASE = re.compile(r"^ARG\s+BASE_IMAGE\s*$", re.IGNORECASE | re.MULTILINE)
@@ -175,7 +175,7 @@ def requirements_of(target: Target) -> Requirements:
     try:
         pyproject = beside.read_text(encoding="utf-8") if beside.is_file() else None
         return lock_readers.read(target.requirements, text, pyproject)
-    except Unreadable as error:
+    except UnreadableLock as error:
         raise AppImageFailed(f"target.requirements = {target.requirements!r}: {error}") from error
 
 

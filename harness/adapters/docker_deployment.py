@@ -16,7 +16,7 @@ from docker.models.containers import Container
 from harness.adapters import proc
 from harness.adapters.cgroup_files import CgroupFiles
 from harness.adapters.docker_client import engine_errors
-from harness.adapters.docker_network import Route
+from harness.adapters.docker_network import NetworkRoute
 from harness.adapters.ownership import already_gone_is_fine
 from harness.deployment import DeploymentSpec, DeploymentState, MemorySnapshot, ResourceReading
 from harness.errors import DeploymentDied, EngineUnavailable, EnvironmentProblem, TrialError
@@ -49,7 +49,7 @@ class DockerDeployment:
     def container_id(self) -> str:
         return str(self._container.id)
 
-    def start(self, route: Route | None) -> None:
+    def start(self, route: NetworkRoute | None) -> None:
         """Start the server. Raises TrialError with the end of its log when it cannot, or ends at once.
 
         No route leads to a container that stands beside another one.
@@ -161,7 +161,9 @@ class DockerDeployment:
 
 
 @contextmanager
-def in_service(deployment: DockerDeployment, route: Route | None, spec: DeploymentSpec) -> Iterator[None]:
+def in_service(
+    deployment: DockerDeployment, route: NetworkRoute | None, spec: DeploymentSpec
+) -> Iterator[None]:
     """Started on the way in; stopped and removed on the way out, however that comes."""
     try:
         deployment.start(route)

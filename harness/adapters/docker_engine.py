@@ -28,7 +28,7 @@ from harness.adapters.docker_containers import (
     writable,
 )
 from harness.adapters.docker_deployment import DockerDeployment, in_service
-from harness.adapters.docker_network import LOOPBACK, Route, free_ports, needs_own_network
+from harness.adapters.docker_network import LOOPBACK, NetworkRoute, free_ports, needs_own_network
 from harness.adapters.docker_recipes import RecipeImages
 from harness.adapters.docker_services import Services
 from harness.adapters.image_python import runtime_user
@@ -162,7 +162,7 @@ class DockerEngine:
         spec: DeploymentSpec,
         process: ProcessSpec,
         ports: Sequence[int],
-        route: Route | None,
+        route: NetworkRoute | None,
         /,  # `options` have ports as well
         **options: Any,
     ) -> Iterator[DockerDeployment]:
@@ -287,9 +287,9 @@ class DockerEngine:
         count = 1 + len(spec.beside)
         return free_ports(count) if spec.network == "host" else range(CONTAINER_PORT, CONTAINER_PORT + count)
 
-    def _route(self, spec: DeploymentSpec, port: int) -> Route:
+    def _route(self, spec: DeploymentSpec, port: int) -> NetworkRoute:
         joins = needs_own_network(spec.network) or bool(self._services)
-        return Route(
+        return NetworkRoute(
             path=spec.network,
             port=port,
             scheme="https" if spec.tls else "http",

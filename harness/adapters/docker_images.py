@@ -41,7 +41,7 @@ RUN_S = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
+class BuiltImage:
     """An image, and what it took to build it."""
 
     image: str
@@ -84,7 +84,7 @@ class DockerImages:
 
     def build(
         self, name: str, dockerfile: str, context: BuildContext, *, cold: bool, base: str | None = None
-    ) -> Built:
+    ) -> BuiltImage:
         """Build a directory; `cold` uses nothing from the engine's layer cache. Raises VariantError.
 
         BASE_IMAGE is the image `base`, or else the project's. The full log stays in the workspace's builds/.
@@ -103,7 +103,7 @@ class DockerImages:
             last = "\n".join(log.read_text(encoding="utf-8").splitlines()[-TAIL_LINES:])
             advice = "Fix what it says (or wait for the network), then resume with --into."
             raise VariantError(f"image {name} did not build. Full log: {log}. {advice} Last lines:\n{last}")
-        return Built(image=image, took_s=took_s, context_bytes=context_bytes)
+        return BuiltImage(image=image, took_s=took_s, context_bytes=context_bytes)
 
     def unpacked_bytes(self, image: str) -> int:
         """The files of all layers, as the engine counts them."""

@@ -16,7 +16,7 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class NetworkRoute:
     """How a companion reaches a server."""
 
     path: NetworkPath

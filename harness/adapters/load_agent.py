@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from harness.deployment import ServerFacts
 from harness.errors import CannotServe, GeneratorFailed, NotReady, TrialError, WrongResponse
+from harness.ports import Channel
 from wire import PROTOCOL
 from wire.messages import Operation, answer_of, line_of
 
 START_TIMEOUT_S = 30.0
 
 T = TypeVar("T")
-
-
-class Channel(Protocol):
-    """Structurally the engines' channel."""
-
-    def send(self, line: str) -> None: ...
-    def receive(self, timeout_s: float) -> str: ...
 
 
 class Agent:

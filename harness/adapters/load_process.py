@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from harness.adapters.load_agent import Agent, Channel, failure, parsed, server_facts
-from harness.deployment import DeploymentState, ServerFacts
+from harness.adapters.load_agent import Agent, failure, parsed, server_facts
+from harness.deployment import ServerFacts
 from harness.errors import DeploymentDied, NoAnswer
 from harness.measurement.load import LoadRecord
 from harness.measurement.load_shares import (
@@ -25,6 +25,7 @@ from harness.model import CapacityLoad, ClosedLoad, OpenLoad, Scenario
 from harness.planning.commands import GENERATOR_ARGV
 from harness.planning.locust_files import is_locust_file
 from harness.planning.workload_message import dealt, workload_message
+from harness.ports import Deployment, Engine
 from harness.redaction import without_secrets
 from harness.workload import RequestSpec
 from wire.loads import Drive
@@ -62,26 +63,12 @@ NOTHING: Mapping[str, Any] = {}
 Progress = Callable[[Mapping[str, float]], None]
 
 
-class _Deployment(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def base_url(self) -> str: ...
-    def state(self) -> DeploymentState: ...
-
-
-class _Engine(Protocol):
-    def companion(
-        self, beside: Any, *, image: str, argv: tuple[str, ...], cpus: tuple[int, ...]
-    ) -> AbstractContextManager[Channel]: ...
-
-
 class ProcessLoadGenerator:
     """Attaches agents to deployments of any engine; structurally a `LoadGenerator`."""
 
     def __init__(
         self,
-        engine: _Engine,
+        engine: Engine,
         *,
         image: str,
         cpus: tuple[int, ...],
@@ -93,7 +80,7 @@ class ProcessLoadGenerator:
         self._files, self._secrets = files, secrets
 
     @contextmanager
-    def attached(self, deployment: _Deployment) -> Iterator[AgentGenerator]:
+    def attached(self, deployment: Deployment) -> Iterator[AgentGenerator]:
         """Starts the agents at once, so that they import while the server boots."""
         with ExitStack() as stack:
             agents = [
@@ -121,7 +108,7 @@ class AgentGenerator:
     def __init__(
         self,
         agents: Sequence[Agent],
-        deployment: _Deployment,
+        deployment: Deployment,
         *,
         cpus: Sequence[int] = (),
         files: Mapping[str, bytes] = NOTHING,

@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from harness.deployment import DeploymentState, MemorySnapshot, ResourceReading
 
 
-class Part(Protocol):
+class ProcessPart(Protocol):
     """One process, or one container."""
 
     @property
@@ -23,7 +23,7 @@ class Part(Protocol):
     def log(self) -> str: ...
 
 
-P = TypeVar("P", bound=Part)
+P = TypeVar("P", bound=ProcessPart)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def last_blocks(records: Sequence[TrialRecord], matrix: Matrix) -> dict[str, int
             break
         so_far = [r for r in records if r.block <= min(block, ends.get(r.cell_id, block))]
         samples = samples_of(so_far, matrix)
-        look = _Look(block, samples, summarise_cells(samples, matrix), matrix, matrix.precision)
+        look = _InterimAnalysis(block, samples, summarise_cells(samples, matrix), matrix, matrix.precision)
         for scenario in matrix.scenarios:
             for cell_id, end in look.ended(scenario, ends):
                 ends.setdefault(cell_id, end)
@@ -94,7 +94,7 @@ def _looks(matrix: Matrix) -> range:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _InterimAnalysis:
     """All that is known after a block."""
 
     block: int

@@ -53,7 +53,7 @@ def advise(
     from harness.execution.blocks import RunEnd
     from harness.planning.durations import parse_duration
     from harness.planning.schema import MatrixFile
-    from harness.reporting.advice import to_terminal
+    from harness.reporting.advice_text import to_terminal
 
     check_engine(engine)
     counts = [int(count) for count in _parsed("--workers", _numbers, workers)] if workers else []

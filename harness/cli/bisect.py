@@ -16,7 +16,7 @@ from harness.cli.runs import MATRIX, MatrixOption, check_engine, measure, part_o
 from harness.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
-    from harness.decision.bisect import Step
+    from harness.decision.bisect import BisectStep
     from harness.model import Variant
     from harness.pipeline import Resolved, RunOptions
 
@@ -46,9 +46,9 @@ def bisect(
     """
     from harness import pipeline
     from harness.adapters.package_releases import releases_between
-    from harness.decision.bisect import Ending, answer, search
+    from harness.decision.bisect import BisectEnding, answer, search
     from harness.decision.thresholds import metric_named
-    from harness.reporting.bisect import to_terminal
+    from harness.reporting.bisect_text import to_terminal
 
     check_engine(engine)
     try:
@@ -69,7 +69,7 @@ def bisect(
     steps = search(known, lambda part: _measured(part, asked, options), margin)
     found = answer(package, known, steps, margin=margin)
     console().print(to_terminal(found))
-    if found.ending is Ending.OPEN or found.ending is Ending.NARROWED:
+    if found.ending is BisectEnding.OPEN or found.ending is BisectEnding.NARROWED:
         raise typer.Exit(ExitCode.TRIALS)
 
 
@@ -97,10 +97,10 @@ class _Asked:
         return part_of(known, [self.scenario], (), "")
 
 
-def _measured(releases: Sequence[str], asked: _Asked, options: RunOptions) -> Step:
+def _measured(releases: Sequence[str], asked: _Asked, options: RunOptions) -> BisectStep:
     """Releases side by side in one run. Raises ConfigurationError where an end could not be measured."""
     from harness import stored_report
-    from harness.decision.bisect import Step
+    from harness.decision.bisect import BisectStep
     from harness.decision.compare import changes_among
     from harness.execution.blocks import RunEnd
 
@@ -113,7 +113,7 @@ def _measured(releases: Sequence[str], asked: _Asked, options: RunOptions) -> St
     old, new = releases[0], releases[-1]
     if (old, new) not in changes:
         raise ConfigurationError(f"{asked.package} {old}..{new}", problems)
-    return Step(
+    return BisectStep(
         run=str(outcome.store.path),
         releases=tuple(one for one in releases if one == old or (old, one) in changes),
         changes=changes,

@@ -53,7 +53,7 @@ def compare(
     Examples: harness compare main HEAD --fail-if "p95>+5%"; harness compare old.txt requirements.txt;
     harness compare . "fastapi==0.120.0"
     """
-    from harness.reporting.compare import to_json, to_markdown, to_terminal
+    from harness.reporting.comparison_text import to_json, to_markdown, to_terminal
 
     thresholds = _thresholds(fail_if or [])
     stored = [store for name in (base, new) if (store := _stored(name, results))]
@@ -96,7 +96,7 @@ def _of_runs(base: RunStore, new: RunStore, thresholds: Sequence[Threshold]) -> 
     """Raises ConfigurationError where machine, engine or workload differ."""
     from harness import stored_report
     from harness.decision.comparable import differences
-    from harness.decision.compare import Run, compare_runs
+    from harness.decision.compare import ComparedRun, compare_runs
 
     if differ := differences(base.manifest(), new.manifest()):
         fix = "Fix: measure both here, in one run: `harness compare BASE NEW` with git refs or images"
@@ -106,7 +106,7 @@ def _of_runs(base: RunStore, new: RunStore, thresholds: Sequence[Threshold]) -> 
     runs = []
     for store in (base, new):
         data = stored_report.report_data(store)
-        runs.append(Run(name=store.path.name, matrix=data.matrix, records=data.records))
+        runs.append(ComparedRun(name=store.path.name, matrix=data.matrix, records=data.records))
     return compare_runs(runs[0], runs[1], thresholds)
 
 
@@ -142,7 +142,7 @@ def _measured(
     outcome = measure(two, options)
     data = stored_report.report_data(outcome.store)
     before, after = two.matrix.variants
-    say(console(), f"Run: {outcome.store.path}\n")
+    say(console(), f"ComparedRun: {outcome.store.path}\n")
     versions = Versions(base=names[0], new=names[1], base_id=before.id, new_id=after.id)
     return compare_in_run(data.records, data.matrix, versions, thresholds)
 

@@ -176,7 +176,7 @@ def show(run: RunArgument = None, results: ResultsOption = RESULTS) -> None:
     """Print a stored run's verdicts again, or what it advised."""
     from harness import stored_advice, stored_report
     from harness.adapters.result_store import find_run
-    from harness.reporting.advice import to_terminal
+    from harness.reporting.advice_text import to_terminal
     from harness.reporting.terminal import report as verdicts
 
     store = find_run(results, run)
@@ -298,12 +298,12 @@ def schema(
     from harness import events, stored_advice
     from harness.errors import ConfigurationError
     from harness.planning.schema import MatrixFile
-    from harness.reporting import compare
+    from harness.reporting import comparison_text
 
     schemas = {
         "matrix": MatrixFile.model_json_schema,
         "advise": stored_advice.json_schema,
-        "compare": compare.json_schema,
+        "compare": comparison_text.json_schema,
         "events": events.json_schema,
     }
     if of not in schemas:

@@ -20,7 +20,7 @@ AT_ONCE = 3
 """Releases between the ends in one step. With both ends and the A/A twin they make a block of six."""
 
 
-class Side(StrEnum):
+class BisectSide(StrEnum):
     """Which end of a stretch a release is like."""
 
     OLD = "old"
@@ -28,7 +28,7 @@ class Side(StrEnum):
     OPEN = "not told"
 
 
-class Ending(StrEnum):
+class BisectEnding(StrEnum):
     """How a search ended."""
 
     FOUND = "found"
@@ -41,7 +41,7 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class BisectStep:
     """What one run told of a stretch of releases."""
 
     run: str
@@ -65,7 +65,7 @@ class Step:
         return self.changes[self.old, self.new]
 
     @property
-    def sides(self) -> tuple[tuple[str, Side], ...]:
+    def sides(self) -> tuple[tuple[str, BisectSide], ...]:
         """Of the releases between the ends, in their order."""
         return tuple(
             (release, side_of(self.changes[self.old, release].ratio, self.ends.ratio))
@@ -78,23 +78,25 @@ class Bisection:
     """The answer."""
 
     package: str
-    ending: Ending
+    ending: BisectEnding
     old: str
     """The last release that is like the older end."""
     new: str
     """The first one that is like the newer end."""
-    steps: tuple[Step, ...]
+    steps: tuple[BisectStep, ...]
     sentence: str
     remarks: tuple[str, ...]
 
 
-def search(releases: Sequence[str], measure: Callable[[tuple[str, ...]], Step], margin: float) -> list[Step]:
-    """Step after step, until two neighbours are left or no step tells more.
+def search(
+    releases: Sequence[str], measure: Callable[[tuple[str, ...]], BisectStep], margin: float
+) -> list[BisectStep]:
+    """BisectStep after step, until two neighbours are left or no step tells more.
 
     `measure` is given the releases of a step, both ends with them.
     """
     old, new = releases[0], releases[-1]
-    steps: list[Step] = []
+    steps: list[BisectStep] = []
     skip: set[str] = set()
     while (between := next_releases(releases, old, new, skip)) or not steps:
         step = measure((old, *between, new))
@@ -127,37 +129,37 @@ def differ(ends: Change, margin: float) -> bool | None:
     return True if apart and abs(math.log(ratio.center)) > math.log1p(max(margin, ends.floor)) else None
 
 
-def side_of(ratio: Summary, ends: Summary) -> Side:
+def side_of(ratio: Summary, ends: Summary) -> BisectSide:
     """The side of half the change on which the interval of a release's ratio to the older end lies."""
     half = math.sqrt(ends.center)
     if ratio.lo is None or ratio.hi is None or ratio.lo <= half <= ratio.hi:
-        return Side.OPEN
-    return Side.NEW if (ratio.lo > half) == (ends.center > 1) else Side.OLD
+        return BisectSide.OPEN
+    return BisectSide.NEW if (ratio.lo > half) == (ends.center > 1) else BisectSide.OLD
 
 
-def narrowed(step: Step) -> tuple[str, str]:
+def narrowed(step: BisectStep) -> tuple[str, str]:
     """The first part of a step's stretch that goes from like its older end to like its newer one."""
     old = step.old
     for release, side in step.sides:
-        if side is Side.NEW:
+        if side is BisectSide.NEW:
             return old, release
-        if side is Side.OLD:
+        if side is BisectSide.OLD:
             old = release
     return old, step.new
 
 
-def answer(package: str, releases: Sequence[str], steps: Sequence[Step], *, margin: float) -> Bisection:
+def answer(package: str, releases: Sequence[str], steps: Sequence[BisectStep], *, margin: float) -> Bisection:
     """What the steps came to. The first one holds both ends of the question."""
     first = steps[0]
     verdict = differ(first.ends, margin)
     if not verdict:
-        ending = Ending.OPEN if verdict is None else Ending.NO_CHANGE
+        ending = BisectEnding.OPEN if verdict is None else BisectEnding.NO_CHANGE
         found, (old, new) = first, (first.old, first.new)
     else:
         # A later step whose ends could not be told apart says nothing of what lies between them.
         found = next(step for step in reversed(steps) if differ(step.ends, margin))
         old, new = narrowed(found)
-        ending = Ending.NARROWED if _between(releases, old, new) else Ending.FOUND
+        ending = BisectEnding.NARROWED if _between(releases, old, new) else BisectEnding.FOUND
     return Bisection(
         package=package,
         ending=ending,
@@ -173,24 +175,24 @@ def _between(releases: Sequence[str], old: str, new: str) -> Sequence[str]:
     return releases[releases.index(old) + 1 : releases.index(new)]
 
 
-def _sentence(package: str, ending: Ending, found: Change, old: str, new: str, margin: float) -> str:
+def _sentence(package: str, ending: BisectEnding, found: Change, old: str, new: str, margin: float) -> str:
     what = f"{METRICS[found.metric].label} on {found.scenario}"
     by = change(found.ratio)
-    if ending is Ending.NO_CHANGE:
+    if ending is BisectEnding.NO_CHANGE:
         return f"No change: {what} is within {percent(margin)} from {package} {old} to {new}: {by}."
-    if ending is Ending.OPEN:
+    if ending is BisectEnding.OPEN:
         return f"Undecided: {what} may or may not differ between {package} {old} and {new}: {by}."
-    if ending is Ending.FOUND:
+    if ending is BisectEnding.FOUND:
         return f"Found: {what} changed with {package} {new}: {by} against {old}."
     return f"Narrowed: {what} changed after {package} {old}, at the latest with {new}: {by}."
 
 
-def _remarks(steps: Sequence[Step]) -> Iterator[str]:
+def _remarks(steps: Sequence[BisectStep]) -> Iterator[str]:
     for step in steps:
         yield from step.failed
         sides = [side for _, side in step.sides]
-        first_new = sides.index(Side.NEW) if Side.NEW in sides else len(sides)
-        if back := [release for release, side in step.sides[first_new:] if side is Side.OLD]:
+        first_new = sides.index(BisectSide.NEW) if BisectSide.NEW in sides else len(sides)
+        if back := [release for release, side in step.sides[first_new:] if side is BisectSide.OLD]:
             yield (
                 f"{spelt(back)} {'is' if len(back) == 1 else 'are'} like {step.old} again: "
                 "there is more than one change, and this is the first"

@@ -81,7 +81,7 @@ class Versions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class ComparedRun:
     """A stored run, as it is compared with another."""
 
     name: str
@@ -99,7 +99,7 @@ class _Known:
     cells: Cells
 
     @classmethod
-    def of(cls, run: Run) -> _Known:
+    def of(cls, run: ComparedRun) -> _Known:
         samples = samples_of(run.records, run.matrix)
         return cls(run.name, run.matrix, samples, summarise_cells(samples, run.matrix))
 
@@ -124,7 +124,7 @@ def compare_in_run(
     records: Sequence[TrialRecord], matrix: Matrix, versions: Versions, thresholds: Sequence[Threshold]
 ) -> VersionComparison:
     """Two variants of one run, paired by block. Without thresholds the usual ones hold."""
-    known = _Known.of(Run(name=matrix.name, matrix=matrix, records=records))
+    known = _Known.of(ComparedRun(name=matrix.name, matrix=matrix, records=records))
     sides = ((versions.base, versions.base_id), (versions.new, versions.new_id))
     found: list[Change] = []
     problems: list[str] = []
@@ -142,7 +142,7 @@ def changes_among(
 ) -> tuple[dict[tuple[str, str], Change], list[str]]:
     """A metric of each version of a run against each one before it, by (older, newer), and what could not be
     measured. `ids`: the variant of each version."""
-    known = _Known.of(Run(name=matrix.name, matrix=matrix, records=records))
+    known = _Known.of(ComparedRun(name=matrix.name, matrix=matrix, records=records))
     found: dict[tuple[str, str], Change] = {}
     problems: list[str] = []
     for scenario in matrix.scenarios:
@@ -155,7 +155,7 @@ def changes_among(
     return found, problems
 
 
-def compare_runs(base: Run, new: Run, thresholds: Sequence[Threshold]) -> VersionComparison:
+def compare_runs(base: ComparedRun, new: ComparedRun, thresholds: Sequence[Threshold]) -> VersionComparison:
     """The cells that two runs have in common, unpaired. Without thresholds the usual ones hold."""
     runs = _Known.of(base), _Known.of(new)
     found: list[Change] = []

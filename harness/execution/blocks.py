@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import Protocol
 
-from harness.execution.bench import Progress, TrialOutcome
-from harness.execution.ports import Clock
+from harness.execution.equipment import Progress, TrialOutcome
 from harness.model import Trial, TrialRecord
 from harness.planning.plan import STOP_AND_START_S
 from harness.planning.remaining import Block
+from harness.ports import Clock
 
 Group = tuple[Trial, ...]
 """Trials that are measured together: of one scenario side by side, or a single one."""

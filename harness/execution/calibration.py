@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from harness.deployment import DeploymentSpec
 from harness.errors import EnvironmentProblem, TrialError
 from harness.execution.locust_ceiling import locust_ceilings
-from harness.execution.ports import Engine, LoadGenerator
 from harness.measurement.metrics import lateness_p99_s, throughput_per_s
 from harness.model import ClosedLoad, OpenLoad, Scenario
+from harness.ports import Engine, LoadGenerator
 
 MAX_LATENESS_S = 0.002
 STATIC_SERVER = ("python", "-m", "scenarios.loadkit.static_server", "--port", "{port}")

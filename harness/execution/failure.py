@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from harness.deployment import DeploymentState
 from harness.errors import DeploymentDied, HarnessError, WrongResponse
-from harness.execution.ports import Deployment
 from harness.measurement.start_failure import cause, explain
+from harness.ports import Deployment
 from harness.target import Target
 
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from harness.errors import TrialError
-from harness.execution.ports import Generator
 from harness.measurement.load import LoadRecord
 from harness.model import Scenario
 from harness.planning.locust_files import is_locust_file
+from harness.ports import Generator
 from wire.messages import RAISED
 
 WARMUP_S, MEASURE_S = 0.5, 2.0

@@ -9,7 +9,7 @@ from types import TracebackType
 
 from harness.deployment import ResourceReading
 from harness.errors import DeploymentDied
-from harness.execution.ports import Clock, Deployment
+from harness.ports import Clock, Deployment
 
 
 def next_tick(tick: int, elapsed_s: float, *, period_s: float) -> tuple[int, float]:

@@ -12,9 +12,9 @@ from typing import TypeVar
 
 from harness.deployment import DeploymentSpec
 from harness.errors import EngineUnavailable, TrialError
-from harness.execution.bench import Bench, deployment_spec
-from harness.execution.ports import Deployment, Generator
+from harness.execution.equipment import Equipment, deployment_spec
 from harness.model import Trial
+from harness.ports import Deployment, Generator
 
 AT_ONCE = 8
 """Servers that are started or stopped at the same time, at most."""
@@ -31,28 +31,28 @@ class Server:
     deployment: Deployment
     generator: Generator
 
-    def __init__(self, name: str, spec: Callable[[], DeploymentSpec], bench: Bench) -> None:
+    def __init__(self, name: str, spec: Callable[[], DeploymentSpec], equipment: Equipment) -> None:
         """`spec` is asked at the start: a variant that cannot be started fails there."""
         self.name = name
-        self._spec, self._bench = spec, bench
+        self._spec, self._equipment = spec, equipment
         self._serving, self._loading = ExitStack(), ExitStack()
         self.started = False
 
     def start(self) -> None:
         """Raises TrialError, VariantError."""
         spec = replace(self._spec(), name=self.name)
-        self.deployment = self._serving.enter_context(self._bench.engine.running(spec))
+        self.deployment = self._serving.enter_context(self._equipment.engine.running(spec))
         self.started = True
-        self.generator = self._loading.enter_context(self._bench.generators.attached(self.deployment))
+        self.generator = self._loading.enter_context(self._equipment.generators.attached(self.deployment))
 
     def await_ready(self, trial: Trial) -> None:
         """Until it serves this trial's scenario. Raises TrialError, CannotServe."""
         variant = trial.cell.variant
         self.generator.wait_ready(
             workers=variant.workers,
-            timeout_s=self._bench.ready_timeout_s,
+            timeout_s=self._equipment.ready_timeout_s,
             scenario=trial.cell.scenario,
-            ready=self._bench.target.ready,
+            ready=self._equipment.target.ready,
             inside=variant.wrapped,
         )
 
@@ -68,9 +68,9 @@ class Row:
     A context manager: whatever happens, all are removed on the way out.
     """
 
-    def __init__(self, bench: Bench, spec_of: SpecOf | None = None) -> None:
+    def __init__(self, equipment: Equipment, spec_of: SpecOf | None = None) -> None:
         self.spec_of = spec_of
-        self._bench = bench
+        self._equipment = equipment
         self._servers: dict[str, Server] = {}
 
     def __enter__(self) -> Row:
@@ -87,7 +87,8 @@ class Row:
         self._stop([name for name in self._servers if name not in wanted])
         return [
             self._servers.setdefault(
-                name, server_for(trial, self._bench, name=f"{name}.{trial.block:02d}", spec_of=self.spec_of)
+                name,
+                server_for(trial, self._equipment, name=f"{name}.{trial.block:02d}", spec_of=self.spec_of),
             )
             for name, trial in zip(wanted, trials, strict=True)
         ]
@@ -108,10 +109,10 @@ class Row:
             raise EngineUnavailable(f"a server of this block could not be stopped: {error}") from error
 
 
-def server_for(trial: Trial, bench: Bench, *, name: str, spec_of: SpecOf | None = None) -> Server:
+def server_for(trial: Trial, equipment: Equipment, *, name: str, spec_of: SpecOf | None = None) -> Server:
     """Yet to be started, as the trial's variant says or as `spec_of` does."""
-    spec = partial(spec_of, trial) if spec_of else partial(deployment_spec, trial, bench)
-    return Server(name, spec, bench)
+    spec = partial(spec_of, trial) if spec_of else partial(deployment_spec, trial, equipment)
+    return Server(name, spec, equipment)
 
 
 def at_once(act: Callable[[_Thing], None], things: Sequence[_Thing]) -> None:

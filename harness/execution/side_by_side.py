@@ -9,8 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from harness.deployment import ResourceReading
-from harness.execution.bench import Bench, Progress, TrialOutcome
-from harness.execution.ports import Clock, Generator
+from harness.execution.equipment import Equipment, Progress, TrialOutcome
 from harness.execution.server import Row, at_once
 from harness.execution.trial import in_one_piece, outcomes_of, run_trial
 from harness.execution.visit import Measured, Visit
@@ -18,6 +17,7 @@ from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import latencies, throughput_per_s
 from harness.model import OpenLoad, Scenario, Trial, Validity
 from harness.planning.slices import Cut, Turn, cut_of, spans_of, turns
+from harness.ports import Clock, Generator
 
 MIN_WARMUP_S = 0.3
 """Of the load that warms a server up and tells how long a slice has to be."""
@@ -38,7 +38,7 @@ class _Warm:
 
 
 def run_side_by_side(
-    trials: Sequence[Trial], bench: Bench, row: Row, *, progress: Progress
+    trials: Sequence[Trial], equipment: Equipment, row: Row, *, progress: Progress
 ) -> tuple[TrialOutcome, ...]:
     """Measure trials of one scenario and block in slices that take turns.
 
@@ -52,21 +52,21 @@ def run_side_by_side(
     if len(trials) == 1:
         row.stop()
         (trial,) = trials
-        return (run_trial(trial, bench, progress=progress, spec_of=row.spec_of),)
+        return (run_trial(trial, equipment, progress=progress, spec_of=row.spec_of),)
     servers = row.servers_of(trials)
-    visits = [Visit(*pair, bench, alone=False) for pair in zip(trials, servers, strict=True)]
+    visits = [Visit(*pair, equipment, alone=False) for pair in zip(trials, servers, strict=True)]
     at_once(_started, visits)
     for visit in _working(visits):
         with visit.guarded():
             visit.await_ready()
-    warm, apart = _warmed_up(_working(visits), bench)
+    warm, apart = _warmed_up(_working(visits), equipment)
     if len(warm) > 1:
-        _in_turns(warm, bench, progress)
+        _in_turns(warm, equipment, progress)
     else:
         apart = [*(one.visit for one in warm), *apart]
     for visit in _working(apart):
         with visit.guarded():
-            visit.conclude(in_one_piece(visit, bench, progress=progress))
+            visit.conclude(in_one_piece(visit, equipment, progress=progress))
     _end([visit for visit in visits if not visit.works], row)
     outcomes = outcomes_of(visits)
     invalid = [outcome.record.validity is Validity.INVALID for outcome in outcomes]
@@ -90,7 +90,7 @@ def _working(visits: Sequence[Visit]) -> list[Visit]:
     return [visit for visit in visits if visit.works]
 
 
-def _warmed_up(visits: Sequence[Visit], bench: Bench) -> tuple[list[_Warm], list[Visit]]:
+def _warmed_up(visits: Sequence[Visit], equipment: Equipment) -> tuple[list[_Warm], list[Visit]]:
     """Those that may take part in slices, each with its first load, and those that may not."""
     warm: list[_Warm] = []
     apart: list[Visit] = []
@@ -100,14 +100,14 @@ def _warmed_up(visits: Sequence[Visit], bench: Bench) -> tuple[list[_Warm], list
         first = replace(scenario, warmup_s=0.0, measure_s=max(scenario.warmup_s, MIN_WARMUP_S))
         with visit.guarded():
             load = visit.server.generator.drive(
-                first, seed=bench.seed + visit.trial.block, progress=lambda _: None
+                first, seed=equipment.seed + visit.trial.block, progress=lambda _: None
             )
             if _takes_part(load, scenario):
                 warm.append(_Warm(visit, load))
             else:
                 apart.append(visit)
         looks.append(_look(visits))
-    limit = MAX_IDLE * len(bench.server_cpus)
+    limit = MAX_IDLE * len(equipment.server_cpus)
     restless = [visit for place, visit in enumerate(visits) if _idle_cores(looks, place) > limit]
     apart += [one.visit for one in warm if one.visit in restless]
     return [one for one in warm if one.visit not in restless], apart
@@ -131,20 +131,20 @@ def _takes_part(load: LoadRecord, scenario: Scenario) -> bool:
     return answered_per_s > 0
 
 
-def _in_turns(warm: Sequence[_Warm], bench: Bench, progress: Progress) -> None:
+def _in_turns(warm: Sequence[_Warm], equipment: Equipment, progress: Progress) -> None:
     """Drive all of them through their slices, and look at each once more."""
     visits = [one.visit for one in warm]
     trial = visits[0].trial
-    scenario, seed = trial.cell.scenario, bench.seed + trial.block
+    scenario, seed = trial.cell.scenario, equipment.seed + trial.block
     for visit in visits:
         with visit.guarded():
             visit.server.generator.prepare(scenario)
-    began_s = bench.clock.monotonic()
+    began_s = equipment.clock.monotonic()
     _look(visits)
-    look_s = bench.clock.monotonic() - began_s
+    look_s = equipment.clock.monotonic() - began_s
     cuts = [cut_after(one.load, scenario, look_s=look_s) for one in warm]
     order = turns(cuts, measure_s=scenario.measure_s, seed=seed)
-    start_s = _start_s(len(visits), bench.clock)
+    start_s = _start_s(len(visits), equipment.clock)
     end_s = order[-1].end_s + cuts[order[-1].place].gap_s
     for place, (visit, cut) in enumerate(zip(visits, cuts, strict=True)):
         with visit.guarded():
@@ -158,7 +158,7 @@ def _in_turns(warm: Sequence[_Warm], bench: Bench, progress: Progress) -> None:
             )
     begins_s = [*(turn.begin_s for turn in order), end_s]
     looks = [
-        _look_at(start_s + begin_s - 2 * look_s, visits, bench, progress, left_s=begins_s[-1] - begin_s)
+        _look_at(start_s + begin_s - 2 * look_s, visits, equipment, progress, left_s=begins_s[-1] - begin_s)
         for begin_s in begins_s
     ]
     loads: dict[int, LoadRecord] = {}
@@ -225,11 +225,11 @@ class _Look:
 
 
 def _look_at(
-    at_s: float, visits: Sequence[Visit], bench: Bench, progress: Progress, *, left_s: float
+    at_s: float, visits: Sequence[Visit], equipment: Equipment, progress: Progress, *, left_s: float
 ) -> _Look:
     """In the gap before a turn, whoever was at work, and whoever comes next."""
-    bench.clock.sleep(max(0.0, at_s - bench.clock.monotonic()))
-    look = _Look(_look(visits), bench.busy_s(bench.server_cpus) if bench.busy_s else None)
+    equipment.clock.sleep(max(0.0, at_s - equipment.clock.monotonic()))
+    look = _Look(_look(visits), equipment.busy_s(equipment.server_cpus) if equipment.busy_s else None)
     progress({"left_s": left_s})
     return look
 

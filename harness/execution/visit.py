@@ -11,8 +11,8 @@ from math import isnan
 from harness.deployment import DeploymentState, MemorySnapshot, ResourceReading, ServerFacts
 from harness.errors import CannotServe, TrialError, VariantError
 from harness.evidence import SearchEvidence, TrialEvidence
-from harness.execution.bench import Bench, TrialOutcome
-from harness.execution.capacity import Searched
+from harness.execution.capacity_search import Searched
+from harness.execution.equipment import Equipment, TrialOutcome
 from harness.execution.failure import killed_for_memory, reasons_of
 from harness.execution.server import Server
 from harness.judging import Gathered
@@ -42,12 +42,12 @@ class Visit:
     Load visits a server for one trial. Others may have come before it, and others may come after it.
     """
 
-    def __init__(self, trial: Trial, server: Server, bench: Bench, *, alone: bool) -> None:
+    def __init__(self, trial: Trial, server: Server, equipment: Equipment, *, alone: bool) -> None:
         """`alone`: no other server stands beside it."""
         self.trial, self.server = trial, server
-        self._bench, self._alone = bench, alone
+        self._equipment, self._alone = equipment, alone
         self._started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._suspended_s = bench.clock.suspended_s()
+        self._suspended_s = equipment.clock.suspended_s()
         self._phases_s: dict[str, float] = {}
         self._error: TrialError | VariantError | None = None
         self._state: DeploymentState | None = None
@@ -75,9 +75,9 @@ class Visit:
     @contextmanager
     def lap(self, phase: str) -> Iterator[None]:
         """Note how long a phase took, once it has ended well."""
-        began_s = self._bench.clock.monotonic()
+        began_s = self._equipment.clock.monotonic()
         yield
-        self._phases_s[phase] = round(self._bench.clock.monotonic() - began_s, 4)
+        self._phases_s[phase] = round(self._equipment.clock.monotonic() - began_s, 4)
 
     def start(self) -> None:
         """The server, where it does not stand already, and the load generator beside it."""
@@ -114,9 +114,9 @@ class Visit:
             busy_s=measured.busy_s,
             under_load_s=measured.under_load_s,
             rounds=measured.rounds,
-            suspended_s=self._bench.clock.suspended_s() - self._suspended_s,
-            server_cpus=len(self._bench.server_cpus),
-            ceiling_per_s=self._bench.ceiling_of(self.trial.cell.scenario),
+            suspended_s=self._equipment.clock.suspended_s() - self._suspended_s,
+            server_cpus=len(self._equipment.server_cpus),
+            ceiling_per_s=self._equipment.ceiling_of(self.trial.cell.scenario),
             search=_search_evidence(measured.searched) if measured.searched else None,
         )
 
@@ -176,9 +176,9 @@ class Visit:
             state=self._state,
             phases_s=self._phases_s,
             oom_killed=self._oom_killed,
-            target=self._bench.target,
+            target=self._equipment.target,
         )
-        told = (without_secrets(reason, self._bench.hidden) for reason in reasons)
+        told = (without_secrets(reason, self._equipment.hidden) for reason in reasons)
         return tuple(reason.removeprefix(f"{self.server.name}: ") for reason in told)
 
     @property
@@ -191,7 +191,7 @@ class Visit:
     def _log(self) -> str:
         """What the server said since this trial began, as far as it is kept."""
         said = self.server.deployment.log() if self.server.started else ""
-        return without_secrets(said.removeprefix(self._said_before), self._bench.hidden)
+        return without_secrets(said.removeprefix(self._said_before), self._equipment.hidden)
 
     def _memory(self) -> MemorySnapshot | None:
         """None beside others: of files that all of them map, each would be charged a part."""

@@ -8,14 +8,14 @@ from dataclasses import replace
 
 from harness.analysis.wrapper_cost import wrapper_cost
 from harness.errors import TrialError, VariantError
-from harness.execution.bench import Bench
-from harness.execution.ports import Generator
+from harness.execution.equipment import Equipment
 from harness.execution.server import server_for
 from harness.execution.side_by_side import cut_after, drive_in_turns
 from harness.findings import WrapperCost
 from harness.measurement.metrics import latencies, throughput_by_span, throughput_per_s
 from harness.model import Cell, ClosedLoad, Matrix, Scenario, Trial, Variant
 from harness.planning.locust_files import is_locust_file
+from harness.ports import Generator
 from harness.recipes import RECIPES
 
 WARMUP_S = 0.5
@@ -41,7 +41,7 @@ def why_not(matrix: Matrix) -> str | None:
     return None
 
 
-def measure_wrapper_cost(matrix: Matrix, bench: Bench) -> WrapperCost | str:
+def measure_wrapper_cost(matrix: Matrix, equipment: Equipment) -> WrapperCost | str:
     """The baseline against itself without the wrapper, in slices that take turns.
 
     What keeps it from being measured is an answer, not an error: why.
@@ -53,8 +53,8 @@ def measure_wrapper_cost(matrix: Matrix, bench: Bench) -> WrapperCost | str:
     variants = (matrix.baseline, replace(matrix.baseline, bare=True))
     try:
         with ExitStack() as stack:
-            generators = [_started(variant, scenario, bench, stack) for variant in variants]
-            wrapped_per_s, bare_per_s = _per_s_by_round(generators, scenario, bench)
+            generators = [_started(variant, scenario, equipment, stack) for variant in variants]
+            wrapped_per_s, bare_per_s = _per_s_by_round(generators, scenario, equipment)
         return wrapper_cost(wrapped_per_s, bare_per_s, scenario=scenario.name)
     except (TrialError, VariantError, ValueError) as error:
         return str(error)
@@ -66,10 +66,10 @@ def _closed_scenario(matrix: Matrix) -> Scenario | None:
     return next((one for one in closed if not is_locust_file(one)), None)
 
 
-def _started(variant: Variant, scenario: Scenario, bench: Bench, stack: ExitStack) -> Generator:
+def _started(variant: Variant, scenario: Scenario, equipment: Equipment, stack: ExitStack) -> Generator:
     """A server that serves, and is warm."""
     trial = Trial(cell=Cell(variant=variant, scenario=scenario), block=0)
-    server = server_for(trial, bench, name=f"{variant.id}.wrapper-cost")
+    server = server_for(trial, equipment, name=f"{variant.id}.wrapper-cost")
     stack.callback(server.stop)
     server.start()
     server.await_ready(trial)
@@ -77,10 +77,12 @@ def _started(variant: Variant, scenario: Scenario, bench: Bench, stack: ExitStac
     return server.generator
 
 
-def _per_s_by_round(generators: Sequence[Generator], scenario: Scenario, bench: Bench) -> list[list[float]]:
+def _per_s_by_round(
+    generators: Sequence[Generator], scenario: Scenario, equipment: Equipment
+) -> list[list[float]]:
     """Requests/s of each round, for each of the generators."""
     first = replace(scenario, warmup_s=0.0, measure_s=max(scenario.warmup_s, WARMUP_S))
-    warm = [generator.drive(first, seed=bench.seed, progress=lambda _: None) for generator in generators]
+    warm = [generator.drive(first, seed=equipment.seed, progress=lambda _: None) for generator in generators]
     if not all(latencies(load).size for load in warm):
         raise TrialError(f"wrong or missing responses only to {scenario.name}")
     longest = max((cut_after(load, scenario, look_s=0.0) for load in warm), key=lambda cut: cut.slice_s)
@@ -88,6 +90,6 @@ def _per_s_by_round(generators: Sequence[Generator], scenario: Scenario, bench: 
     cut = replace(longest, slice_s=min(max(longest.slice_s, answers_s), MAX_SLICE_S))
     measure_s = min(max(MEASURE_S, MIN_ROUNDS * cut.slice_s), MAX_MEASURE_S)
     loads = drive_in_turns(
-        generators, replace(scenario, measure_s=measure_s), cut, seed=bench.seed, clock=bench.clock
+        generators, replace(scenario, measure_s=measure_s), cut, seed=equipment.seed, clock=equipment.clock
     )
     return [throughput_by_span(load).tolist() for load in loads]

@@ -14,7 +14,7 @@ from harness.errors import ConfigurationError
 from harness.importers.imported import WRITE_METHODS, Imported, fitting
 from harness.importers.literals import Unusable
 from harness.importers.openapi_lists import Lists
-from harness.importers.openapi_operation import Operation, Values
+from harness.importers.openapi_operation import OpenapiValues, Operation
 from harness.importers.openapi_samples import NoSample
 from harness.importers.openapi_schema import Document
 from harness.workload import RequestSpec
@@ -31,7 +31,7 @@ DEFAULT_LIMIT = 50
 class Generate(Protocol):
     """Makes the values of an operation that its examples, defaults and types do not give."""
 
-    def __call__(self, method: str, path: str) -> Values | None: ...
+    def __call__(self, method: str, path: str) -> OpenapiValues | None: ...
 
 
 @dataclass(slots=True)

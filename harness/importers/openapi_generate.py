@@ -1,4 +1,4 @@
-"""Values for schemas that no example fits, by schemathesis (the extra "openapi"). Nothing is sent."""
+"""OpenapiValues for schemas that no example fits, by schemathesis (the extra "openapi"). Nothing is sent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.importers.openapi import Generate
-from harness.importers.openapi_operation import Values
+from harness.importers.openapi_operation import OpenapiValues
 
 PLACES = {"path": "path_parameters", "query": "query", "header": "headers"}
 
@@ -30,7 +30,7 @@ def generator(document: Mapping[str, Any]) -> Generate | None:
         suppress_health_check=list(hypothesis.HealthCheck),
     )
 
-    def generate(method: str, path: str) -> Values | None:
+    def generate(method: str, path: str) -> OpenapiValues | None:
         found: list[Any] = []
         try:
             operation = schemathesis.openapi.from_dict(dict(document))[path][method]
@@ -48,11 +48,11 @@ def generator(document: Mapping[str, Any]) -> Generate | None:
     return generate
 
 
-def _values(case: Any) -> Values:
+def _values(case: Any) -> OpenapiValues:
     parameters = {
         (place, name): value
         for place, attribute in PLACES.items()
         for name, value in (getattr(case, attribute) or {}).items()
     }
     body = case.body if isinstance(case.body, dict | list | str | int | float | bool) else None
-    return Values(parameters=parameters, body=body)
+    return OpenapiValues(parameters=parameters, body=body)

@@ -12,7 +12,7 @@ from harness.importers.openapi_schema import Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class ListStep:
     """A value to keep from the answer of GET `path`."""
 
     path: str
@@ -29,9 +29,9 @@ class Lists:
         self._by_path = {path.rstrip("/"): path for path, _ in document.paths()}
         self._owners: dict[str, str] = {}
 
-    def steps_for(self, operation: Operation) -> Mapping[str, Step]:
+    def steps_for(self, operation: Operation) -> Mapping[str, ListStep]:
         """Steps by path parameter: of each that stands last in "/things/{id}", where /things lists them."""
-        steps: dict[str, Step] = {}
+        steps: dict[str, ListStep] = {}
         for found in PLACEHOLDER.finditer(operation.path):
             parent = operation.path[: found.start()].rstrip("/")
             if operation.path[found.start() - 1] != "/" or PLACEHOLDER.search(parent):
@@ -39,7 +39,7 @@ class Lists:
             keep = self._id_in(parent, found[1])
             if keep is not None:
                 path = self._by_path[parent]
-                steps[found[1]] = Step(path=path, variable=self._variable(found[1], path), keep=keep)
+                steps[found[1]] = ListStep(path=path, variable=self._variable(found[1], path), keep=keep)
         return steps
 
     def _id_in(self, parent: str, parameter: str) -> str | None:

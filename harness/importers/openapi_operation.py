@@ -19,7 +19,7 @@ PLACEHOLDER = re.compile(r"\{([^{}/]+)\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Values:
+class OpenapiValues:
     """Generated values of one operation: parameters by (place, name), and the body's JSON value."""
 
     parameters: Mapping[tuple[str, str], Any] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Operation:
         return status, None
 
     def request(
-        self, known: Mapping[str, str], made: Values | None = None
+        self, known: Mapping[str, str], made: OpenapiValues | None = None
     ) -> tuple[RequestSpec, tuple[str, ...]]:
         """The request, and what of it is a guess. `known` are path parameters that steps before fetch.
 
@@ -93,7 +93,7 @@ class Operation:
         schema = self._document.resolved(parameter.get("schema"))
         return not documented(parameter, self._document) and "enum" not in schema
 
-    def _path(self, known: Mapping[str, str], made: Values | None, guessed: list[str]) -> str:
+    def _path(self, known: Mapping[str, str], made: OpenapiValues | None, guessed: list[str]) -> str:
         def filled(found: re.Match[str]) -> str:
             name = found[1]
             value = self._value("path", name, made)
@@ -112,13 +112,13 @@ class Operation:
         query = urlencode(list(self._query(made)))
         return "".join(pieces) + (f"?{query}" if query else "")
 
-    def _query(self, made: Values | None) -> Iterator[tuple[str, str]]:
+    def _query(self, made: OpenapiValues | None) -> Iterator[tuple[str, str]]:
         for name in self._sent("query"):
             value = self._value("query", name, made)
             for one in value if isinstance(value, list) else [value]:
                 yield name, _text(one)
 
-    def _headers(self, made: Values | None) -> Iterator[tuple[str, str]]:
+    def _headers(self, made: OpenapiValues | None) -> Iterator[tuple[str, str]]:
         if any(self._sent("cookie")):
             raise NoSample("it needs a cookie: log in by a step before", can_generate=False)
         for name in self._sent("header"):
@@ -132,7 +132,7 @@ class Operation:
             if found == place and (parameter.get("required") is True or given):
                 yield name
 
-    def _value(self, place: str, name: str, made: Values | None) -> Any:
+    def _value(self, place: str, name: str, made: OpenapiValues | None) -> Any:
         parameter = self.parameters.get((place, name), {})
         given = documented(parameter, self._document)
         if given:
@@ -144,7 +144,7 @@ class Operation:
         except NoSample as error:
             raise NoSample(f"its {place} parameter {name[:40]!a} needs {error}") from error
 
-    def _body(self, made: Values | None) -> dict[str, Any]:
+    def _body(self, made: OpenapiValues | None) -> dict[str, Any]:
         """The fields of a RequestSpec that say the body. Raises NoSample."""
         said = self._document.resolved(self._said.get("requestBody"))
         content = self._document.resolved(said.get("content"))
@@ -163,7 +163,7 @@ class Operation:
             f"its body is {str(next(iter(content)))[:60]}, of which no example is made", can_generate=False
         )
 
-    def _body_value(self, media: Mapping[str, Any], made: Values | None) -> Any:
+    def _body_value(self, media: Mapping[str, Any], made: OpenapiValues | None) -> Any:
         given = documented(media, self._document)
         if given:
             return given[0]

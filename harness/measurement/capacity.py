@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from harness.measurement.evidence import Finding
 from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import lateness_p99_s
+from harness.measurement.trial_evidence import Finding
 from harness.measurement.validity import MAX_OPEN_GENERATOR_SHARE, NEAR_CEILING, allowed_lateness_s
 from harness.model import CapacityLoad, Scenario, Validity
 from harness.search import CapacitySearch, CapacityStep, StepOutcome

@@ -13,8 +13,8 @@ from harness.measurement.accounting import (
     unanswered,
     worker_pids,
 )
-from harness.measurement.evidence import Evidence, Finding
 from harness.measurement.stack import differences
+from harness.measurement.trial_evidence import Evidence, Finding
 from harness.model import Validity
 
 

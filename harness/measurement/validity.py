@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.measurement.accounting import RIGHT, cut_off, refused, wrong_bodies, wrong_by_kind
-from harness.measurement.evidence import Evidence, Finding
 from harness.measurement.inside import as_configured, same_requests, same_workers
 from harness.measurement.littles_law import one_clock
 from harness.measurement.metrics import in_window
+from harness.measurement.trial_evidence import Evidence, Finding
 from harness.model import OWN_COMMAND, OpenLoad, Scenario, Validity
 from wire.messages import DROPPED, WRONG_BODY
 

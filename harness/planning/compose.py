@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.errors import ConfigurationError
 from harness.planning import compose_values
-from harness.planning.compose_env import Values, app_env, service_env
+from harness.planning.compose_env import ComposeValues, app_env, service_env
 from harness.planning.compose_values import Table
 from harness.planning.schema_base import DNS_LABEL
 from harness.planning.schema_target import IMPORT_STRING
@@ -68,7 +68,7 @@ def from_compose(document: Any, service: str, *, where: str) -> FromCompose:
         raise ConfigurationError("--service", [unknown("service", service, tuple(services))])
     table, left_out = services[service], _top_level(document)
     needed = _needed(service, services, left_out)
-    values = Values()
+    values = ComposeValues()
     drafts = tuple(
         draft for name in needed if (draft := _service(name, services[name], values, left_out, where))
     )
@@ -145,7 +145,9 @@ def _depends_on(name: str, services: Table, left_out: list[str]) -> list[str]:
     return [other for other in wanted if other in services]
 
 
-def _service(name: str, table: Table, values: Values, left_out: list[str], where: str) -> ServiceDraft | None:
+def _service(
+    name: str, table: Table, values: ComposeValues, left_out: list[str], where: str
+) -> ServiceDraft | None:
     image = compose_values.image(name, table, left_out)
     if image is None or "build" in table:
         left_out.append(f"{name}: is built from sources. Fix: build it, then add its image as a service")

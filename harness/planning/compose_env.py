@@ -23,7 +23,7 @@ STAND_IN = "harness"
 
 
 @dataclass(slots=True)
-class Values:
+class ComposeValues:
     """What variables of the file stand for, and what was found to be without a value."""
 
     stand_ins: set[str] = field(default_factory=set)
@@ -92,7 +92,7 @@ def is_secret(name: str, value: str) -> bool:
 
 
 def service_env(
-    service: str, table: Any, values: Values, left_out: list[str], *, file: str
+    service: str, table: Any, values: ComposeValues, left_out: list[str], *, file: str
 ) -> tuple[Setting, ...]:
     """The environment of a service that is made for the run: all of it is copied, passwords too."""
     settings = []
@@ -114,7 +114,7 @@ def service_env(
 
 
 def app_env(
-    service: str, table: Any, values: Values, left_out: list[str]
+    service: str, table: Any, values: ComposeValues, left_out: list[str]
 ) -> tuple[tuple[Setting, ...], dict[str, str]]:
     """The environment of the app, and what its env_file must say: secrets stay where they are."""
     settings: list[Setting] = []

@@ -1,4 +1,4 @@
-"""Values of a service in a compose file, in every form that they may have there.
+"""ComposeValues of a service in a compose file, in every form that they may have there.
 
 Each function adds what cannot be used to `left_out`, with the name of the service.
 """

@@ -16,7 +16,7 @@ _EXTRA = re.compile(r"""(\s+and\s+)?\bextra\s*==\s*(['"])[^'"]*\2(?(1)|(\s+and\s
 _PYPI = "https://pypi.org/simple"
 
 
-class Unreadable(ValueError):
+class UnreadableLock(ValueError):
     """A file that no requirements can be taken from, and what to do instead."""
 
 
@@ -36,17 +36,17 @@ def from_text(text: str) -> Requirements:
 
 
 def from_pyproject(text: str) -> Requirements:
-    """The dependencies of PEP 621, without the optional ones. Raises Unreadable."""
+    """The dependencies of PEP 621, without the optional ones. Raises UnreadableLock."""
     project = _toml(text, "pyproject.toml").get("project", {})
     if "dependencies" not in project:
         dynamic = "dependencies" in project.get("dynamic", ())
         why = "computes them when it is built" if dynamic else "has no [project] dependencies"
-        raise Unreadable(f"pyproject.toml {why}.\nFix: name a requirements.txt or a lock file instead.")
+        raise UnreadableLock(f"pyproject.toml {why}.\nFix: name a requirements.txt or a lock file instead.")
     return _checked(tuple(project["dependencies"]))
 
 
 def from_poetry(text: str, pyproject: str | None) -> Requirements:
-    """The main group of a poetry.lock, markers and hashes kept. Raises Unreadable.
+    """The main group of a poetry.lock, markers and hashes kept. Raises UnreadableLock.
 
     Lock files before Poetry 2 do not say which group a package belongs to: then pyproject.toml does.
     """
@@ -61,7 +61,7 @@ def from_poetry(text: str, pyproject: str | None) -> Requirements:
             if "main" in package["groups"] and not package.get("optional")
         }
     elif pyproject is None:
-        raise Unreadable(
+        raise UnreadableLock(
             "poetry.lock is from before Poetry 2 and does not say what is needed to run.\n"
             "Fix: put pyproject.toml beside it, or lock again with Poetry 2."
         )
@@ -73,12 +73,12 @@ def from_poetry(text: str, pyproject: str | None) -> Requirements:
 
 
 def from_pipfile(text: str) -> Requirements:
-    """The section "default" of a Pipfile.lock, with its indexes, markers and hashes. Raises Unreadable."""
+    """The section "default" of a Pipfile.lock, with indexes, markers and hashes. Raises UnreadableLock."""
     try:
         content = loads(text)
         default = content["default"]
     except (JSONDecodeError, KeyError) as error:
-        raise Unreadable(f"Pipfile.lock cannot be read: {error}.\nFix: run `pipenv lock`.") from error
+        raise UnreadableLock(f"Pipfile.lock cannot be read: {error}.\nFix: run `pipenv lock`.") from error
     indexes = [source["url"] for source in content.get("_meta", {}).get("sources", ())]
     extra = [f"--extra-index-url {url}" for url in indexes if url.rstrip("/") != _PYPI]
     lines = [(_pipfile_line(name, entry), entry.get("hashes", ())) for name, entry in default.items()]
@@ -88,7 +88,7 @@ def from_pipfile(text: str) -> Requirements:
 
 
 def read(path: str, text: str, pyproject: str | None) -> Requirements:
-    """The requirements of any file but a uv.lock, which only uv itself can read. Raises Unreadable."""
+    """The requirements of any file but a uv.lock, which only uv itself can read. Raises UnreadableLock."""
     name = PurePosixPath(path).name
     if name == "poetry.lock":
         return from_poetry(text, pyproject)
@@ -99,7 +99,7 @@ def read(path: str, text: str, pyproject: str | None) -> Requirements:
     if name.endswith(".txt") or name.endswith(".in"):
         return from_text(text)
     if name not in readers:
-        raise Unreadable(
+        raise UnreadableLock(
             f"{path} is none of the files that requirements are read from.\nFix: name {FORMATS}."
         )
     return readers[name](text)
@@ -109,7 +109,7 @@ def _toml(text: str, name: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise Unreadable(f"{name} cannot be read: {error}.\nFix: correct it, or lock again.") from error
+        raise UnreadableLock(f"{name} cannot be read: {error}.\nFix: correct it, or lock again.") from error
 
 
 def _checked(lines: tuple[str, ...]) -> Requirements:
@@ -174,7 +174,7 @@ def _parsed(line: str) -> tuple[str, frozenset[str], str | None]:
     requirement, _, marker = line.partition(";")
     match = re.match(r"\s*([A-Za-z0-9._-]+)\s*(?:\[([^\]]*)\])?", requirement)
     if match is None:
-        raise Unreadable(f"{line!r} is no requirement.\nFix: correct it in pyproject.toml.")
+        raise UnreadableLock(f"{line!r} is no requirement.\nFix: correct it in pyproject.toml.")
     extras = frozenset(extra.strip() for extra in (match[2] or "").split(",") if extra.strip())
     return match[1], extras, marker.strip() or None
 

@@ -38,7 +38,7 @@ def plan_blocks(cells: Sequence[Cell], *, blocks: int, seed: int) -> Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class PlanEstimate:
     """What a plan will cost."""
 
     seconds: float
@@ -46,11 +46,11 @@ class Estimate:
     blocks_within_budget: int
 
 
-def estimate(plan: Plan, matrix: Matrix) -> Estimate:
+def estimate(plan: Plan, matrix: Matrix) -> PlanEstimate:
     """Time from the scenarios' own durations, disk from an assumed rate; both before anything is measured."""
     per_block = sum(_seconds(trial.cell.scenario, matrix) for trial in plan.blocks[0])
     measured_s = sum(trial.cell.scenario.measure_s for trial in plan.trials)
-    return Estimate(
+    return PlanEstimate(
         seconds=per_block * len(plan.blocks),
         disk_bytes=int(measured_s * ASSUMED_RATE_PER_S * BYTES_PER_REQUEST),
         # The first block always runs.

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from harness.model import OWN_COMMAND
 from harness.recipes import fastapi_run, granian, gunicorn, hypercorn, nginx, own_command, uvicorn
-from harness.recipes.recipe import Recipe, Stack
+from harness.recipes.recipe import ExpectedStack, Recipe
 
 SERVERS = (uvicorn, fastapi_run, granian, hypercorn, gunicorn, nginx, own_command)
 
@@ -21,7 +21,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
 )
 """The simplest first."""
 
-EXPECTED_STACK: Mapping[str, Stack] = MappingProxyType(
+EXPECTED_STACK: Mapping[str, ExpectedStack] = MappingProxyType(
     {name: recipe.stack for name, recipe in RECIPES.items() if name != OWN_COMMAND}
 )
 """What the probe must report per recipe (validity rule I9). Compare with str.startswith.

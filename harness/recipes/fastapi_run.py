@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.model import Variant
 from harness.recipes.placeholders import PORT
-from harness.recipes.recipe import CALLED, Argv, Command, Recipe, Stack, host, import_string
+from harness.recipes.recipe import CALLED, Argv, Command, ExpectedStack, Recipe, host, import_string
 from harness.recipes.uvicorn import HTTPTOOLS, STANDARD
 from harness.target import Target
 
@@ -52,7 +52,7 @@ RECIPES = {
     "fastapi-run-no-proxy-headers": Recipe(
         description="`fastapi run --no-proxy-headers`: X-Forwarded-* is not looked at",
         simplicity=5,
-        stack=Stack(loop="uvloop.", http=HTTPTOOLS),
+        stack=ExpectedStack(loop="uvloop.", http=HTTPTOOLS),
         command=command("--no-proxy-headers"),
         image="fastapi-run",
         fixed=FIXED,

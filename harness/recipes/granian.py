@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.model import Variant
 from harness.recipes.placeholders import PORT
-from harness.recipes.recipe import Argv, Recipe, Stack, host, named, stated
+from harness.recipes.recipe import Argv, ExpectedStack, Recipe, host, named, stated
 from harness.target import Target
 
 FIXED = frozenset({"worker_timeout_s", "preload", "limit_concurrency", "max_requests"})
@@ -36,7 +36,7 @@ RECIPES = {
     "granian": Recipe(
         description="granian: HTTP in Rust, asgi interface, uvloop",
         simplicity=6,
-        stack=Stack(loop="uvloop.", http="granian._granian.ASGIHTTPProtocol"),
+        stack=ExpectedStack(loop="uvloop.", http="granian._granian.ASGIHTTPProtocol"),
         command=command,
         fixed=FIXED,
         most_keep_alive_s=60,

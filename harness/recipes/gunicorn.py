@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from harness.model import Variant
 from harness.recipes.placeholders import PORT
-from harness.recipes.recipe import CALLED, UNKNOWN, Argv, Command, Recipe, Stack, host, import_string, stated
+from harness.recipes.recipe import (
+    CALLED,
+    UNKNOWN,
+    Argv,
+    Command,
+    ExpectedStack,
+    Recipe,
+    host,
+    import_string,
+    stated,
+)
 from harness.recipes.uvicorn import STANDARD
 from harness.target import Target
 
@@ -64,7 +74,7 @@ RECIPES = {
     "gunicorn-asgi-pure": Recipe(
         description="gunicorn with its own asgi worker, parser in Python, and uvloop",
         simplicity=8,
-        stack=Stack(loop="uvloop.", http=PURE),
+        stack=ExpectedStack(loop="uvloop.", http=PURE),
         command=own("python"),
         image="gunicorn-uvicorn",
         fixed=FIXED,
@@ -73,7 +83,7 @@ RECIPES = {
     "gunicorn-asgi": Recipe(
         description="gunicorn with its own asgi worker, C parser and uvloop",
         simplicity=9,
-        stack=Stack(loop="uvloop.", http=H1C),
+        stack=ExpectedStack(loop="uvloop.", http=H1C),
         command=own("fast"),
         from_source=("gunicorn-h1c",),
         fixed=FIXED,

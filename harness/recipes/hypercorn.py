@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.model import Variant
 from harness.recipes.placeholders import PORT
-from harness.recipes.recipe import Argv, Recipe, Stack, host, import_string, stated
+from harness.recipes.recipe import Argv, ExpectedStack, Recipe, host, import_string, stated
 from harness.target import Target
 
 FIXED = frozenset({"worker_timeout_s", "preload", "limit_concurrency"})
@@ -30,7 +30,7 @@ RECIPES = {
     "hypercorn": Recipe(
         description="hypercorn on h11 and uvloop",
         simplicity=7,
-        stack=Stack(loop="uvloop.", http="hypercorn.protocol.h11.H11Protocol"),
+        stack=ExpectedStack(loop="uvloop.", http="hypercorn.protocol.h11.H11Protocol"),
         command=command,
         fixed=FIXED,
     )

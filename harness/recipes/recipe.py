@@ -21,7 +21,7 @@ Problem = Callable[[Variant, Target], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stack:
+class ExpectedStack:
     """What the probe must report, as prefixes: class paths from inside, proxy and TLS (None: without); and
     exactly these features."""
 
@@ -37,7 +37,7 @@ class Stack:
         return "http" if self.tls is None else "https"
 
 
-UNKNOWN = Stack(loop="", http="")
+UNKNOWN = ExpectedStack(loop="", http="")
 
 
 def no_problem(_: Variant, __: Target) -> str | None:
@@ -51,7 +51,7 @@ class Recipe:
     description: str
     simplicity: int
     """Rank, 0 the simplest: fewer moving parts, fewer compiled dependencies. Breaks ties in the verdict."""
-    stack: Stack
+    stack: ExpectedStack
     command: Command
     behind: Behind | None = None
     """The commands of the servers behind it, where `command` is a proxy's."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from harness.model import Variant
 from harness.recipes.placeholders import PORT, TLS_DIRECTORY
-from harness.recipes.recipe import PROXY_HEADERS, Argv, Command, Recipe, Stack, host, named, stated
+from harness.recipes.recipe import PROXY_HEADERS, Argv, Command, ExpectedStack, Recipe, host, named, stated
 from harness.target import Target
 
 H11 = "uvicorn.protocols.http.h11_impl.H11Protocol"
@@ -19,7 +19,7 @@ TLS_13 = "TLSv1.3 TLS_AES_256_GCM_SHA384"
 """OpenSSL's first choice on both sides; the load generator offers nothing older than TLS 1.3."""
 FIXED = frozenset({"preload"})
 
-STANDARD = Stack(loop="uvloop.", http=HTTPTOOLS, features=frozenset({PROXY_HEADERS}))
+STANDARD = ExpectedStack(loop="uvloop.", http=HTTPTOOLS, features=frozenset({PROXY_HEADERS}))
 """Of uvicorn[standard], by itself and inside others."""
 
 
@@ -82,7 +82,7 @@ RECIPES = {
     "uvicorn-plain": Recipe(
         description="uvicorn on h11 and asyncio, nothing compiled in the server",
         simplicity=0,
-        stack=Stack(loop="asyncio.", http=H11, features=frozenset({PROXY_HEADERS})),
+        stack=ExpectedStack(loop="asyncio.", http=H11, features=frozenset({PROXY_HEADERS})),
         command=command(loop="asyncio", http="h11"),
         fixed=FIXED,
         problem=problem,
@@ -98,7 +98,7 @@ RECIPES = {
     "uvicorn-no-proxy-headers": Recipe(
         description="uvicorn[standard] with --no-proxy-headers: X-Forwarded-* is not looked at",
         simplicity=2,
-        stack=Stack(loop="uvloop.", http=HTTPTOOLS),
+        stack=ExpectedStack(loop="uvloop.", http=HTTPTOOLS),
         command=command("--no-proxy-headers", loop="uvloop", http="httptools"),
         image="uvicorn-standard",
         fixed=FIXED,
@@ -117,7 +117,7 @@ RECIPES = {
     "uvicorn-zttp": Recipe(
         description="uvicorn with its new parser zttp, on uvloop",
         simplicity=12,
-        stack=Stack(loop="uvloop.", http=ZTTP, features=frozenset({PROXY_HEADERS})),
+        stack=ExpectedStack(loop="uvloop.", http=ZTTP, features=frozenset({PROXY_HEADERS})),
         command=command(loop="uvloop", http="zttp"),
         caution="experimental: uvicorn 0.52 brought zttp and advises against it in production",
         fixed=FIXED,
@@ -126,7 +126,7 @@ RECIPES = {
     "uvicorn-rloop": Recipe(
         description="uvicorn with httptools on rloop, an event loop in Rust",
         simplicity=13,
-        stack=Stack(loop="rloop.", http=HTTPTOOLS, features=frozenset({PROXY_HEADERS})),
+        stack=ExpectedStack(loop="rloop.", http=HTTPTOOLS, features=frozenset({PROXY_HEADERS})),
         command=command(loop="rloop:new_event_loop", http="httptools"),
         image="uvicorn-zttp",
         caution="experimental: rloop calls itself not ready for production",
@@ -136,7 +136,7 @@ RECIPES = {
     "uvicorn-reload": Recipe(
         description="uvicorn[standard] with --reload: a second process watches the source",
         simplicity=14,
-        stack=Stack(loop="uvloop.", http=HTTPTOOLS, features=frozenset({PROXY_HEADERS, "reload"})),
+        stack=ExpectedStack(loop="uvloop.", http=HTTPTOOLS, features=frozenset({PROXY_HEADERS, "reload"})),
         command=reloading,
         image="uvicorn-standard",
         fixed=frozenset({"workers", *FIXED}),

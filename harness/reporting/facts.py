@@ -18,7 +18,7 @@ from harness.planning.commands import CONTAINER_PORT, in_containers
 from harness.planning.example import EXAMPLE
 from harness.recipes import image_of
 from harness.reporting.data import ReportData
-from harness.reporting.evidence import BLACK_BOX, MEANING, WRAPPED, levels
+from harness.reporting.evidence_lines import BLACK_BOX, MEANING, WRAPPED, levels
 from harness.reporting.measured import measured_rows
 from harness.reporting.wording import at_most, number, plain
 
@@ -56,7 +56,7 @@ GLOSSARY = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
+class DeploymentFacts:
     """The recommended variant and how to start it."""
 
     variant_id: str
@@ -64,14 +64,14 @@ class Deployment:
     """What each command does, and the command; containers only where containers were measured."""
 
 
-def deployment(data: ReportData) -> Deployment | None:
+def deployment(data: ReportData) -> DeploymentFacts | None:
     """None when no variant is recommended for every scenario."""
     chosen = data.analysis.recommended
     variant = next((v for v in data.variants if v.id == chosen), None)
     if variant is None:
         return None
     if variant.recipe == OWN_COMMAND:
-        return Deployment(variant_id=variant.id, steps=_own_steps(data, variant))
+        return DeploymentFacts(variant_id=variant.id, steps=_own_steps(data, variant))
     servers = in_containers(variant, data.matrix.target or EXAMPLE)
     stage = image_of(variant.recipe)
     image = f"harness/{stage}"
@@ -84,7 +84,7 @@ def deployment(data: ReportData) -> Deployment | None:
     # A team's image is the team's: it needs the recipe's packages and this command.
     containers = data.engine == "docker" and data.matrix.target is None
     shown = steps if containers else steps[: len(servers)]
-    return Deployment(
+    return DeploymentFacts(
         variant_id=variant.id, steps=tuple((what, plain(shlex.join(argv))) for what, argv in shown)
     )
 

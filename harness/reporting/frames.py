@@ -8,7 +8,7 @@ import pandas as pd
 
 from harness.decision.compare import Change
 from harness.measurement.load import LoadRecord
-from harness.reporting.compare import NO_LIMIT
+from harness.reporting.comparison_text import NO_LIMIT
 
 
 def requests_frame(loads: Mapping[int, LoadRecord]) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from harness.findings import ScenarioFinding
 from harness.reporting import facts, run_tables, tables
 from harness.reporting.cautions import cautions
 from harness.reporting.data import ReportData
-from harness.reporting.evidence import evidence_lines
+from harness.reporting.evidence_lines import evidence_lines
 from harness.reporting.figures import svg
 from harness.reporting.figures.ratios import band_caption
 from harness.reporting.wording import plain

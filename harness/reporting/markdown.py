@@ -11,7 +11,7 @@ from harness.findings import ScenarioFinding
 from harness.reporting import facts, run_tables, tables
 from harness.reporting.cautions import cautions
 from harness.reporting.data import ReportData
-from harness.reporting.evidence import evidence_lines
+from harness.reporting.evidence_lines import evidence_lines
 from harness.reporting.markdown_table import markdown_table
 from harness.reporting.wording import plain
 

@@ -25,7 +25,7 @@ from harness.planning.remaining import extra_blocks
 from harness.planning.slices import why_not_sliced
 from harness.recipes import RECIPES
 from harness.recipes.placeholders import filled
-from harness.reporting.evidence import level
+from harness.reporting.evidence_lines import level
 from harness.reporting.plan_target import target_lines, workload_lines
 from harness.reporting.wording import at_most, plain
 from harness.target import Target

@@ -13,7 +13,7 @@ from harness.findings import CellSummary, Comparison, ScenarioFinding, Verdict
 from harness.model import Validity
 from harness.reporting.cautions import caution_of
 from harness.reporting.data import ReportData
-from harness.reporting.evidence import not_checked, worker_changes
+from harness.reporting.evidence_lines import not_checked, worker_changes
 from harness.reporting.wording import ABSENT, Estimate, estimate, number, plain, ratio
 
 BASELINE, TWIN, NOT_COMPARED = "baseline", "A/A twin", "not compared"

@@ -15,7 +15,7 @@ from harness.findings import ScenarioFinding
 from harness.reporting import facts, run_tables, tables
 from harness.reporting.cautions import cautions
 from harness.reporting.data import ReportData
-from harness.reporting.evidence import evidence_lines
+from harness.reporting.evidence_lines import evidence_lines
 from harness.reporting.wording import ABSENT, Estimate, plain
 
 SHOWN_INVALID = 10

@@ -11,7 +11,7 @@ from harness.analysis.metrics import LATENCY_P95, THROUGHPUT
 from harness.analysis.verdicts import decide, relative_difference
 from harness.analysis.wording import interval, percent, times
 from harness.findings import Comparison, Direction, Summary, Verdict
-from studies.claims.claim import Answer, Part
+from studies.claims.claim import Answer, AnswerPart
 from studies.observations import Observation
 
 MARGIN = 0.03
@@ -42,10 +42,10 @@ _NOUNS = {
 }
 
 
-def compared(pair: Comparison, judge: Judge, asked: str) -> Part:
+def compared(pair: Comparison, judge: Judge, asked: str) -> AnswerPart:
     """A comparison's verdict as the answer to one of the four questions above."""
     noun = _NOUNS.get(pair.metric, pair.metric)
-    return Part(
+    return AnswerPart(
         asked=asked,
         answer=judge.get(pair.verdict, Answer.OPEN),
         figure=f"{_spread(pair.ratio)} the {noun}",
@@ -62,10 +62,10 @@ def detectable(ratio: Summary, margin: float | None) -> str:
     return f"{_spread(ratio)}; smallest detectable effect: {percent(smallest)}"
 
 
-def fewer(upper: Observation, lower: Observation, asked: str) -> Part:
+def fewer(upper: Observation, lower: Observation, asked: str) -> AnswerPart:
     """Bytes are counted, not sampled: `upper` is smaller when it is so by more than the margin."""
     one, other = float(upper.values[0] or 0), float(lower.values[0] or 0)
-    return Part(
+    return AnswerPart(
         asked=asked,
         answer=Answer.YES if one * (1 + MARGIN) < other else Answer.NO,
         figure=f"{one / 1e6:.3g} MB against {other / 1e6:.3g} MB",
@@ -73,18 +73,20 @@ def fewer(upper: Observation, lower: Observation, asked: str) -> Part:
     )
 
 
-def sooner(upper: Observation, lower: Observation, asked: str, judge: Judge = BETTER) -> Part:
+def sooner(upper: Observation, lower: Observation, asked: str, judge: Judge = BETTER) -> AnswerPart:
     """Times of two sides that took turns, as a paired ratio. What never happened was not sooner."""
     one, other = _by_turn(upper), _by_turn(lower)
     if not one or not other:
         answer = Answer.OPEN if not one and not other else Answer.YES if one else Answer.NO
-        return Part(asked=asked, answer=answer, figure=f"{spread_of(upper)} against {spread_of(lower)}")
+        return AnswerPart(asked=asked, answer=answer, figure=f"{spread_of(upper)} against {spread_of(lower)}")
     pair = paired_ratio(one, other)
     if pair is None:
-        return Part(asked=asked, answer=Answer.OPEN, figure="no pair", needed="no repeat holds both times")
+        return AnswerPart(
+            asked=asked, answer=Answer.OPEN, figure="no pair", needed="no repeat holds both times"
+        )
     beyond = p_value_beyond(pair.ratio, MARGIN)
     verdict = decide(pair.ratio, beyond, direction=Direction.LOWER, registered=MARGIN, margin=MARGIN)
-    return Part(
+    return AnswerPart(
         asked=asked,
         answer=judge.get(verdict, Answer.OPEN),
         figure=f"{spread_of(upper)} against {spread_of(lower)}, {_spread(pair.ratio)}",
@@ -93,7 +95,7 @@ def sooner(upper: Observation, lower: Observation, asked: str, judge: Judge = BE
     )
 
 
-def lost_none(seen: Observation, asked: str) -> Part:
+def lost_none(seen: Observation, asked: str) -> AnswerPart:
     """One loss refutes "nothing is lost"; none at all supports it as far as the repeats reach.
 
     A repeat counts once, however many of its requests were lost: they share one stop, kill or reload.
@@ -102,11 +104,11 @@ def lost_none(seen: Observation, asked: str) -> Part:
     repeats = REPEATS.get(seen.probe, "repeats")
     if not exercised:
         figure = f"not exercised in {len(seen.values)} {repeats}"
-        return Part(asked=asked, answer=Answer.NOT_EXERCISED, figure=figure)
+        return AnswerPart(asked=asked, answer=Answer.NOT_EXERCISED, figure=figure)
     hit, of = sum(value > 0 for value in exercised), len(exercised)
     low, high = binomial_interval(hit, of)
     supported = Answer.YES if high <= TOLERABLE_LOSS else Answer.OPEN
-    return Part(
+    return AnswerPart(
         asked=asked,
         answer=Answer.NO if hit else supported,
         figure=f"lost in {hit} of {of} {repeats}, {percent(low)} to {percent(high)}",
@@ -115,25 +117,25 @@ def lost_none(seen: Observation, asked: str) -> Part:
     )
 
 
-def always(seen: Observation, holds: Callable[[float], bool], asked: str) -> Part:
+def always(seen: Observation, holds: Callable[[float], bool], asked: str) -> AnswerPart:
     """Whether it was so in every repeat. What did not happen in time was not so."""
     good = sum(value is not None and holds(value) for value in seen.values)
     return _of_all(seen, good, asked, figure=f"in {good} of {len(seen.values)} repeats")
 
 
-def happened(seen: Observation, asked: str) -> Part:
+def happened(seen: Observation, asked: str) -> AnswerPart:
     """Whether a time could be taken at all: None stands for never within the bound."""
     good = sum(value is not None for value in seen.values)
     return _of_all(seen, good, asked, figure=spread_of(seen))
 
 
-def never(seen: Observation, asked: str) -> Part:
+def never(seen: Observation, asked: str) -> AnswerPart:
     """The opposite of `happened`."""
     good = sum(value is None for value in seen.values)
     return _of_all(seen, good, asked, figure=spread_of(seen))
 
 
-def within(seen: Summary, target: float, tolerance: float, asked: str, unit: str = "") -> Part:
+def within(seen: Summary, target: float, tolerance: float, asked: str, unit: str = "") -> AnswerPart:
     """Whether a figure is the predicted one: its interval within, or clear of, target x (1 -+ tolerance)."""
     bottom, top = target / (1 + tolerance), target * (1 + tolerance)
     if seen.lo is None or seen.hi is None:
@@ -143,7 +145,7 @@ def within(seen: Summary, target: float, tolerance: float, asked: str, unit: str
     else:
         answer = Answer.NO if seen.hi < bottom or top < seen.lo else Answer.OPEN
     spread = f" ({seen.lo:#.3g}-{seen.hi:#.3g})" if seen.lo is not None and seen.hi is not None else ""
-    return Part(
+    return AnswerPart(
         asked=asked,
         answer=answer,
         figure=f"{seen.center:#.3g}{unit}{spread}, predicted {target:g}",
@@ -153,16 +155,18 @@ def within(seen: Summary, target: float, tolerance: float, asked: str, unit: str
 
 
 def each(
-    seen: tuple[Observation, ...], answer: Callable[[Observation, str], Part], asked: str
-) -> Iterator[Part]:
+    seen: tuple[Observation, ...], answer: Callable[[Observation, str], AnswerPart], asked: str
+) -> Iterator[AnswerPart]:
     """The same question for every target."""
     yield from (answer(one, f"{asked} ({one.target})") for one in seen)
 
 
-def _of_all(seen: Observation, good: int, asked: str, *, figure: str) -> Part:
+def _of_all(seen: Observation, good: int, asked: str, *, figure: str) -> AnswerPart:
     if not seen.values:
-        return Part(asked=asked, answer=Answer.OPEN, figure="no repeat", needed="no repeat")
-    return Part(asked=asked, answer=Answer.YES if good == len(seen.values) else Answer.NO, figure=figure)
+        return AnswerPart(asked=asked, answer=Answer.OPEN, figure="no repeat", needed="no repeat")
+    return AnswerPart(
+        asked=asked, answer=Answer.YES if good == len(seen.values) else Answer.NO, figure=figure
+    )
 
 
 def _by_turn(seen: Observation) -> dict[int, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from harness.analysis.wording import spelt
-from studies.claims.evidence import Evidence, NotMeasured
+from studies.claims.claim_evidence import ClaimEvidence, NotMeasured
 
 NAMED = 4
 """Longer lists are cut here, and the rest counted."""
@@ -33,7 +33,7 @@ class Word(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class AnswerPart:
     """One thing that must be so if the claim is true, and what was seen."""
 
     asked: str
@@ -46,7 +46,7 @@ class Part:
     """For an open part: what it would have taken to decide it."""
 
 
-Question = Callable[[Evidence], Iterable[Part]]
+Question = Callable[[ClaimEvidence], Iterable[AnswerPart]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Claim:
     depends_on: str
     """What the answer would turn on if it were not the same everywhere: "the workload"."""
     questions: tuple[Question, ...]
-    details: tuple[Callable[[Evidence], Iterable[str]], ...] = ()
+    details: tuple[Callable[[ClaimEvidence], Iterable[str]], ...] = ()
     """Figures that belong to it and answer no question, as sentences."""
 
 
@@ -69,7 +69,7 @@ class Finding:
 
     word: Word
     why: str
-    parts: tuple[Part, ...]
+    parts: tuple[AnswerPart, ...]
     details: tuple[str, ...] = ()
 
     @property
@@ -83,14 +83,14 @@ class Finding:
         return max((part.effect for part in self.parts if part.answer is not Answer.OPEN), default=0.0)
 
 
-def adjudicate(claim: Claim, evidence: Evidence) -> Finding:
+def adjudicate(claim: Claim, evidence: ClaimEvidence) -> Finding:
     """Ask every question. What was not measured is an open part, and never an answer."""
     parts = tuple(part for question in claim.questions for part in _answers(question, evidence))
     finding = combined(parts, depends_on=claim.depends_on)
     return replace(finding, details=tuple(line for told in claim.details for line in _told(told, evidence)))
 
 
-def combined(parts: Sequence[Part], *, depends_on: str) -> Finding:
+def combined(parts: Sequence[AnswerPart], *, depends_on: str) -> Finding:
     """The verdict that no open part could change.
 
     A yes and a no make it depend, whatever the open parts are; all yes or all no decide it; anything
@@ -109,25 +109,25 @@ def combined(parts: Sequence[Part], *, depends_on: str) -> Finding:
     return Finding(word=word, why=why + untested, parts=tuple(parts))
 
 
-def _answers(question: Question, evidence: Evidence) -> Iterator[Part]:
+def _answers(question: Question, evidence: ClaimEvidence) -> Iterator[AnswerPart]:
     try:
         yield from question(evidence)
     except NotMeasured as missing:
-        yield Part(asked=str(missing), answer=Answer.OPEN, figure=NOT_MEASURED, needed=NOT_MEASURED)
+        yield AnswerPart(asked=str(missing), answer=Answer.OPEN, figure=NOT_MEASURED, needed=NOT_MEASURED)
 
 
-def _told(detail: Callable[[Evidence], Iterable[str]], evidence: Evidence) -> Iterator[str]:
+def _told(detail: Callable[[ClaimEvidence], Iterable[str]], evidence: ClaimEvidence) -> Iterator[str]:
     with suppress(NotMeasured):
         yield from detail(evidence)
 
 
-def _named(parts: Sequence[Part]) -> str:
+def _named(parts: Sequence[AnswerPart]) -> str:
     """The statements, those with the largest effects first."""
     ordered = sorted(parts, key=lambda part: -part.effect)
     return _cut([f"{part.asked} ({part.figure})" for part in ordered])
 
 
-def _lacking(parts: Sequence[Part]) -> str:
+def _lacking(parts: Sequence[AnswerPart]) -> str:
     """What was measured and is open, then what was not measured at all."""
     near = [f"{part.asked} ({part.needed})" for part in parts if part.figure != NOT_MEASURED]
     missing = [part.asked for part in parts if part.figure == NOT_MEASURED]

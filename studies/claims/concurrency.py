@@ -8,8 +8,8 @@ from harness.analysis.client_steps import BLOCKING, THREADS, clients_of, knee, l
 from harness.analysis.metrics import LATENCY_P95, THROUGHPUT
 from harness.model import OpenLoad, Scenario
 from studies.claims.answers import BETTER, NO_BETTER, WORSE, Judge, compared, within
-from studies.claims.claim import Claim, Part, Question
-from studies.claims.evidence import Evidence, MeasuredRun, NotMeasured
+from studies.claims.claim import AnswerPart, Claim, Question
+from studies.claims.claim_evidence import ClaimEvidence, MeasuredRun, NotMeasured
 
 CLIENTS, VICTIM, POOL, WAITING = (f"concurrency-{name}" for name in ("clients", "victim", "pool", "waiting"))
 KNEE_TOLERANCE, WAIT_TOLERANCE = 0.1, 0.1
@@ -29,7 +29,7 @@ def ladder(run: MeasuredRun, locustfile: str) -> tuple[Scenario, ...]:
 def clients_change_throughput(locustfile: str, judge: Judge, asked: str) -> Question:
     """The most clients against the fewest, on one worker."""
 
-    def ask(evidence: Evidence) -> Iterator[Part]:
+    def ask(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
         run = evidence.run(CLIENTS)
         rungs, one = ladder(run, locustfile), run.matrix.baseline_id
         [pair] = run.judged([((one, rungs[-1].name), (one, rungs[0].name), THROUGHPUT)])
@@ -38,7 +38,7 @@ def clients_change_throughput(locustfile: str, judge: Judge, asked: str) -> Ques
     return ask
 
 
-def workers_add_parallelism(evidence: Evidence) -> Iterator[Part]:
+def workers_add_parallelism(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
     run = evidence.run("workers-all-cpus")
     workload = run.scenario("cpu_bound").name
     two, one = run.variant("uvicorn-standard", 2), run.variant("uvicorn-standard", 1)
@@ -49,7 +49,7 @@ def workers_add_parallelism(evidence: Evidence) -> Iterator[Part]:
 def victim(beside: str, than: str, judge: Judge, asked: str) -> Question:
     """The light endpoint's own latency under one neighbour against under another."""
 
-    def ask(evidence: Evidence) -> Iterator[Part]:
+    def ask(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
         run = evidence.run(VICTIM)
         one = run.matrix.baseline_id
         upper, lower = (run.scenario(name).name for name in (beside, than))
@@ -59,7 +59,7 @@ def victim(beside: str, than: str, judge: Judge, asked: str) -> Question:
     return ask
 
 
-def knee_is_where_foretold(evidence: Evidence) -> Iterator[Part]:
+def knee_is_where_foretold(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
     run = evidence.run(POOL)
     rungs = ladder(run, BLOCKING)
     for variant in run.matrix.variants:
@@ -70,7 +70,7 @@ def knee_is_where_foretold(evidence: Evidence) -> Iterator[Part]:
         yield within(seen, THREADS * variant.workers, KNEE_TOLERANCE, asked, " clients")
 
 
-def one_loop_waits_for_thousands(evidence: Evidence) -> Iterator[Part]:
+def one_loop_waits_for_thousands(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
     """With thousands waiting at once, a request takes as long as with a few, all on one worker."""
     run = evidence.run(WAITING)
     one, waiting = run.matrix.baseline_id, _waiting(run)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from studies.claims.answers import MARGIN, NO_WORSE, always, fewer, sooner
-from studies.claims.claim import Answer, Claim, Part, Question
-from studies.claims.evidence import Evidence
+from studies.claims.claim import Answer, AnswerPart, Claim, Question
+from studies.claims.claim_evidence import ClaimEvidence
 
 IMAGES = "images"
 
 
 def smaller(probe: str, one: str, other: str, quantity: str, asked: str) -> Question:
-    def ask(evidence: Evidence) -> Iterator[Part]:
+    def ask(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
         upper, lower = (evidence.observed(IMAGES, probe, side, quantity) for side in (one, other))
         yield fewer(upper, lower, asked)
 
@@ -20,19 +20,19 @@ def smaller(probe: str, one: str, other: str, quantity: str, asked: str) -> Ques
 
 
 def faster(probe: str, one: str, other: str, quantity: str, asked: str) -> Question:
-    def ask(evidence: Evidence) -> Iterator[Part]:
+    def ask(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
         upper, lower = (evidence.observed(IMAGES, probe, side, quantity) for side in (one, other))
         yield sooner(upper, lower, asked)
 
     return ask
 
 
-def not_root(evidence: Evidence) -> Iterator[Part]:
+def not_root(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
     seen = evidence.observed(IMAGES, "user", "non-root", "user_id")
     yield always(seen, lambda user: user != 0, "USER makes it run as another user than root")
 
 
-def starts_no_later(evidence: Evidence) -> Iterator[Part]:
+def starts_no_later(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
     """What is saved in bytes is compiled again at every start."""
     upper, lower = (
         evidence.observed(IMAGES, "no-bytecode", side, "start_s") for side in ("no-bytecode", "bytecode")
@@ -47,12 +47,12 @@ def _both_sizes(probe: str, one: str, other: str) -> tuple[Question, Question]:
     )
 
 
-def no_cache_is_smaller(evidence: Evidence) -> Iterator[Part]:
+def no_cache_is_smaller(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
     """Equal bytes refute nothing where pip had nothing that it could keep."""
     kept = evidence.observed(IMAGES, "no-cache-dir", "cache-kept", "pip_cache_bytes")
     if not any(kept.values):
         image = evidence.observed(IMAGES, "no-cache-dir", "no-cache-dir", "unpacked_bytes").values[0] or 0.0
-        yield Part(
+        yield AnswerPart(
             asked="smaller without pip's cache",
             answer=Answer.OPEN,
             figure="pip kept 0 bytes",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from studies.claims.answers import NO_WORSE, always, each, happened, lost_none, never, spread_of
-from studies.claims.claim import Answer, Claim, Part, Question
-from studies.claims.evidence import Evidence, NotMeasured
-from studies.claims.memory import additive, predicted_kill
+from studies.claims.claim import Answer, AnswerPart, Claim, Question
+from studies.claims.claim_evidence import ClaimEvidence, NotMeasured
+from studies.claims.memory_answers import additive, predicted_kill
 from studies.claims.servers import against
 from studies.observations import Observation
 
@@ -16,18 +16,18 @@ KILLED = 137
 """The exit code of what was killed with SIGKILL: 128 + 9."""
 STUCK = ("stuck-blocked-loop", "stuck-held-gil", "stuck-sigstop", "stuck-starting")
 
-Answering = Callable[[Observation, str], Part]
+Answering = Callable[[Observation, str], AnswerPart]
 
 
 def of_every_target(probe: str, quantity: str, answer: Answering, asked: str) -> Question:
-    def ask(evidence: Evidence) -> Iterator[Part]:
+    def ask(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
         yield from each(evidence.about(LIFECYCLE, probe, quantity), answer, asked)
 
     return ask
 
 
 def of(probe: str, target: str, quantity: str, answer: Answering, asked: str) -> Question:
-    def ask(evidence: Evidence) -> Iterator[Part]:
+    def ask(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
         yield answer(evidence.observed(LIFECYCLE, probe, target, quantity), asked)
 
     return ask
@@ -41,7 +41,7 @@ def is_not(value: float) -> Answering:
     return lambda seen, asked: always(seen, lambda one: one != value, asked)
 
 
-def shells_have_to_be_killed(evidence: Evidence) -> Iterator[Part]:
+def shells_have_to_be_killed(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
     """Every form but the one without a shell."""
     for seen in evidence.about(LIFECYCLE, "command-form", "exit_code"):
         if seen.target != "exec-form":
@@ -51,7 +51,7 @@ def shells_have_to_be_killed(evidence: Evidence) -> Iterator[Part]:
 def forwarded(case: str, quantity: str, wanted: float, asked: str) -> Question:
     """Targets are the case alone, or case/variant."""
 
-    def ask(evidence: Evidence) -> Iterator[Part]:
+    def ask(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
         for seen in evidence.about(LIFECYCLE, "proxy-headers", quantity):
             if seen.target.partition("/")[0] == case:
                 yield always(seen, lambda one: one == wanted, f"{asked} ({seen.target})")
@@ -59,13 +59,13 @@ def forwarded(case: str, quantity: str, wanted: float, asked: str) -> Question:
     return ask
 
 
-def start_up_times(evidence: Evidence) -> Iterator[str]:
+def start_up_times(evidence: ClaimEvidence) -> Iterator[str]:
     for quantity, words in (("first_200_s", "first 200"), ("all_workers_s", "all workers serving")):
         for seen in evidence.about(LIFECYCLE, "start-up", quantity):
             yield f"{seen.target}: {words} after {spread_of(seen)}"
 
 
-def requests_failed(evidence: Evidence) -> Iterator[str]:
+def requests_failed(evidence: ClaimEvidence) -> Iterator[str]:
     for seen in evidence.about(LIFECYCLE, "worker-killed", "failed"):
         yield f"{seen.target}: {lost_none(seen, '').figure} while a worker was killed"
 
@@ -73,7 +73,7 @@ def requests_failed(evidence: Evidence) -> Iterator[str]:
 def ran_once_per(place: str, expected: Callable[[int], int], asked: str) -> Question:
     """Previous steps: how often they ran against how many workers there were."""
 
-    def ask(evidence: Evidence) -> Iterator[Part]:
+    def ask(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
         seen = [o for o in evidence.about(LIFECYCLE, "previous-step", "runs") if o.target.startswith(place)]
         if not seen:
             raise NotMeasured(f"runs under previous-step in {place}")
@@ -81,7 +81,7 @@ def ran_once_per(place: str, expected: Callable[[int], int], asked: str) -> Ques
             workers = evidence.observed(LIFECYCLE, "previous-step", runs.target, "workers")
             pairs = [(r, w) for r, w in zip(runs.values, workers.values, strict=False) if r is not None and w]
             good = bool(pairs) and all(r == expected(round(w)) for r, w in pairs)
-            yield Part(
+            yield AnswerPart(
                 asked=f"{asked} ({runs.target.removeprefix(place)})",
                 answer=Answer.YES if good else Answer.NO,
                 figure=", ".join(f"{r:g} runs for {w:g} workers" for r, w in sorted(set(pairs)))

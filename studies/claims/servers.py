@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from harness.analysis.metrics import CPU_PER_REQUEST, WORKING_SET
 from harness.model import Validity
 from studies.claims.answers import BETTER, NO_WORSE, WORSE, Judge, compared, fewer, happened
-from studies.claims.claim import Answer, Claim, Part, Question
-from studies.claims.evidence import Evidence, NotMeasured
+from studies.claims.claim import Answer, AnswerPart, Claim, Question
+from studies.claims.claim_evidence import ClaimEvidence, NotMeasured
 
 SERVERS, MISMATCH = "servers", "wsgi-mismatch"
 STANDARD = "uvicorn-standard"
@@ -25,7 +25,7 @@ def against(
 ) -> Question:
     """One recipe against another under every scenario of a preset, by a metric or as its scenarios rank."""
 
-    def ask(evidence: Evidence) -> Iterator[Part]:
+    def ask(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
         run = evidence.run(preset)
         pairs = run.everywhere(run.variant(recipe), run.variant(other), metric)
         yield from (compared(pair, judge, f"{asked} on {pair.scenario}") for pair in pairs)
@@ -36,7 +36,7 @@ def against(
 def more_workers(preset: str, where: str) -> Question:
     """Two workers of uvicorn against one."""
 
-    def ask(evidence: Evidence) -> Iterator[Part]:
+    def ask(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
         run = evidence.run(preset)
         pairs = run.everywhere(run.variant(STANDARD, 2), run.variant(STANDARD, 1))
         yield from (
@@ -50,7 +50,7 @@ def more_workers(preset: str, where: str) -> Question:
 def all_against_baseline(preset: str, asked: str) -> Question:
     """Every other variant of a preset that compares a pair: costs show in any of these."""
 
-    def ask(evidence: Evidence) -> Iterator[Part]:
+    def ask(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
         run = evidence.run(preset)
         base = run.matrix.baseline_id
         for variant in run.matrix.variants:
@@ -63,7 +63,7 @@ def all_against_baseline(preset: str, asked: str) -> Question:
 
 
 def replaced(probe: str, target: str, asked: str) -> Question:
-    def ask(evidence: Evidence) -> Iterator[Part]:
+    def ask(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
         yield happened(evidence.observed("lifecycle", probe, target, "replaced_s"), asked)
 
     return ask
@@ -72,19 +72,19 @@ def replaced(probe: str, target: str, asked: str) -> Question:
 def replaced_only_by(probe: str, target: str, rival: str, asked: str) -> Question:
     """An advantage is what the rival has not."""
 
-    def ask(evidence: Evidence) -> Iterator[Part]:
+    def ask(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
         own, others = (
             happened(evidence.observed("lifecycle", probe, name, "replaced_s"), asked)
             for name in (target, rival)
         )
         ahead = own.answer is Answer.YES and others.answer is not Answer.YES
         figure = f"{target} {own.figure}; {rival} {others.figure}"
-        yield Part(asked=asked, answer=Answer.YES if ahead else Answer.NO, figure=figure)
+        yield AnswerPart(asked=asked, answer=Answer.YES if ahead else Answer.NO, figure=figure)
 
     return ask
 
 
-def smaller_image(evidence: Evidence) -> Iterator[Part]:
+def smaller_image(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
     plain, standard = (
         evidence.observed("images", "plain-or-standard", side, "unpacked_bytes")
         for side in ("plain", "standard")
@@ -92,7 +92,7 @@ def smaller_image(evidence: Evidence) -> Iterator[Part]:
     yield fewer(plain, standard, "a smaller image")
 
 
-def cannot_serve(evidence: Evidence) -> Iterator[Part]:
+def cannot_serve(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
     """Whether a mismatched server broke on everything asked of it, on a machine where the baseline works."""
     run = evidence.run(MISMATCH)
     sync, base = run.variant("gunicorn-sync"), run.matrix.baseline_id
@@ -100,14 +100,14 @@ def cannot_serve(evidence: Evidence) -> Iterator[Part]:
         cell, control = run.cells[sync, scenario.name], run.cells[base, scenario.name]
         if not (cell.cannot_serve or cell.valid) or control.word is not Validity.VALID:
             raise NotMeasured(f"{sync} beside a working {base} on {scenario.name}")
-        yield Part(
+        yield AnswerPart(
             asked=f"it cannot serve {scenario.name}",
             answer=Answer.NO if cell.valid else Answer.YES,
             figure=f"{cell.valid} of {cell.trials} trials VALID, {base} {control.valid} of {control.trials}",
         )
 
 
-def replicas(evidence: Evidence) -> Iterator[Part]:
+def replicas(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
     run = evidence.run("replicas")
     counts = sorted(
         {variant.workers for variant in run.matrix.variants if variant.recipe == "nginx-replicas"}

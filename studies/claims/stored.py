@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.adapters.result_store import runs_in
-from studies.claims.evidence import Evidence, MeasuredRun
+from studies.claims.claim_evidence import ClaimEvidence, MeasuredRun
 from studies.claims.lifecycle import LIFECYCLE
 from studies.observation_store import MANIFEST as EXPERIMENT_MANIFEST
 from studies.observation_store import ExperimentStore
 from studies.observations import FAILED_ATTEMPTS, Observation
 
 
-def stored_evidence(directory: Path) -> Evidence:
+def stored_evidence(directory: Path) -> ClaimEvidence:
     """Every run and experiment in `directory`, each in one of its own that is named after its preset.
 
     Raises ConfigurationError when one is damaged.
@@ -23,7 +23,7 @@ def stored_evidence(directory: Path) -> Evidence:
         store.path.name: MeasuredRun.of(store.path.name, store.matrix(), store.records())
         for store in runs_in(directory)
     }
-    return Evidence(runs=runs, observations=tuple(_observations(directory)))
+    return ClaimEvidence(runs=runs, observations=tuple(_observations(directory)))
 
 
 def stored_machines(directory: Path) -> list[tuple[str, Mapping[str, str]]]:

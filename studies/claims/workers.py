@@ -11,8 +11,8 @@ from harness.analysis.verdicts import regret
 from harness.analysis.wording import percent
 from harness.findings import Direction, ScenarioFinding, Summary, Verdict
 from harness.model import Variant
-from studies.claims.claim import Answer, Claim, Part, Question
-from studies.claims.evidence import Evidence, MeasuredRun, NotMeasured
+from studies.claims.claim import Answer, AnswerPart, Claim, Question
+from studies.claims.claim_evidence import ClaimEvidence, MeasuredRun, NotMeasured
 
 PRESETS = ("worker-heuristics", "workers-quota-05", "workers-quota-1", "workers-quota-2", "workers-all-cpus")
 TOLERABLE = 0.10
@@ -45,7 +45,7 @@ class RuleCell:
         return f"{self.scenario}, {self.budget}"
 
 
-def rule_cells(evidence: Evidence) -> Iterator[RuleCell]:
+def rule_cells(evidence: ClaimEvidence) -> Iterator[RuleCell]:
     """Every rule in every budget that was measured, under every scenario."""
     for preset in PRESETS:
         if preset in evidence.runs:
@@ -128,13 +128,13 @@ def lost(cell: RuleCell) -> str:
 def rule_is_good(claim_id: str, workloads: Collection[str] = ALL) -> Question:
     """In every budget and on every workload that the rule speaks of, its count is among the best."""
 
-    def ask(evidence: Evidence) -> Iterator[Part]:
+    def ask(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
         cells = [c for c in rule_cells(evidence) if c.claim_id == claim_id and c.scenario in workloads]
         if not cells:
             raise NotMeasured(f"a rule of {claim_id} in {', '.join(PRESETS)}")
         for cell in cells:
             name = cell.rule.removeprefix(f"{claim_id} ")
-            yield Part(
+            yield AnswerPart(
                 asked=f"{name} = {cell.workers} on {cell.place}",
                 answer=cell.answer,
                 figure=f"loses {lost(cell)}",

@@ -9,7 +9,7 @@ from typing import Any
 from harness.adapters.controlled_container import RUNTIME_DIR
 from harness.planning.commands import server_argv
 from harness.planning.example import EXAMPLE
-from studies.lifecycle.containers import Rig, variant
+from studies.lifecycle.containers import FaultEquipment, variant
 from studies.lifecycle.probe import Probe, observation
 from studies.lifecycle.raw_client import Fate, Reply
 from studies.lifecycle.traffic import FAULTS, counted, replies_of, visitors, wait_path
@@ -39,16 +39,16 @@ FORMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 
 
-def observe(rig: Rig, target: str) -> Iterator[Observation]:
+def observe(equipment: FaultEquipment, target: str) -> Iterator[Observation]:
     def scenario() -> tuple[float, int, list[Reply]]:
-        with rig.server(SERVER, env=FAULTS, **FORMS[target]) as server:
+        with equipment.server(SERVER, env=FAULTS, **FORMS[target]) as server:
             with visitors(server.client, wait_path(REQUEST_S), every_s=EVERY_S) as under_way:
                 server.wait_in_flight(2)
                 stop_s = server.container.stop(GRACE_S)
             return stop_s, server.container.exit_code(), replies_of(under_way, REQUEST_S)
 
     stops_s, exit_codes, replies = zip(
-        *rig.repeated(scenario, times=rig.repeats, side_by_side=SIDE_BY_SIDE), strict=True
+        *equipment.repeated(scenario, times=equipment.repeats, side_by_side=SIDE_BY_SIDE), strict=True
     )
     yield observation(NAME, target, "stop_s", "s", stops_s, note=f"grace period {GRACE_S:g} s")
     yield observation(NAME, target, "exit_code", "id", exit_codes)

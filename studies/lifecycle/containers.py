@@ -53,7 +53,7 @@ def seconds_until(happened: Callable[[], bool], within_s: float, *, every_s: flo
     return time.monotonic() - started_s
 
 
-class Server:
+class FaultServer:
     """A container under test with a raw client of its own."""
 
     def __init__(self, container: ControlledContainer, workers: int) -> None:
@@ -135,7 +135,7 @@ class Server:
         return report
 
 
-class Rig:
+class FaultEquipment:
     """Starts servers on a Docker engine of this machine."""
 
     def __init__(
@@ -170,7 +170,7 @@ class Rig:
         files: Mapping[str, str] | None = None,
         restart: RestartPolicy = "no",
         cpus: tuple[int, ...] | None = None,
-    ) -> Iterator[Server]:
+    ) -> Iterator[FaultServer]:
         """A server that has just been started, removed on the way out, however that comes.
 
         `argv` stands in for the variant's own command, `env` comes on top of its own environment; `files` are
@@ -196,10 +196,10 @@ class Rig:
                 stop_timeout_s=0,
             )
             with self.engine.controlled(spec, runtime_dir=runtime_dir, restart=restart) as container:
-                yield Server(container, variant.workers)
+                yield FaultServer(container, variant.workers)
 
     @contextmanager
-    def server(self, variant: Variant, **options: Any) -> Iterator[Server]:
+    def server(self, variant: Variant, **options: Any) -> Iterator[FaultServer]:
         """A server as `started` gives, ready and with all its workers."""
         with self.started(variant, **options) as server:
             server.wait_ready()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.errors import TrialError
 from harness.model import Variant
-from studies.lifecycle.containers import Rig, Server, variant
+from studies.lifecycle.containers import FaultEquipment, FaultServer, variant
 from studies.lifecycle.probe import Probe, observation
 from studies.lifecycle.raw_client import Connection, Fate, Reply
 from studies.lifecycle.traffic import FAULTS, counted, fates, lost, replies_of, wait_path
@@ -39,9 +39,9 @@ class Stop:
     lifespans_ended: bool
 
 
-def stop_scenario(rig: Rig, tested: Variant) -> Stop:
+def stop_scenario(equipment: FaultEquipment, tested: Variant) -> Stop:
     """Start a server, get it busy, stop it, and go on as clients would."""
-    with rig.server(tested, env=FAULTS) as server, ThreadPoolExecutor(1) as background:
+    with equipment.server(tested, env=FAULTS) as server, ThreadPoolExecutor(1) as background:
         idle = [_used_once(server) for _ in range(IDLE)]
         under_way = [server.client.sent(wait_path(REQUEST_S)) for _ in range(IN_FLIGHT)]
         server.wait_in_flight(IN_FLIGHT)
@@ -67,9 +67,11 @@ def stop_scenario(rig: Rig, tested: Variant) -> Stop:
         )
 
 
-def observe(rig: Rig, target: str) -> Iterator[Observation]:
+def observe(equipment: FaultEquipment, target: str) -> Iterator[Observation]:
     levels = {} if target.startswith("fastapi-run") else {"graceful_timeout_s": GRACEFUL_S}
-    stops = rig.repeated(lambda: stop_scenario(rig, variant(target, **levels)), times=rig.repeats)
+    stops = equipment.repeated(
+        lambda: stop_scenario(equipment, variant(target, **levels)), times=equipment.repeats
+    )
     yield from _counts(target, stops)
     ended = [float(stop.lifespans_ended) for stop in stops]
     yield observation(NAME, target, "lifespan_shutdown", "yes", ended, note="in every worker that started")
@@ -93,7 +95,7 @@ def _counts(target: str, stops: list[Stop]) -> Iterator[Observation]:
     yield observation(NAME, target, "closed_idle", "count", closed, of=IDLE * len(stops), note=note)
 
 
-def _used_once(server: Server) -> Connection:
+def _used_once(server: FaultServer) -> Connection:
     """A keep-alive connection that has had its first answer. Raises TrialError when it has not."""
     connection = server.client.open()
     server.client.send(connection, wait_path(0))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.planning.example import REQUIRED_SETTING
-from studies.lifecycle.containers import Rig, variant
+from studies.lifecycle.containers import FaultEquipment, variant
 from studies.lifecycle.probe import Probe, observation
 from studies.observations import Observation
 
@@ -19,27 +19,27 @@ worker that has just ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class FailedStart:
     exit_code: int | None
     """None when it still ran after ENDED_WITHIN_S."""
     after_s: float | None
     names_setting: bool
 
 
-def _without_it(rig: Rig, target: str) -> Ending:
+def _without_it(equipment: FaultEquipment, target: str) -> FailedStart:
     started_s = time.monotonic()
-    with rig.started(variant(target), env={SETTING: ""}) as server:
+    with equipment.started(variant(target), env={SETTING: ""}) as server:
         exit_code = server.container.wait_ended(ENDED_WITHIN_S)
-        return Ending(
+        return FailedStart(
             exit_code=exit_code,
             after_s=None if exit_code is None else time.monotonic() - started_s,
             names_setting=SETTING in server.container.log(),
         )
 
 
-def _observe(rig: Rig, target: str) -> Iterator[Observation]:
-    rig.image(variant(target).recipe)
-    endings = rig.repeated(lambda: _without_it(rig, target), times=rig.few)
+def _observe(equipment: FaultEquipment, target: str) -> Iterator[Observation]:
+    equipment.image(variant(target).recipe)
+    endings = equipment.repeated(lambda: _without_it(equipment, target), times=equipment.few)
     note = f"{SETTING} empty; within {ENDED_WITHIN_S:g} s"
     codes, times_s = [ending.exit_code for ending in endings], [ending.after_s for ending in endings]
     yield observation(NAME, target, "exit_code", "id", codes, note=note)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from studies.observations import Observation, Unit
 
 if TYPE_CHECKING:
-    from studies.lifecycle.containers import Rig
+    from studies.lifecycle.containers import FaultEquipment
 
 EXPERIMENT = "lifecycle"
 
@@ -26,7 +26,7 @@ class Probe:
     """Every one is observed once for each target; those that are missing are what a resume measures."""
     expected_s: float
     """How long one target takes on two cores, with the default number of repeats."""
-    observe: Callable[[Rig, str], Iterable[Observation]]
+    observe: Callable[[FaultEquipment, str], Iterable[Observation]]
     """Raises TrialError when the target could not be put to the test."""
 
 

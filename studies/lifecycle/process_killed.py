@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from harness.adapters.controlled_container import RestartPolicy
 from harness.errors import TrialError
-from studies.lifecycle.containers import Rig, seconds_until, variant
+from studies.lifecycle.containers import FaultEquipment, seconds_until, variant
 from studies.lifecycle.probe import Probe, observation
 from studies.observations import Observation
 
@@ -18,9 +18,9 @@ POLICIES: Mapping[str, RestartPolicy] = MappingProxyType({"restart-always": "alw
 WITHIN_S = 10.0
 
 
-def observe(rig: Rig, target: str) -> Iterator[Observation]:
+def observe(equipment: FaultEquipment, target: str) -> Iterator[Observation]:
     def scenario() -> float | None:
-        with rig.server(SERVER, restart=POLICIES[target]) as server:
+        with equipment.server(SERVER, restart=POLICIES[target]) as server:
             server.container.signal_process(1, SIGKILL)
             down_s = seconds_until(lambda: not server.ready(), WITHIN_S)
             if down_s is None:
@@ -30,7 +30,7 @@ def observe(rig: Rig, target: str) -> Iterator[Observation]:
             back_s = seconds_until(server.ready, WITHIN_S)
             return None if back_s is None else down_s + back_s
 
-    times_s = rig.repeated(scenario, times=rig.few)
+    times_s = equipment.repeated(scenario, times=equipment.few)
     note = f"{SERVER.recipe}, 1 worker, until it answers again; bound {WITHIN_S:g} s"
     yield observation(NAME, target, "back_s", "s", times_s, note=note)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from harness.errors import TrialError
 from harness.planning.commands import server_argv
 from harness.planning.example import EXAMPLE
-from studies.lifecycle.containers import Rig, variant
+from studies.lifecycle.containers import FaultEquipment, variant
 from studies.lifecycle.probe import Probe, observation
 from studies.lifecycle.raw_client import LOOPBACK, RawClient
 from studies.observations import Observation
@@ -23,14 +23,14 @@ SERVER = "uvicorn-standard.w1"
 OTHERS = ("fastapi-run.w2", "gunicorn-asgi.w2", "gunicorn-uvicorn.w2")
 
 
-def _observe(rig: Rig, target: str) -> Iterator[Observation]:
+def _observe(equipment: FaultEquipment, target: str) -> Iterator[Observation]:
     case, _, server_id = target.partition("/")
     tested = variant(server_id or SERVER)
     flags = ("--no-proxy-headers",) if case == "off" else TRUST
     source = STRANGER if case == "stranger" else None
-    with rig.server(tested, argv=(*server_argv(tested, EXAMPLE), *flags)) as server:
+    with equipment.server(tested, argv=(*server_argv(tested, EXAMPLE), *flags)) as server:
         client = RawClient(server.client.port, source=source)
-        callers = [_caller(client, target) for _ in range(rig.repeats)]
+        callers = [_caller(client, target) for _ in range(equipment.repeats)]
     for field, forwarded in (("scheme", SCHEME), ("client", CLIENT)):
         seen = sorted({str(caller[field]) for caller in callers})
         yield observation(

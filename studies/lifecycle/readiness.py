@@ -11,7 +11,7 @@ from functools import partial
 from harness.errors import TrialError
 from harness.model import Variant
 from harness.recipes.placeholders import PORT
-from studies.lifecycle.containers import Rig, Server, seconds_until, variant
+from studies.lifecycle.containers import FaultEquipment, FaultServer, seconds_until, variant
 from studies.lifecycle.probe import Probe, observation
 from studies.observations import Observation
 
@@ -31,40 +31,42 @@ class Noticed:
     """Since the dependency changed; None when readiness never changed."""
 
 
-def _down(rig: Rig, target: str) -> Noticed:
-    with _redis(rig) as redis, _app(rig, target, redis) as server:
+def _down(equipment: FaultEquipment, target: str) -> Noticed:
+    with _redis(equipment) as redis, _app(equipment, target, redis) as server:
         redis.container.signal_process(1, signal.SIGTERM)
         return _noticed(server, 503)
 
 
-def _hung(rig: Rig, target: str) -> Noticed:
+def _hung(equipment: FaultEquipment, target: str) -> Noticed:
     """The port stays open: the kernel goes on accepting for a process that is stopped."""
-    with _redis(rig) as redis, _app(rig, target, redis) as server:
+    with _redis(equipment) as redis, _app(equipment, target, redis) as server:
         redis.container.signal_process(1, signal.SIGSTOP)
         return _noticed(server, 503)
 
 
-def _back(rig: Rig, target: str) -> Noticed:
-    with _redis(rig) as redis, _app(rig, target, redis) as server:
+def _back(equipment: FaultEquipment, target: str) -> Noticed:
+    with _redis(equipment) as redis, _app(equipment, target, redis) as server:
         redis.container.stop(grace_s=NOTICED_WITHIN_S)
         if (gone := _noticed(server, 503)).ready_status != 503:
             raise TrialError(f"{target}: /health/ready says {gone.ready_status} without its dependency")
-        with _redis(rig, port=str(redis.client.port)):
+        with _redis(equipment, port=str(redis.client.port)):
             return _noticed(server, 200)
 
 
-def _redis(rig: Rig, port: str = PORT) -> AbstractContextManager[Server]:
+def _redis(equipment: FaultEquipment, port: str = PORT) -> AbstractContextManager[FaultServer]:
     """A Redis on the host's loopback, by default at a free port of the engine's choice."""
     argv = ("redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no")
-    return rig.started(Variant(recipe="redis", workers=1, network="host"), argv=argv)
+    return equipment.started(Variant(recipe="redis", workers=1, network="host"), argv=argv)
 
 
-def _app(rig: Rig, target: str, redis: Server) -> AbstractContextManager[Server]:
+def _app(equipment: FaultEquipment, target: str, redis: FaultServer) -> AbstractContextManager[FaultServer]:
     """The app, ready because its dependency is."""
-    return rig.server(variant(target), env={"TARGET_DEPENDENCY": f"redis://127.0.0.1:{redis.client.port}"})
+    return equipment.server(
+        variant(target), env={"TARGET_DEPENDENCY": f"redis://127.0.0.1:{redis.client.port}"}
+    )
 
 
-def _noticed(server: Server, status: int) -> Noticed:
+def _noticed(server: FaultServer, status: int) -> Noticed:
     """Ask both until readiness gives `status`. Liveness counts as its first answer that is not 200."""
     ask = partial(server.client.look, within_s=ANSWERED_WITHIN_S)
     ready: list[int | None] = []
@@ -81,16 +83,16 @@ def _noticed(server: Server, status: int) -> Noticed:
 
 
 def _observe(
-    scenario: Callable[[Rig, str], Noticed], probe: str, rig: Rig, target: str
+    scenario: Callable[[FaultEquipment, str], Noticed], probe: str, equipment: FaultEquipment, target: str
 ) -> Iterator[Observation]:
-    seen = rig.repeated(lambda: scenario(rig, target), times=rig.few)
+    seen = equipment.repeated(lambda: scenario(equipment, target), times=equipment.few)
     yield observation(probe, target, "ready_status", "id", [noticed.ready_status for noticed in seen])
     yield observation(probe, target, "live_status", "id", [noticed.live_status for noticed in seen])
     note = f"within {NOTICED_WITHIN_S:g} s"
     yield observation(probe, target, "noticed_s", "s", [noticed.after_s for noticed in seen], note=note)
 
 
-def _probe(name: str, scenario: Callable[[Rig, str], Noticed]) -> Probe:
+def _probe(name: str, scenario: Callable[[FaultEquipment, str], Noticed]) -> Probe:
     return Probe(
         name=name,
         claim="L6",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from signal import SIGHUP
 
 from harness.model import Variant
-from studies.lifecycle.containers import Rig, Server, seconds_until, variant
+from studies.lifecycle.containers import FaultEquipment, FaultServer, seconds_until, variant
 from studies.lifecycle.probe import Probe, observation
 from studies.lifecycle.raw_client import Reply
 from studies.lifecycle.traffic import (
@@ -50,8 +50,8 @@ class Reload:
     new_code_served: bool
 
 
-def reload_scenario(rig: Rig, tested: Variant) -> Reload:
-    with rig.server(tested, env=FAULTS, files={RELEASE_FILE: OLD}) as server, ExitStack() as traffic:
+def reload_scenario(equipment: FaultEquipment, tested: Variant) -> Reload:
+    with equipment.server(tested, env=FAULTS, files={RELEASE_FILE: OLD}) as server, ExitStack() as traffic:
         before = server.workers()
         under_way = [server.client.sent(wait_path(REQUEST_S)) for _ in range(IN_FLIGHT)]
         server.wait_in_flight(IN_FLIGHT)
@@ -71,8 +71,8 @@ def reload_scenario(rig: Rig, tested: Variant) -> Reload:
         )
 
 
-def observe(rig: Rig, target: str) -> Iterator[Observation]:
-    reloads = rig.repeated(lambda: reload_scenario(rig, variant(target)), times=rig.repeats)
+def observe(equipment: FaultEquipment, target: str) -> Iterator[Observation]:
+    reloads = equipment.repeated(lambda: reload_scenario(equipment, variant(target)), times=equipment.repeats)
     yield from _counts(target, reloads)
     served = [float(reload.new_code_served) for reload in reloads]
     yield observation(NAME, target, "new_code_served", "yes", served, note="by every worker that was asked")
@@ -93,14 +93,14 @@ def _counts(target: str, reloads: list[Reload]) -> Iterator[Observation]:
     yield observation(NAME, target, "closed_keep_alive", "count", closed, of=clients, note=note)
 
 
-def _regular(server: Server, traffic: ExitStack) -> Regular:
+def _regular(server: FaultServer, traffic: ExitStack) -> Regular:
     regular = Regular(server.client, wait_path(SHORT_S), within_s=WITHIN_S)
     traffic.callback(regular.leave)
     traffic.enter_context(steadily(regular.request, THINK_S))
     return regular
 
 
-def _serves_new(server: Server) -> bool:
+def _serves_new(server: FaultServer) -> bool:
     reply = server.client.look("/faults/release")
     return reply.ok and reply.json().get("release") == NEW
 

@@ -24,14 +24,14 @@ from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.provenance import made_with
 from harness.deployment import DeploymentSpec
 from harness.errors import ConfigurationError, TrialError
-from harness.execution.bench import Bench
+from harness.execution.equipment import Equipment
 from harness.execution.server import Server, server_for
 from harness.measurement.load import LoadRecord
 from harness.model import Cell, OpenLoad, Scenario, Trial, Variant
 from harness.pipeline import Resolved
 from harness.planning.locust_files import is_locust_file
 from harness.recipes import RECIPES
-from harness.set_up import THIS_MACHINE, bench_of, build_images, load_generator, read_inputs, services
+from harness.set_up import THIS_MACHINE, build_images, equipment_of, load_generator, read_inputs, services
 from studies.experiment import Experiment, ObservationTask, Say
 from studies.lifecycle.probe import EXPERIMENT, observation
 from studies.lifecycle.repeats import Repeats
@@ -108,10 +108,10 @@ FAULTS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TeamBench:
+class TeamEquipment:
     """What the faults are tried with."""
 
-    bench: Bench
+    equipment: Equipment
     engine: DockerEngine
     repeats: Repeats
     say: Say
@@ -119,7 +119,7 @@ class TeamBench:
 
 def team_app(
     known: Resolved, *, only: Sequence[str] = (), repeats: int = 10, rate_per_s: float = 20.0
-) -> Experiment[TeamBench]:
+) -> Experiment[TeamEquipment]:
     """Every fault on every variant of a matrix, or on those in `only`, under its first scenario's requests.
 
     Raises ConfigurationError where a variant is unknown, or the requests are a Locust file.
@@ -138,7 +138,7 @@ def team_app(
         )
 
     @contextmanager
-    def bench(run_id: str, say: Say) -> Iterator[TeamBench]:
+    def equipment(run_id: str, say: Say) -> Iterator[TeamEquipment]:
         inputs = read_inputs(known.path, matrix)
         part = replace(matrix, variants=tuple({*variants, matrix.baseline}), scenarios=(scenario,))
         with ExitStack() as stack:
@@ -146,12 +146,12 @@ def team_app(
             assert isinstance(engine, DockerEngine)
             images, _ = build_images(engine, part, fail_fast=True, say=say)
             generators = load_generator(engine, images, part, inputs)
-            made = bench_of(engine, generators, images, part, inputs, clock=THIS_MACHINE.clock())
+            made = equipment_of(engine, generators, images, part, inputs, clock=THIS_MACHINE.clock())
             stack.enter_context(services(made, part, "run", say))
             stack.enter_context(services(made, part, "block", say))
-            yield TeamBench(bench=made, engine=engine, repeats=Repeats(), say=say)
+            yield TeamEquipment(equipment=made, engine=engine, repeats=Repeats(), say=say)
 
-    def facts(given: TeamBench, into: Path) -> Mapping[str, Any]:
+    def facts(given: TeamEquipment, into: Path) -> Mapping[str, Any]:
         return {
             "target": known.matrix.name,
             "scenario": scenario.name,
@@ -166,7 +166,7 @@ def team_app(
         for fault in FAULTS
         if fault.possible(variant)
     )
-    return Experiment(name=EXPERIMENT, tasks=tasks, bench=bench, facts=facts)
+    return Experiment(name=EXPERIMENT, tasks=tasks, equipment=equipment, facts=facts)
 
 
 def under_arrivals(scenario: Scenario, rate_per_s: float) -> Scenario:
@@ -184,10 +184,12 @@ def under_arrivals(scenario: Scenario, rate_per_s: float) -> Scenario:
     )
 
 
-def task_of(fault: Fault, variant: Variant, scenario: Scenario, repeats: int) -> ObservationTask[TeamBench]:
+def task_of(
+    fault: Fault, variant: Variant, scenario: Scenario, repeats: int
+) -> ObservationTask[TeamEquipment]:
     """One fault on one variant, on a fresh server each time."""
 
-    def observe(given: TeamBench) -> Iterator[Observation]:
+    def observe(given: TeamEquipment) -> Iterator[Observation]:
         given.say(f"{fault.name} on {variant.id}: {repeats} times")
         seen = given.repeats.of(partial(once, fault, variant, scenario, given), times=repeats, side_by_side=1)
         yield from observations(fault, variant, seen)
@@ -204,7 +206,7 @@ def task_of(fault: Fault, variant: Variant, scenario: Scenario, repeats: int) ->
     )
 
 
-def once(fault: Fault, variant: Variant, scenario: Scenario, given: TeamBench) -> Seen:
+def once(fault: Fault, variant: Variant, scenario: Scenario, given: TeamEquipment) -> Seen:
     """Start a server, have requests arrive, let the fault befall it, and watch. Raises TrialError."""
     # The generator is to outlive the server: only the host's network does.
     trial = Trial(cell=Cell(variant=replace(variant, network="host"), scenario=scenario), block=0)
@@ -212,7 +214,7 @@ def once(fault: Fault, variant: Variant, scenario: Scenario, given: TeamBench) -
         runtime_dir = Path(path)
         runtime_dir.chmod(0o777)  # The app runs as a user of the image.
         engine = _Controlled(given.engine, runtime_dir, fault.restart)
-        server = server_for(trial, replace(given.bench, engine=engine), name=f"{fault.name}.{trial.id}")
+        server = server_for(trial, replace(given.equipment, engine=engine), name=f"{fault.name}.{trial.id}")
         try:
             server.start()
             server.await_ready(trial)

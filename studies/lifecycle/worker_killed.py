@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from signal import SIGKILL
 
-from studies.lifecycle.containers import Rig, seconds_until, variant
+from studies.lifecycle.containers import FaultEquipment, seconds_until, variant
 from studies.lifecycle.probe import Probe, observation
 from studies.lifecycle.raw_client import Reply
 from studies.lifecycle.traffic import FAULTS, counted, replies_of, visitors, wait_path
@@ -21,11 +21,11 @@ TIMEOUT_S = 5
 dies with a ping in hand, and sees others die at its next look, every half second."""
 
 
-def observe(rig: Rig, target: str) -> Iterator[Observation]:
+def observe(equipment: FaultEquipment, target: str) -> Iterator[Observation]:
     levels = {} if target.startswith("fastapi-run") else {"worker_timeout_s": TIMEOUT_S}
 
     def scenario() -> tuple[float | None, list[Reply]]:
-        with rig.server(variant(target, **levels), env=FAULTS) as server:
+        with equipment.server(variant(target, **levels), env=FAULTS) as server:
             before = server.workers()
             with visitors(server.client, wait_path(REQUEST_S), every_s=EVERY_S) as under_way:
                 server.wait_in_flight(2)
@@ -33,7 +33,7 @@ def observe(rig: Rig, target: str) -> Iterator[Observation]:
                 replaced_s = seconds_until(lambda: server.replaced({min(before)}), WITHIN_S)
             return replaced_s, replies_of(under_way, ANSWER_S)
 
-    times_s, replies = zip(*rig.repeated(scenario, times=rig.repeats), strict=True)
+    times_s, replies = zip(*equipment.repeated(scenario, times=equipment.repeats), strict=True)
     note = f"until two workers serve again; the supervisor's timeout is {TIMEOUT_S} s; bound {WITHIN_S:g} s"
     yield observation(NAME, target, "replaced_s", "s", times_s, note=note)
     yield counted(NAME, target, "failed", replies)

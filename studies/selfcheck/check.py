@@ -18,20 +18,31 @@ from harness.adapters.proc import busy_s
 from harness.adapters.run_lock import run_lock
 from harness.adapters.system_clock import SystemClock
 from harness.errors import TrialError
-from harness.execution.bench import Bench
+from harness.execution.equipment import Equipment
 from harness.set_up import GENERATOR
-from studies.selfcheck import capacity, liar, loss, memory, neighbours, power, queue, sabotage, stall, twins
-from studies.selfcheck.oracle_trials import Rig
-from studies.selfcheck.result import Line, Outcome, SelfCheck, unmeasured
+from studies.selfcheck import (
+    known_capacity,
+    leak,
+    liar,
+    loss,
+    neighbours,
+    power,
+    queue,
+    sabotage,
+    stall,
+    twins,
+)
+from studies.selfcheck.oracle_trials import OracleEquipment
+from studies.selfcheck.result import Line, OracleOutcome, SelfCheck, unmeasured
 
-ORACLES: Mapping[str, Callable[[Rig], Outcome]] = {
+ORACLES: Mapping[str, Callable[[OracleEquipment], OracleOutcome]] = {
     "stall": stall.check,
     "queue": queue.check,
-    "capacity": capacity.check,
+    "capacity": known_capacity.check,
     "loss": loss.check,
     "liar": liar.check,
     "neighbours": neighbours.check,
-    "memory": memory.check,
+    "memory": leak.check,
     "A/A": twins.check,
     "power and relabelling": power.check,
     "sabotage": sabotage.check,
@@ -48,10 +59,10 @@ def selfcheck(
     lines: list[Line] = []
     outcomes = []
     run_id = f"selfcheck-{started_at:%Y%m%d-%H%M%S}"
-    with run_lock(run_id, wait=wait), open_rig(run_id, full=full, say=say) as rig:
+    with run_lock(run_id, wait=wait), open_equipment(run_id, full=full, say=say) as equipment:
         for name, check in ORACLES.items():
             say(f"{name} ...")
-            outcome = _outcome(name, check, rig)
+            outcome = _outcome(name, check, equipment)
             outcomes.append(outcome)
             lines += outcome.lines
             for line in outcome.lines:
@@ -63,26 +74,28 @@ def selfcheck(
         facts=_facts(started_at, monotonic() - started_s, full=full),
         made_again=tuple(
             f"{spoilt.trial_id} was {spoilt.validity}: {'; '.join(spoilt.reasons)}"
-            for spoilt in rig.made_again
+            for spoilt in equipment.made_again
         ),
     )
 
 
-def _outcome(name: str, check: Callable[[Rig], Outcome], rig: Rig) -> Outcome:
+def _outcome(
+    name: str, check: Callable[[OracleEquipment], OracleOutcome], equipment: OracleEquipment
+) -> OracleOutcome:
     """An oracle that cannot be measured has not met its gate, and the others go on."""
     try:
-        return check(rig)
+        return check(equipment)
     except TrialError as error:
-        return Outcome(lines=(unmeasured(name, error),))
+        return OracleOutcome(lines=(unmeasured(name, error),))
 
 
 @contextmanager
-def open_rig(run_id: str, *, full: bool, say: Callable[[str], None]) -> Iterator[Rig]:
-    """A rig on local processes, with this process kept off the servers' cores."""
+def open_equipment(run_id: str, *, full: bool, say: Callable[[str], None]) -> Iterator[OracleEquipment]:
+    """Equipment on local processes, with this process kept off the servers' cores."""
     server_cpus, generator_cpus = host.cpu_split()
     with open_engine("process", assets(), run_id, say) as engine:
         image = engine.build(GENERATOR)
-        bench = Bench(
+        equipment = Equipment(
             engine=engine,
             generators=ProcessLoadGenerator(engine, image=image, cpus=generator_cpus),
             clock=SystemClock(),
@@ -93,7 +106,7 @@ def open_rig(run_id: str, *, full: bool, say: Callable[[str], None]) -> Iterator
             busy_s=None if set(server_cpus) & set(generator_cpus) else busy_s,
         )
         with host.pinned_to(generator_cpus):
-            yield Rig(bench, image=image, generator_cpus=generator_cpus, full=full)
+            yield OracleEquipment(equipment, image=image, generator_cpus=generator_cpus, full=full)
 
 
 def _facts(started_at: datetime, took_s: float, *, full: bool) -> dict[str, str]:

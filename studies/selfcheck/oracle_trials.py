@@ -15,9 +15,8 @@ from harness.adapters.host import cpu_split
 from harness.adapters.proc import running_under
 from harness.deployment import DeploymentSpec, MemorySnapshot
 from harness.errors import TrialError
-from harness.execution.bench import Bench, TrialOutcome
 from harness.execution.calibration import CEILING
-from harness.execution.ports import Deployment
+from harness.execution.equipment import Equipment, TrialOutcome
 from harness.execution.server import Row
 from harness.execution.side_by_side import run_side_by_side
 from harness.execution.trial import run_trial
@@ -37,6 +36,7 @@ from harness.model import (
 from harness.planning.commands import GENERATOR_ARGV, inside_env
 from harness.planning.plan import cells_of, plan_blocks
 from harness.planning.slices import groups
+from harness.ports import Deployment
 from harness.recipes.placeholders import PORT
 
 RUN_S, HALT_S = 0.07, 0.03
@@ -50,7 +50,7 @@ false alarm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class OracleServer:
     """An oracle server: a module of oracles/ and its arguments."""
 
     name: str
@@ -82,7 +82,9 @@ def open_load(rate_per_s: float, arrivals: Literal["poisson", "constant"] = "poi
     return OpenLoad(rate_per_s=rate_per_s, arrivals=arrivals)
 
 
-def matrix_of(name: str, servers: Sequence[Server], load: Scenario, *, blocks: int, seed: int) -> Matrix:
+def matrix_of(
+    name: str, servers: Sequence[OracleServer], load: Scenario, *, blocks: int, seed: int
+) -> Matrix:
     """A run over these servers, the first of them the baseline, with the margin that matrices default to."""
     variants = tuple(server.variant for server in servers)
     server_cpus, generator_cpus = cpu_split()
@@ -131,21 +133,23 @@ def _signal(pids: Sequence[int], which: signal.Signals) -> None:
             os.kill(pid, which)
 
 
-class Rig:
+class OracleEquipment:
     """Measures oracle servers on one engine."""
 
-    def __init__(self, bench: Bench, *, image: str, generator_cpus: tuple[int, ...], full: bool) -> None:
-        self.bench, self.generator_cpus, self.full = bench, generator_cpus, full
+    def __init__(
+        self, equipment: Equipment, *, image: str, generator_cpus: tuple[int, ...], full: bool
+    ) -> None:
+        self.equipment, self.generator_cpus, self.full = equipment, generator_cpus, full
         self.made_again: list[TrialRecord] = []
         """The attempts that the machine spoilt and that were measured again, in order."""
         self._image = image
 
-    def trial(self, server: Server, load: Scenario, *, block: int = 1) -> TrialOutcome:
+    def trial(self, server: OracleServer, load: Scenario, *, block: int = 1) -> TrialOutcome:
         """One trial; its arrivals are seeded by its block."""
         trial = Trial(cell=Cell(variant=server.variant, scenario=load), block=block)
         return self._run(trial, server)
 
-    def valid_trial(self, server: Server, load: Scenario, *, block: int = 1) -> TrialOutcome:
+    def valid_trial(self, server: OracleServer, load: Scenario, *, block: int = 1) -> TrialOutcome:
         """A trial as `attempted` makes it; its arrivals are seeded by its block."""
         return self.attempted(partial(self.trial, server, load, block=block))
 
@@ -164,11 +168,11 @@ class Rig:
             self.made_again += spoilt
         return measure()
 
-    def run(self, matrix: Matrix, servers: Sequence[Server]) -> list[TrialRecord]:
+    def run(self, matrix: Matrix, servers: Sequence[OracleServer]) -> list[TrialRecord]:
         """The records of `outcomes`."""
         return [outcome.record for outcome in self.outcomes(matrix, servers)]
 
-    def outcomes(self, matrix: Matrix, servers: Sequence[Server]) -> list[TrialOutcome]:
+    def outcomes(self, matrix: Matrix, servers: Sequence[OracleServer]) -> list[TrialOutcome]:
         """Every trial of the matrix's plan, the A/A twin included, in slices as a run would have them.
 
         A block that the machine spoilt is measured again as a whole, as `attempted` does with a trial.
@@ -181,24 +185,26 @@ class Rig:
                 found += self._attempted(partial(self._side_by_side, group, by_recipe))
         return found
 
-    def _side_by_side(self, group: Sequence[Trial], servers: Mapping[str, Server]) -> Sequence[TrialOutcome]:
+    def _side_by_side(
+        self, group: Sequence[Trial], servers: Mapping[str, OracleServer]
+    ) -> Sequence[TrialOutcome]:
         """Each time on fresh servers; `servers` are by the recipe that stands for them."""
 
         def spec_of(trial: Trial) -> DeploymentSpec:
             return self._spec(trial.cell.variant, servers[trial.cell.variant.recipe])
 
-        with Row(self.bench, spec_of) as row:
-            return run_side_by_side(group, self.bench, row, progress=lambda _: None)
+        with Row(self.equipment, spec_of) as row:
+            return run_side_by_side(group, self.equipment, row, progress=lambda _: None)
 
-    def memory(self, server: Server) -> MemorySnapshot:
+    def memory(self, server: OracleServer) -> MemorySnapshot:
         """What a server holds once all its workers are up. Raises TrialError."""
-        with self.bench.engine.running(self._spec(server.variant, server)) as deployment:
-            with self.bench.generators.attached(deployment) as generator:
+        with self.equipment.engine.running(self._spec(server.variant, server)) as deployment:
+            with self.equipment.generators.attached(deployment) as generator:
                 generator.wait_ready(
                     workers=server.workers,
-                    timeout_s=self.bench.ready_timeout_s,
+                    timeout_s=self.equipment.ready_timeout_s,
                     scenario=CEILING,
-                    ready=self.bench.target.ready,
+                    ready=self.equipment.target.ready,
                     inside=True,
                 )
             return _snapshot(deployment)
@@ -206,25 +212,25 @@ class Rig:
     def hog(self, cpus: tuple[int, ...], *, seconds: float) -> AbstractContextManager[Deployment]:
         """A context in which another program keeps `cpus` busy, for `seconds` at most."""
         argv = ("python", "-m", "oracles.cpu_hog", "--seconds", f"{seconds:g}")
-        return self.bench.engine.running(
+        return self.equipment.engine.running(
             DeploymentSpec(name="cpu-hog", image=self._image, argv=argv, env={}, cpus=cpus)
         )
 
-    def _run(self, trial: Trial, server: Server) -> TrialOutcome:
+    def _run(self, trial: Trial, server: OracleServer) -> TrialOutcome:
         return run_trial(
             trial,
-            self.bench,
+            self.equipment,
             progress=lambda _: None,
             spec_of=lambda trial: self._spec(trial.cell.variant, server),
         )
 
-    def _spec(self, variant: Variant, server: Server) -> DeploymentSpec:
+    def _spec(self, variant: Variant, server: OracleServer) -> DeploymentSpec:
         return DeploymentSpec(
             name=variant.id,
             image=self._image,
             argv=("python", "-m", f"oracles.{server.module}", "--port", PORT, *server.arguments),
             env=inside_env(variant),
-            cpus=self.bench.server_cpus,
+            cpus=self.equipment.server_cpus,
         )
 
 

@@ -12,8 +12,8 @@ from harness.analysis.metrics import LATENCY_P95
 from harness.analysis.samples import last_attempts, samples_of, twin_of_baseline
 from harness.findings import Comparison, Verdict
 from harness.model import Matrix, TrialRecord
-from studies.selfcheck.oracle_trials import Rig, Server, matrix_of, open_load, scenario
-from studies.selfcheck.result import Line, Outcome, unmeasured
+from studies.selfcheck.oracle_trials import OracleEquipment, OracleServer, matrix_of, open_load, scenario
+from studies.selfcheck.result import Line, OracleOutcome, unmeasured
 from studies.selfcheck.theory import smallest_detectable_ratio
 
 SERVICE_S = 0.02
@@ -27,20 +27,20 @@ Verdicts = Mapping[str, Comparison]
 """By variant id: each against the baseline, on latency."""
 
 
-def check(rig: Rig) -> Outcome:
+def check(equipment: OracleEquipment) -> OracleOutcome:
     servers = tuple(
-        Server(name=name, module="queue_server", arguments=("--service-s", f"{service_s}"))
+        OracleServer(name=name, module="queue_server", arguments=("--service-s", f"{service_s}"))
         for name, service_s in (
             ("base", SERVICE_S),
             ("slower", SERVICE_S * (1 + EFFECT)),
             ("doubled", SERVICE_S * 2),
         )
     )
-    matrix = matrix_of("power", servers, LOAD, blocks=DEFAULT_BLOCKS if rig.full else 3, seed=1)
+    matrix = matrix_of("power", servers, LOAD, blocks=DEFAULT_BLOCKS if equipment.full else 3, seed=1)
     base, slower, doubled = matrix.variants
-    records = last_attempts(rig.run(matrix, servers))
+    records = last_attempts(equipment.run(matrix, servers))
     found = _verdicts(records, matrix)
-    return Outcome(
+    return OracleOutcome(
         lines=(
             _power(records, matrix),
             _doubling(found.get(doubled.id), _centre_s(records, matrix)),

@@ -12,11 +12,11 @@ import numpy as np
 from harness.analysis.intervals import summarise
 from harness.analysis.metrics import LATENCY_P95, LATENCY_P99, P99_MIN_REQUESTS
 from harness.errors import TrialError
-from harness.execution.bench import TrialOutcome
+from harness.execution.equipment import TrialOutcome
 from harness.findings import Summary
 from harness.model import Validity
-from studies.selfcheck.oracle_trials import Rig, Server, metrics_of, open_load, scenario
-from studies.selfcheck.result import Line, Outcome, unmeasured
+from studies.selfcheck.oracle_trials import OracleEquipment, OracleServer, metrics_of, open_load, scenario
+from studies.selfcheck.result import Line, OracleOutcome, unmeasured
 from studies.selfcheck.theory import (
     fewest_plausible,
     fifo_latencies_s,
@@ -39,7 +39,7 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
+class QueueSize:
     """`runs` intervals, each over `trials` trials."""
 
     service_s: float
@@ -53,23 +53,25 @@ QUEUES = (
     Queue(name="M/D/1", load=0.7, exponential=False, quantile=lambda q: md1_latency_quantile(q, load=0.7)),
     Queue(name="M/M/1", load=0.5, exponential=True, quantile=lambda q: mm1_latency_quantile(q, load=0.5)),
 )
-QUICK = Size(service_s=0.01, runs=1, trials=3, measure_s=5.0)
-FULL = Size(service_s=0.005, runs=2, trials=4, measure_s=26.0)
+QUICK = QueueSize(service_s=0.01, runs=1, trials=3, measure_s=5.0)
+FULL = QueueSize(service_s=0.005, runs=2, trials=4, measure_s=26.0)
 """Long enough for p99 to be reported at all: 10,000 requests in a cell."""
 
 
-def check(rig: Rig) -> Outcome:
+def check(equipment: OracleEquipment) -> OracleOutcome:
     """Every interval against theory, and every figure against what its very arrivals must come to.
 
     The second is free of chance: from the arrivals that were sent, and the service times that the server
     drew, Lindley's recursion tells each latency. Trials that are not VALID are left out, as in any run.
     """
-    size = FULL if rig.full else QUICK
+    size = FULL if equipment.full else QUICK
     lines: list[Line] = []
     held: list[bool] = []
     for queue in QUEUES:
         try:
-            runs = [_run(rig, queue, size, first_seed=run * size.trials + 1) for run in range(size.runs)]
+            runs = [
+                _run(equipment, queue, size, first_seed=run * size.trials + 1) for run in range(size.runs)
+            ]
         except TrialError as error:
             lines.append(unmeasured("queue", error))
             continue
@@ -80,12 +82,12 @@ def check(rig: Rig) -> Outcome:
             for trials in runs
             if _reported(trials, metric)
         ]
-    return Outcome(lines=(*lines, _coverage(held)))
+    return OracleOutcome(lines=(*lines, _coverage(held)))
 
 
-def _run(rig: Rig, queue: Queue, size: Size, *, first_seed: int) -> list[TrialOutcome]:
+def _run(equipment: OracleEquipment, queue: Queue, size: QueueSize, *, first_seed: int) -> list[TrialOutcome]:
     """The VALID trials of one run. Raises TrialError where fewer than two are left."""
-    trials = [_trial(rig, queue, size, first_seed + trial) for trial in range(size.trials)]
+    trials = [_trial(equipment, queue, size, first_seed + trial) for trial in range(size.trials)]
     valid = [trial for trial in trials if trial.record.validity is Validity.VALID]
     if len(valid) < 2:
         told = "; ".join(reason for trial in trials for reason in trial.record.reasons)
@@ -93,16 +95,16 @@ def _run(rig: Rig, queue: Queue, size: Size, *, first_seed: int) -> list[TrialOu
     return valid
 
 
-def _trial(rig: Rig, queue: Queue, size: Size, seed: int) -> TrialOutcome:
+def _trial(equipment: OracleEquipment, queue: Queue, size: QueueSize, seed: int) -> TrialOutcome:
     arguments = ("--service-s", f"{size.service_s}", "--seed", f"{seed}")
-    server = Server(
+    server = OracleServer(
         name=queue.name.lower().replace("/", ""),
         module="queue_server",
         arguments=(*arguments, "--exponential") if queue.exponential else arguments,
     )
     arrivals = open_load(queue.load / size.service_s)
     load = scenario(f"load-{queue.load:g}", arrivals, measure_s=size.measure_s)
-    return rig.valid_trial(server, load, block=seed)
+    return equipment.valid_trial(server, load, block=seed)
 
 
 def _interval(trials: Sequence[TrialOutcome], metric: str, service_s: float) -> Summary:

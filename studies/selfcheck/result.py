@@ -54,7 +54,7 @@ class Injected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class OracleOutcome:
     """Everything one oracle has to say."""
 
     lines: tuple[Line, ...]

@@ -10,12 +10,18 @@ from statistics import median
 
 from harness.analysis.bottleneck import limit_of
 from harness.errors import TrialError
-from harness.execution.bench import TrialOutcome
+from harness.execution.equipment import TrialOutcome
 from harness.findings import Bottleneck
 from harness.model import ClosedLoad, Scenario, TrialRecord, Validity, Variant
 from studies.selfcheck import quota
-from studies.selfcheck.oracle_trials import Rig, Server, open_load, scenario, slowed_generators
-from studies.selfcheck.result import Injected, Line, Outcome, counted, unmeasured
+from studies.selfcheck.oracle_trials import (
+    OracleEquipment,
+    OracleServer,
+    open_load,
+    scenario,
+    slowed_generators,
+)
+from studies.selfcheck.result import Injected, Line, OracleOutcome, counted, unmeasured
 
 ITERATIONS = 2000
 """About 1 ms of computing: the server, not the generator, is busy."""
@@ -24,17 +30,19 @@ HOG_S = 30.0
 QUICK_TRIALS, FULL_TRIALS = 1, 5
 
 COMPUTING = ("--iterations", f"{ITERATIONS}")
-SERVER = Server(name="computing", module="cpu_server", arguments=COMPUTING)
-LOGGING = Server(name="computing", module="cpu_server", arguments=(*COMPUTING, "--access-log"))
-DYING = Server(
+SERVER = OracleServer(name="computing", module="cpu_server", arguments=COMPUTING)
+LOGGING = OracleServer(name="computing", module="cpu_server", arguments=(*COMPUTING, "--access-log"))
+DYING = OracleServer(
     name="computing",
     module="cpu_server",
     arguments=(*COMPUTING, "--workers", "2", "--kill-last-at", "50"),
     workers=2,
 )
-STALLING = Server(name="stalling", module="stall_server", arguments=("--after-s", "1", "--stall-s", "0.6"))
-SKEWED = Server(name="skewed", module="skewed_server", arguments=("--service-s", "0.005"), workers=2)
-INSTANT = Server(name="instant", module="lossy_server", arguments=("--drops", "0", "--every", "1"))
+STALLING = OracleServer(
+    name="stalling", module="stall_server", arguments=("--after-s", "1", "--stall-s", "0.6")
+)
+SKEWED = OracleServer(name="skewed", module="skewed_server", arguments=("--service-s", "0.005"), workers=2)
+INSTANT = OracleServer(name="instant", module="lossy_server", arguments=("--drops", "0", "--every", "1"))
 CLOSED = scenario("closed", ClosedLoad(clients=16), warmup_s=0.3, measure_s=2.5)
 OPEN = scenario("open", open_load(1000.0), warmup_s=0.3, measure_s=2.5)
 BRIEFLY_CLOSED = replace(CLOSED, measure_s=1.5)
@@ -43,7 +51,7 @@ PACED = scenario("paced", open_load(100.0, "constant"), warmup_s=0.3, measure_s=
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Sabotage:
     name: str
     wanted: str = ""
     """The rule that stands for this cause; empty where the trial must be VALID all the same."""
@@ -51,61 +59,61 @@ class Fault:
     """What the server must be said to be limited by; None where a trial is not believed."""
     variant: Variant
     load: Scenario
-    measure: Callable[[Rig], TrialOutcome]
+    measure: Callable[[OracleEquipment], TrialOutcome]
 
 
-def check(rig: Rig) -> Outcome:
-    trials = FULL_TRIALS if rig.full else QUICK_TRIALS
+def check(equipment: OracleEquipment) -> OracleOutcome:
+    trials = FULL_TRIALS if equipment.full else QUICK_TRIALS
     lines, rows = [], []
     for fault in FAULTS:
         try:
-            row = _inject(rig, fault, trials)
+            row = _inject(equipment, fault, trials)
         except TrialError as error:
             lines.append(unmeasured("sabotage", f"{fault.name}: {error}"))
             continue
         rows.append(row)
         lines.append(_line(row))
-    return Outcome(lines=tuple(lines), injected=tuple(rows))
+    return OracleOutcome(lines=tuple(lines), injected=tuple(rows))
 
 
-def _hog_beside_generator(rig: Rig) -> TrialOutcome:
-    with rig.hog(rig.generator_cpus, seconds=HOG_S):
-        return rig.trial(INSTANT, OPEN)
+def _hog_beside_generator(equipment: OracleEquipment) -> TrialOutcome:
+    with equipment.hog(equipment.generator_cpus, seconds=HOG_S):
+        return equipment.trial(INSTANT, OPEN)
 
 
-def _hog_beside_server(rig: Rig) -> TrialOutcome:
-    with rig.hog(rig.bench.server_cpus, seconds=HOG_S):
-        return rig.trial(SERVER, CLOSED)
+def _hog_beside_server(equipment: OracleEquipment) -> TrialOutcome:
+    with equipment.hog(equipment.equipment.server_cpus, seconds=HOG_S):
+        return equipment.trial(SERVER, CLOSED)
 
 
-def _slow_generator(rig: Rig) -> TrialOutcome:
+def _slow_generator(equipment: OracleEquipment) -> TrialOutcome:
     with slowed_generators():
-        return rig.trial(INSTANT, BRIEFLY_OPEN)
+        return equipment.trial(INSTANT, BRIEFLY_OPEN)
 
 
 FAULTS = (
-    Fault(
+    Sabotage(
         name="none, closed loop",
         limit=Bottleneck.SERVER_CPU,
         variant=SERVER.variant,
         load=CLOSED,
-        measure=lambda rig: rig.valid_trial(SERVER, CLOSED),
+        measure=lambda equipment: equipment.valid_trial(SERVER, CLOSED),
     ),
-    Fault(
+    Sabotage(
         name="none, open loop",
         limit=Bottleneck.NONE,
         variant=INSTANT.variant,
         load=OPEN,
-        measure=lambda rig: rig.valid_trial(INSTANT, OPEN),
+        measure=lambda equipment: equipment.valid_trial(INSTANT, OPEN),
     ),
-    Fault(
+    Sabotage(
         name="CPU hog on the generator's core, open loop",
         wanted="I3",
         variant=INSTANT.variant,
         load=OPEN,
         measure=_hog_beside_generator,
     ),
-    Fault(
+    Sabotage(
         name="generator stopped 30 of every 100 ms, open loop",
         wanted="I3",
         limit=Bottleneck.GENERATOR,
@@ -113,42 +121,42 @@ FAULTS = (
         load=BRIEFLY_OPEN,
         measure=_slow_generator,
     ),
-    Fault(
+    Sabotage(
         name="CPU hog on the server's core, closed loop",
         wanted="I5",
         variant=SERVER.variant,
         load=CLOSED,
         measure=_hog_beside_server,
     ),
-    Fault(
+    Sabotage(
         name="a worker killed in mid-run",
         wanted="I7",
         variant=DYING.variant,
         load=CLOSED,
-        measure=lambda rig: rig.trial(DYING, CLOSED),
+        measure=lambda equipment: equipment.trial(DYING, CLOSED),
     ),
-    Fault(
+    Sabotage(
         name="access log on one side",
         wanted="I9",
         variant=LOGGING.variant,
         load=CLOSED,
-        measure=lambda rig: rig.trial(LOGGING, CLOSED),
+        measure=lambda equipment: equipment.trial(LOGGING, CLOSED),
     ),
-    Fault(
+    Sabotage(
         name="server stalled for 0.6 s, open loop",
         limit=Bottleneck.EVENT_LOOP,
         variant=STALLING.variant,
         load=PACED,
-        measure=lambda rig: rig.valid_trial(STALLING, PACED),
+        measure=lambda equipment: equipment.valid_trial(STALLING, PACED),
     ),
-    Fault(
+    Sabotage(
         name="one of two workers gets every connection",
         limit=Bottleneck.ACCEPT_SKEW,
         variant=SKEWED.variant,
         load=BRIEFLY_CLOSED,
-        measure=lambda rig: rig.valid_trial(SKEWED, BRIEFLY_CLOSED),
+        measure=lambda equipment: equipment.valid_trial(SKEWED, BRIEFLY_CLOSED),
     ),
-    Fault(
+    Sabotage(
         name="CPU quota of half a core, in a container",
         limit=Bottleneck.CPU_QUOTA,
         variant=quota.VARIANT,
@@ -158,11 +166,11 @@ FAULTS = (
 )
 
 
-def _inject(rig: Rig, fault: Fault, trials: int) -> Injected:
-    made_before = len(rig.made_again)
-    records = [fault.measure(rig).record for _ in range(trials)]
+def _inject(equipment: OracleEquipment, fault: Sabotage, trials: int) -> Injected:
+    made_before = len(equipment.made_again)
+    records = [fault.measure(equipment).record for _ in range(trials)]
     rules = Counter(rule for record in records for rule in _rules(record.reasons))
-    limits = Counter(str(_limit(record, fault, len(rig.bench.server_cpus))) for record in records)
+    limits = Counter(str(_limit(record, fault, len(equipment.equipment.server_cpus))) for record in records)
     del limits[Bottleneck.UNKNOWN]
     return Injected(
         fault=fault.name,
@@ -173,11 +181,11 @@ def _inject(rig: Rig, fault: Fault, trials: int) -> Injected:
         p95_ms=_p95_ms(records),
         wanted_limit=str(fault.limit or ""),
         limits=limits,
-        made_again=len(rig.made_again) - made_before,
+        made_again=len(equipment.made_again) - made_before,
     )
 
 
-def _limit(record: TrialRecord, fault: Fault, server_cpus: int) -> Bottleneck:
+def _limit(record: TrialRecord, fault: Sabotage, server_cpus: int) -> Bottleneck:
     """A cell of one trial."""
     word = record.validity
     return limit_of([record], fault.variant, fault.load, word=word, server_cpus=server_cpus).bottleneck

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.model import ClosedLoad
-from studies.selfcheck.oracle_trials import Rig, Server, metrics_of, open_load, scenario
-from studies.selfcheck.result import Line, Outcome
+from studies.selfcheck.oracle_trials import OracleEquipment, OracleServer, metrics_of, open_load, scenario
+from studies.selfcheck.result import Line, OracleOutcome
 from studies.selfcheck.theory import stall_latency_quantile_s
 
 STALL_S, WINDOW_S, AFTER_S = 1.0, 6.0, 2.0
@@ -15,18 +15,18 @@ SLO_MS = STALL_S * 1000
 """The objective is the stall: the generator may be late by as much as the gate allows."""
 
 
-def check(rig: Rig) -> Outcome:
+def check(equipment: OracleEquipment) -> OracleOutcome:
     stall = ("--after-s", f"{AFTER_S}", "--stall-s", f"{STALL_S}")
-    server = Server(name="stall", module="stall_server", arguments=stall)
+    server = OracleServer(name="stall", module="stall_server", arguments=stall)
     # Without a service time a closed loop of one client would send thousands a second.
-    paced = Server(
+    paced = OracleServer(
         name="stall-paced", module="stall_server", arguments=(*stall, "--service-s", f"{1 / RATE_PER_S}")
     )
     open_loop = scenario("stall-open", open_load(RATE_PER_S, "constant"), measure_s=WINDOW_S, slo_ms=SLO_MS)
     closed_loop = scenario("stall-closed", ClosedLoad(clients=1), measure_s=WINDOW_S, slo_ms=SLO_MS)
-    opened = metrics_of(rig.valid_trial(server, open_loop))
-    closed = metrics_of(rig.valid_trial(paced, closed_loop))
-    return Outcome(
+    opened = metrics_of(equipment.valid_trial(server, open_loop))
+    closed = metrics_of(equipment.valid_trial(paced, closed_loop))
+    return OracleOutcome(
         lines=(
             _line("p95", 0.95, opened.latency_p95_s, closed.latency_p95_s),
             _line("p99", 0.99, opened.latency_p99_s, closed.latency_p99_s),

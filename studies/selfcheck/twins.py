@@ -11,8 +11,8 @@ from harness.analysis.intervals import paired_ratio
 from harness.analysis.samples import samples_of, twin_of_baseline
 from harness.model import Cell, ClosedLoad, Matrix, Trial
 from harness.planning.plan import plan_blocks
-from studies.selfcheck.oracle_trials import Rig, Server, matrix_of, scenario
-from studies.selfcheck.result import Line, Outcome
+from studies.selfcheck.oracle_trials import OracleEquipment, OracleServer, matrix_of, scenario
+from studies.selfcheck.result import Line, OracleOutcome
 from studies.selfcheck.theory import most_plausible
 
 ALPHA = 0.05
@@ -23,15 +23,15 @@ FOOLED = 0.30
 """Back-to-back repeats must be seen to fail, or the drift is too weak for random blocks to prove a thing."""
 REAL_RUNS, REAL_BLOCKS = 10, 4
 
-SERVER = Server(name="computing", module="cpu_server", arguments=("--iterations", "1000"))
+SERVER = OracleServer(name="computing", module="cpu_server", arguments=("--iterations", "1000"))
 LOAD = scenario("closed", ClosedLoad(clients=4), warmup_s=0.2, measure_s=0.8)
 
 Order = Callable[[Matrix, int], Sequence[Trial]]
 
 
-def check(rig: Rig) -> Outcome:
+def check(equipment: OracleEquipment) -> OracleOutcome:
     lines = (_random(_rejections(_random_blocks)), _back_to_back(_rejections(_repeats)))
-    return Outcome(lines=(*lines, _on_a_real_server(rig)) if rig.full else lines)
+    return OracleOutcome(lines=(*lines, _on_a_real_server(equipment)) if equipment.full else lines)
 
 
 def _rejections(order: Order) -> int:
@@ -86,12 +86,12 @@ def _back_to_back(rejected: int) -> Line:
     )
 
 
-def _on_a_real_server(rig: Rig) -> Line:
+def _on_a_real_server(equipment: OracleEquipment) -> Line:
     """Ten small runs of a server that computes, all compared metrics of each."""
     told = compared = 0
     for run in range(REAL_RUNS):
         matrix = matrix_of("twins", (SERVER,), LOAD, blocks=REAL_BLOCKS, seed=run + 1)
-        samples = samples_of(rig.run(matrix, (SERVER,)), matrix)
+        samples = samples_of(equipment.run(matrix, (SERVER,)), matrix)
         pairs = against_baseline(samples, summarise_cells(samples, matrix), matrix)
         compared += len(pairs)
         told += sum(pair.p_value is not None and pair.p_value < ALPHA for pair in pairs)

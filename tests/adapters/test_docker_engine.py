@@ -15,7 +15,7 @@ from docker import DockerClient
 from harness.adapters import docker_deployment, ownership
 from harness.adapters.docker_build import base_image
 from harness.adapters.docker_engine import DockerEngine
-from harness.adapters.docker_network import Route
+from harness.adapters.docker_network import NetworkRoute
 from harness.deployment import NetworkPath
 from harness.errors import BuildFailed, EnvironmentProblem, TrialError
 from tests.adapters.containers import by_role, companion, container_of, eventually, of_run, server
@@ -187,15 +187,15 @@ def test_a_server_that_ends_at_once_fails_the_trial_with_its_last_words(
     engine: DockerEngine, image: str, client: DockerClient, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A published port is there until the server has ended: wait for that before it is looked up.
-    base_url = Route.base_url
+    base_url = NetworkRoute.base_url
 
-    def later(route: Route, _: Mapping[str, Any]) -> str:
+    def later(route: NetworkRoute, _: Mapping[str, Any]) -> str:
         container = by_role(client, run_id, "server", all=True)
         container.wait(timeout=20)
         container.reload()
         return base_url(route, container.attrs["NetworkSettings"])
 
-    monkeypatch.setattr(Route, "base_url", later)
+    monkeypatch.setattr(NetworkRoute, "base_url", later)
     argv = ("python3", "-c", "print('no database', flush=True); raise SystemExit(1)")
     with pytest.raises(TrialError) as caught, server(engine, image, argv=argv, network="published"):
         pass

@@ -9,7 +9,7 @@ from docker import DockerClient
 from docker.models.containers import Container
 
 from harness.adapters import ownership
-from harness.execution.bench import deployment_spec
+from harness.execution.equipment import deployment_spec
 from harness.execution.trial import run_trial
 from harness.model import Validity, Variant
 from tests.adapters.containers import of_run
@@ -27,10 +27,10 @@ def servers_of(client: DockerClient, run_id: str) -> list[Container]:
 
 
 def test_replicas_share_the_load_and_nothing_else_gets_in(client: DockerClient, run_id: str) -> None:
-    with bench_for(run_id, REPLICAS) as bench:
+    with bench_for(run_id, REPLICAS) as equipment:
         with (
-            bench.engine.running(deployment_spec(trial_of(REPLICAS), bench)) as deployment,
-            bench.generators.attached(deployment) as generator,
+            equipment.engine.running(deployment_spec(trial_of(REPLICAS), equipment)) as deployment,
+            equipment.generators.attached(deployment) as generator,
         ):
             generator.wait_ready(workers=2, timeout_s=60, scenario=ITEMS, ready="/health/ready", inside=True)
             load = generator.drive(ITEMS, seed=1, progress=lambda _: None)
@@ -66,8 +66,8 @@ def test_a_replica_killed_under_load_makes_the_trial_invalid(client: DockerClien
             killed.append(servers_of(client, run_id)[-1])
             killed[0].kill("SIGKILL")
 
-    with bench_for(run_id, REPLICAS) as bench:
-        outcome = run_trial(trial_of(REPLICAS), bench, progress=kill_one)
+    with bench_for(run_id, REPLICAS) as equipment:
+        outcome = run_trial(trial_of(REPLICAS), equipment, progress=kill_one)
         assert of_run(client, run_id) == []
     assert killed
     assert outcome.record.validity is Validity.INVALID
@@ -80,8 +80,8 @@ def test_load_over_tls_is_what_the_matrix_says(
     client: DockerClient, run_id: str, recipe: str, front: str | None
 ) -> None:
     variant = Variant(recipe=recipe, workers=1)
-    with bench_for(run_id, variant) as bench:
-        record = run_trial(trial_of(variant), bench, progress=lambda _: None).record
+    with bench_for(run_id, variant) as equipment:
+        record = run_trial(trial_of(variant), equipment, progress=lambda _: None).record
     assert record.facts is not None
     assert record.facts.tls == "TLSv1.3 TLS_AES_256_GCM_SHA384"
     assert record.facts.scheme == "https"

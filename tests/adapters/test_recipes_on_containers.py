@@ -13,7 +13,7 @@ from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.host import cpu_split
 from harness.adapters.load_process import ProcessLoadGenerator
 from harness.adapters.system_clock import SystemClock
-from harness.execution.bench import Bench, TrialOutcome
+from harness.execution.equipment import Equipment, TrialOutcome
 from harness.execution.trial import run_trial
 from harness.model import OWN_COMMAND, Cell, ClosedLoad, Scenario, Trial, Validity, Variant
 from harness.recipes import RECIPES, image_of
@@ -48,14 +48,14 @@ SERVERS = {
 
 
 @pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
+def equipment() -> Iterator[Equipment]:
     engine = DockerEngine(assets(), f"test-{uuid.uuid4().hex[:8]}")
     server_cpus, generator_cpus = cpu_split()
     try:
         recipes = (*SERVERS, NO_SERVER)
         stages = {image_of(recipe) for recipe in recipes}
         built = {stage: engine.build(stage) for stage in stages}
-        yield Bench(
+        yield Equipment(
             engine=engine,
             generators=ProcessLoadGenerator(engine, image=engine.build("generator"), cpus=generator_cpus),
             clock=SystemClock(),
@@ -68,9 +68,9 @@ def bench() -> Iterator[Bench]:
         engine.close()
 
 
-def measured(variant: Variant, bench: Bench) -> TrialOutcome:
+def measured(variant: Variant, equipment: Equipment) -> TrialOutcome:
     trial = Trial(cell=Cell(variant=variant, scenario=VERSIONED), block=1)
-    return run_trial(trial, bench, progress=lambda _: None)
+    return run_trial(trial, equipment, progress=lambda _: None)
 
 
 def test_every_recipe_is_tried() -> None:
@@ -78,11 +78,11 @@ def test_every_recipe_is_tried() -> None:
 
 
 @pytest.mark.parametrize("recipe", SERVERS)
-def test_a_recipe_serves_as_it_is_described(recipe: str, bench: Bench) -> None:
+def test_a_recipe_serves_as_it_is_described(recipe: str, equipment: Equipment) -> None:
     # With every level it has an option for away from its default: the probe must see them all.
     workers = 1 if "workers" in RECIPES[recipe].fixed else 2
     levels = {} if "keep_alive_s" in RECIPES[recipe].fixed else {"keep_alive_s": 7}
-    record = measured(Variant(recipe=recipe, workers=workers, access_log=True, **levels), bench).record
+    record = measured(Variant(recipe=recipe, workers=workers, access_log=True, **levels), equipment).record
     # NOISY and GENERATOR-BOUND speak of the machine, not of the recipe.
     assert record.validity is not Validity.INVALID, record.reasons
     assert record.facts is not None
@@ -93,18 +93,18 @@ def test_a_recipe_serves_as_it_is_described(recipe: str, bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("recipe", ["gunicorn-uvicorn", "hypercorn"])
-def test_workers_that_are_replaced_on_purpose_are_no_fault(recipe: str, bench: Bench) -> None:
+def test_workers_that_are_replaced_on_purpose_are_no_fault(recipe: str, equipment: Equipment) -> None:
     variant = Variant(recipe=recipe, workers=2, max_requests=100)
-    record = measured(variant, bench).record
+    record = measured(variant, equipment).record
     assert record.validity is not Validity.INVALID, record.reasons
     assert record.worker_changes
 
 
-def test_what_a_limited_server_refuses_is_counted_apart(bench: Bench) -> None:
+def test_what_a_limited_server_refuses_is_counted_apart(equipment: Equipment) -> None:
     crowded = replace(VERSIONED, load=ClosedLoad(clients=20))
     variant = Variant(recipe="uvicorn-standard", workers=1, limit_concurrency=10)
     record = run_trial(
-        Trial(cell=Cell(variant=variant, scenario=crowded), block=1), bench, progress=lambda _: None
+        Trial(cell=Cell(variant=variant, scenario=crowded), block=1), equipment, progress=lambda _: None
     ).record
     assert record.validity is not Validity.INVALID, record.reasons
     assert record.metrics is not None
@@ -113,8 +113,8 @@ def test_what_a_limited_server_refuses_is_counted_apart(bench: Bench) -> None:
     assert record.metrics.requests > 0
 
 
-def test_a_server_that_breaks_on_every_request_is_found_out(bench: Bench) -> None:
-    outcome = measured(Variant(recipe=NO_SERVER, workers=1), bench)
+def test_a_server_that_breaks_on_every_request_is_found_out(equipment: Equipment) -> None:
+    outcome = measured(Variant(recipe=NO_SERVER, workers=1), equipment)
     assert outcome.record.cannot_serve
     assert outcome.record.metrics is None
     assert "cannot serve this app" in outcome.record.reasons[0]

@@ -44,8 +44,8 @@ def test_a_worker_killed_under_load_makes_the_trial_invalid(client: DockerClient
             os.kill(workers[0], signal.SIGKILL)
             killed.append(workers[0])
 
-    with bench_for(run_id, TWO_WORKERS) as bench:
-        record = run_trial(trial_of(TWO_WORKERS), bench, progress=kill_one).record
+    with bench_for(run_id, TWO_WORKERS) as equipment:
+        record = run_trial(trial_of(TWO_WORKERS), equipment, progress=kill_one).record
     assert killed
     assert record.validity is Validity.INVALID
     assert any(reason.startswith("I7: worker pids changed") for reason in record.reasons), record.reasons
@@ -57,9 +57,9 @@ def test_a_listen_queue_that_was_full_is_counted(run_id: str, backlog: int, full
     """As the kernel counts in the container's own network: each of these answers took a new connection."""
     variant = Variant(recipe="uvicorn-standard", workers=1, backlog=backlog)
     load = replace(ITEMS, name="reconnect", locustfile="reconnect", load=ClosedLoad(clients=64))
-    with bench_for(run_id, variant) as bench:
+    with bench_for(run_id, variant) as equipment:
         trial = Trial(cell=Cell(variant=variant, scenario=load), block=0)
-        record = run_trial(trial, bench, progress=lambda _: None).record
+        record = run_trial(trial, equipment, progress=lambda _: None).record
     assert record.metrics is not None, record.reasons
     assert record.metrics.listen_overflows is not None
     assert (record.metrics.listen_overflows > 0) is full
@@ -84,12 +84,12 @@ def test_side_by_side_each_has_its_turns_and_one_that_loses_a_worker_ends_alone(
             os.kill(workers[0], signal.SIGKILL)
             killed.append(workers[0])
 
-    with bench_for(run_id, one) as bench, Row(bench) as row:
+    with bench_for(run_id, one) as equipment, Row(equipment) as row:
         trials = [trial_of(variant) for variant in (one, replace(one, twin=True), TWO_WORKERS)]
-        first, twin, broken = run_side_by_side(trials, bench, row, progress=kill_one)
+        first, twin, broken = run_side_by_side(trials, equipment, row, progress=kill_one)
         other = replace(ITEMS, name="other")
         again = [Trial(cell=Cell(variant=trial.cell.variant, scenario=other), block=0) for trial in trials]
-        later = run_side_by_side(again, bench, row, progress=lambda _: None)
+        later = run_side_by_side(again, equipment, row, progress=lambda _: None)
         stood.append({str(container.id) for container in all_by_role(client, run_id, "server")})
     assert [len(ids) for ids in (*stood, stood[0] & stood[1])] == [3, 3, 2]
     for outcome in later:

@@ -10,7 +10,7 @@ from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.host import cpu_split
 from harness.adapters.load_process import ProcessLoadGenerator
 from harness.adapters.system_clock import SystemClock
-from harness.execution.bench import Bench
+from harness.execution.equipment import Equipment
 from harness.model import Cell, ClosedLoad, Scenario, Trial, Variant
 
 ITEMS = Scenario(
@@ -23,12 +23,12 @@ def trial_of(variant: Variant) -> Trial:
 
 
 @contextmanager
-def bench_for(run_id: str, variant: Variant) -> Iterator[Bench]:
-    """A bench on an engine of the run's own, which is closed on the way out."""
+def bench_for(run_id: str, variant: Variant) -> Iterator[Equipment]:
+    """A equipment on an engine of the run's own, which is closed on the way out."""
     engine = DockerEngine(assets(), run_id)
     server_cpus, generator_cpus = cpu_split()
     try:
-        yield Bench(
+        yield Equipment(
             engine=engine,
             generators=ProcessLoadGenerator(engine, image=engine.build("generator"), cpus=generator_cpus),
             clock=SystemClock(),

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from harness.execution.ports import Engine
+from harness.ports import Engine
 from tests.contract.rig import Rig, open_engine, write_project
 
 

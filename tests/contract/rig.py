@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.process_engine import ProcessEngine
 from harness.deployment import DeploymentSpec, ProcessSpec
-from harness.execution.ports import Channel, Deployment, Engine
+from harness.ports import Channel, Deployment, Engine
 from tests.contract.programs import COMPANION, SERVER, fake_companion
 from tests.fakes import FakeEngine
 

@@ -11,10 +11,10 @@ import pytest
 
 from harness.decision.bisect import (
     AT_ONCE,
+    BisectEnding,
     Bisection,
-    Ending,
-    Side,
-    Step,
+    BisectSide,
+    BisectStep,
     answer,
     differ,
     next_releases,
@@ -45,9 +45,9 @@ def change(before: float, after: float, *, half: float = NOISE, floor: float | N
     )
 
 
-def step_of(truth: Mapping[str, float], *releases: str, half: float = NOISE, failed: str = "") -> Step:
+def step_of(truth: Mapping[str, float], *releases: str, half: float = NOISE, failed: str = "") -> BisectStep:
     kept = tuple(release for release in releases if release != failed)
-    return Step(
+    return BisectStep(
         run="results/x",
         releases=kept,
         changes={(old, new): change(truth[old], truth[new], half=half) for old, new in combinations(kept, 2)},
@@ -58,7 +58,7 @@ def step_of(truth: Mapping[str, float], *releases: str, half: float = NOISE, fai
 def searched(truth: Mapping[str, float], *, failed: str = "", half: float = NOISE) -> Bisection:
     """With measurements of a known truth."""
 
-    def measure(releases: tuple[str, ...]) -> Step:
+    def measure(releases: tuple[str, ...]) -> BisectStep:
         return step_of(truth, *releases, half=half, failed=failed if failed in releases else "")
 
     return answer("orders", RELEASES, search(RELEASES, measure, 0.03), margin=0.03)
@@ -69,7 +69,7 @@ def searched(truth: Mapping[str, float], *, failed: str = "", half: float = NOIS
 def test_a_single_change_is_found_wherever_it_is_in_few_runs(at: int, factor: float) -> None:
     truth = {release: 100.0 * (factor if index >= at else 1) for index, release in enumerate(RELEASES)}
     found = searched(truth)
-    assert (found.ending, found.old, found.new) == (Ending.FOUND, RELEASES[at - 1], RELEASES[at])
+    assert (found.ending, found.old, found.new) == (BisectEnding.FOUND, RELEASES[at - 1], RELEASES[at])
     assert len(found.steps) <= 3
     assert f"changed with orders {RELEASES[at]}: {'+8' if factor > 1 else '-10'} %" in found.sentence
     assert found.remarks == ()
@@ -78,17 +78,17 @@ def test_a_single_change_is_found_wherever_it_is_in_few_runs(at: int, factor: fl
 def test_a_release_that_does_not_build_is_passed_over_and_said() -> None:
     truth = {release: 100.0 * (1.2 if index >= 10 else 1) for index, release in enumerate(RELEASES)}
     found = searched(truth, failed="1.9")
-    assert (found.ending, found.old, found.new) == (Ending.NARROWED, "1.8", "1.10")
+    assert (found.ending, found.old, found.new) == (BisectEnding.NARROWED, "1.8", "1.10")
     assert found.sentence.startswith("Narrowed: peak working set on items changed after orders 1.8")
     assert found.remarks == ("1.9 does not build",)
 
 
 def test_no_change_and_not_told_are_different_answers() -> None:
     same = dict.fromkeys(RELEASES, 100.0)
-    assert searched(same).ending is Ending.NO_CHANGE
+    assert searched(same).ending is BisectEnding.NO_CHANGE
     assert searched(same).sentence.startswith("No change: ")
     noisy = searched(same, half=0.2)
-    assert noisy.ending is Ending.OPEN
+    assert noisy.ending is BisectEnding.OPEN
     assert noisy.sentence.startswith("Undecided: ")
 
 
@@ -102,18 +102,18 @@ def test_a_change_that_is_taken_back_is_followed_to_where_it_came_first() -> Non
 def test_a_slope_ends_where_its_parts_are_smaller_than_the_margin() -> None:
     truth = {release: 100.0 * 1.01**index for index, release in enumerate(RELEASES)}
     found = searched(truth)
-    assert found.ending is Ending.NARROWED
+    assert found.ending is BisectEnding.NARROWED
     assert RELEASES.index(found.new) - RELEASES.index(found.old) < len(RELEASES) // 2
 
 
 def test_the_side_is_that_of_half_the_change_and_open_where_the_interval_crosses_it() -> None:
     ends = ratio(1.21)
-    assert side_of(ratio(1.02), ends) is Side.OLD
-    assert side_of(ratio(1.2), ends) is Side.NEW
-    assert side_of(ratio(1.102), ends) is Side.OPEN
-    assert side_of(Summary(center=1.2, lo=None, hi=None, n=2), ends) is Side.OPEN
-    assert side_of(ratio(0.85), ratio(0.81)) is Side.NEW
-    assert side_of(ratio(0.97), ratio(0.81)) is Side.OLD
+    assert side_of(ratio(1.02), ends) is BisectSide.OLD
+    assert side_of(ratio(1.2), ends) is BisectSide.NEW
+    assert side_of(ratio(1.102), ends) is BisectSide.OPEN
+    assert side_of(Summary(center=1.2, lo=None, hi=None, n=2), ends) is BisectSide.OPEN
+    assert side_of(ratio(0.85), ratio(0.81)) is BisectSide.NEW
+    assert side_of(ratio(0.97), ratio(0.81)) is BisectSide.OLD
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.decision.compare import (
-    Run,
+    ComparedRun,
     VersionComparison,
     Versions,
     changes_among,
@@ -127,9 +127,9 @@ def test_two_stored_runs_are_compared_cell_by_cell_and_unpaired() -> None:
     matrix = a_matrix(variants=(PLAIN,), blocks=5)
     twin = replace(PLAIN, twin=True)
 
-    def run(name: str, rate: float) -> Run:
+    def run(name: str, rate: float) -> ComparedRun:
         records = throughput_records({PLAIN: steady(rate), twin: steady(rate)})
-        return Run(name=name, matrix=matrix, records=records)
+        return ComparedRun(name=name, matrix=matrix, records=records)
 
     found = compare_runs(run("monday", 1000.0), run("friday", 880.0), FIVE)
     assert found.outcome is Outcome.REGRESSION
@@ -142,8 +142,8 @@ def test_two_stored_runs_are_compared_cell_by_cell_and_unpaired() -> None:
 
 
 def test_runs_with_no_variant_in_common_are_no_pass() -> None:
-    one = Run(name="a", matrix=a_matrix(variants=(OLD,), baseline_id=OLD.id), records=())
-    other = Run(name="b", matrix=a_matrix(variants=(NEW,), baseline_id=NEW.id), records=())
+    one = ComparedRun(name="a", matrix=a_matrix(variants=(OLD,), baseline_id=OLD.id), records=())
+    other = ComparedRun(name="b", matrix=a_matrix(variants=(NEW,), baseline_id=NEW.id), records=())
     found = compare_runs(one, other, [])
     assert found.outcome is Outcome.INCONCLUSIVE
     assert found.sentence == "Inconclusive: a and b have no variant in common."

@@ -3,8 +3,8 @@ from contextlib import nullcontext
 
 import pytest
 
-from harness.execution.bench import Progress, TrialOutcome
 from harness.execution.blocks import Pace, RunEnd, run_blocks
+from harness.execution.equipment import Progress, TrialOutcome
 from harness.model import Matrix, Trial, TrialRecord, Validity
 from harness.planning.plan import STOP_AND_START_S, cells_of, plan_blocks
 from harness.planning.remaining import remaining_blocks

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.adapters.load_process import ProcessLoadGenerator
-from harness.execution.bench import Bench, TrialOutcome
-from harness.execution.capacity import CONFIRMATIONS, HIGHEST, LOWEST, find_capacity
+from harness.execution.capacity_search import CONFIRMATIONS, HIGHEST, LOWEST, find_capacity
+from harness.execution.equipment import Equipment, TrialOutcome
 from harness.execution.trial import run_trial
 from harness.measurement.capacity import capacity_of, search_findings
 from harness.model import CapacityLoad, Cell, OpenLoad, Trial, Validity
@@ -156,7 +156,7 @@ def measured(
     clock = FakeClock()
     engine = FakeEngine(clock=clock, answer=agent(clock, {PLAIN.id: rate}), greeting=GREETING)
 
-    bench = Bench(
+    equipment = Equipment(
         engine=engine,
         generators=ProcessLoadGenerator(engine, image="generator", cpus=(0,)),
         clock=clock,
@@ -167,7 +167,7 @@ def measured(
         ceiling_per_s=ceiling_per_s,
     )
     trial = Trial(cell=Cell(variant=PLAIN, scenario=SCENARIO), block=1)
-    return run_trial(trial, bench, progress=lambda _: None)
+    return run_trial(trial, equipment, progress=lambda _: None)
 
 
 def test_a_capacity_trial_measures_the_confirmed_rate() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.errors import TrialError, WrongResponse
-from harness.execution.bench import Bench
+from harness.execution.equipment import Equipment
 from harness.execution.locust_ceiling import full_core_per_s, locust_ceilings
 from harness.measurement.load import LoadRecord
 from harness.model import Scenario, Validity
@@ -82,7 +82,7 @@ def test_no_answer_is_no_ceiling() -> None:
 
 def test_a_trial_is_held_against_the_ceiling_of_its_own_users() -> None:
     values = dict.fromkeys(("engine", "generators", "clock"))
-    bench = Bench(
+    equipment = Equipment(
         **values,  # type: ignore[arg-type]
         images={},
         server_cpus=(1,),
@@ -91,7 +91,7 @@ def test_a_trial_is_held_against_the_ceiling_of_its_own_users() -> None:
         ceiling_per_s=30_000.0,
         ceilings={"visits": 740.0},
     )
-    assert (bench.ceiling_of(ITEMS), bench.ceiling_of(VISITS), bench.ceiling_of(SEARCH)) == (
+    assert (equipment.ceiling_of(ITEMS), equipment.ceiling_of(VISITS), equipment.ceiling_of(SEARCH)) == (
         30_000.0,
         740.0,
         None,

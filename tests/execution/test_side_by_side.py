@@ -12,7 +12,7 @@ import pytest
 
 from harness.adapters.load_process import ProcessLoadGenerator
 from harness.errors import DeploymentDied, VariantError
-from harness.execution.bench import Bench, TrialOutcome
+from harness.execution.equipment import Equipment, TrialOutcome
 from harness.execution.server import Row
 from harness.execution.side_by_side import run_side_by_side
 from harness.model import Cell, OpenLoad, Scenario, Trial, Validity
@@ -58,8 +58,8 @@ class Watched(FakeAgent):
         return [[request["start_at_s"] + at_s for at_s in span] for span in request["spans_s"]]
 
 
-def bench_on(engine: FakeEngine) -> Bench:
-    return Bench(
+def bench_on(engine: FakeEngine) -> Equipment:
+    return Equipment(
         engine=engine,
         generators=ProcessLoadGenerator(engine, image="generator", cpus=(0,)),
         clock=engine.clock,
@@ -96,15 +96,15 @@ def block(
     by_name = {name.replace("_", "-"): answer for name, answer in answers.items()}
     agent = Watched(clock, rates, by_name, idle_cores)
     engine = FakeEngine(clock=clock, answer=agent, greeting=GREETING, faults=faults)
-    bench = bench_on(engine)
+    equipment = bench_on(engine)
     found = []
-    with Row(bench) as row:
+    with Row(equipment) as row:
         for scenario in scenarios:
             trials = [
                 Trial(cell=Cell(variant=variant, scenario=scenario), block=1)
                 for variant in (PLAIN, STANDARD, TWIN)
             ]
-            outcomes = run_side_by_side(trials, bench, row, progress=lambda _: None)
+            outcomes = run_side_by_side(trials, equipment, row, progress=lambda _: None)
             assert [outcome.record.trial_id for outcome in outcomes] == [trial.id for trial in trials]
             found.append({outcome.record.variant_id: outcome for outcome in outcomes})
     assert engine.standing == []
@@ -151,9 +151,9 @@ def test_who_does_not_take_part_does_not_stand_beside_those_who_do() -> None:
     clock = FakeClock()
     agent = FakeAgent(clock, RATES)
     engine = FakeEngine(clock=clock, answer=agent, greeting=GREETING)
-    bench = bench_on(engine)
+    equipment = bench_on(engine)
     trials = [Trial(cell=Cell(variant=variant, scenario=LONG), block=1) for variant in (PLAIN, STANDARD)]
-    with Row(bench) as row:
+    with Row(equipment) as row:
         for server in row.servers_of(trials):
             server.start()
         assert len(engine.standing) == 2

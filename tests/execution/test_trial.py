@@ -16,7 +16,7 @@ from harness.errors import (
     VariantError,
     WrongResponse,
 )
-from harness.execution.bench import Bench, TrialOutcome, deployment_spec
+from harness.execution.equipment import Equipment, TrialOutcome, deployment_spec
 from harness.execution.trial import run_trial
 from harness.measurement.load import LoadRecord
 from harness.model import Cell, Scenario, Trial, Validity
@@ -101,7 +101,7 @@ def measure(
     clock = FakeClock()
     engine = FakeEngine(clock=clock, faults=engine_faults)
     attached = Attached(clock, Faults(**steps), oom=oom, says=says)
-    bench = Bench(
+    equipment = Equipment(
         engine=engine,
         generators=attached,
         clock=clock,
@@ -110,7 +110,7 @@ def measure(
         ready_timeout_s=10,
         seed=1,
     )
-    outcome = run_trial(trial, bench, progress=lambda _: None)
+    outcome = run_trial(trial, equipment, progress=lambda _: None)
     return outcome, engine, attached.generators[0].story if attached.generators else []
 
 
@@ -196,7 +196,7 @@ def test_a_server_that_does_not_start_is_an_outcome(kind: type[HarnessError]) ->
 def test_what_is_not_the_variants_fault_is_raised_and_still_cleaned_up(error: BaseException) -> None:
     clock = FakeClock()
     engine = FakeEngine(clock=clock)
-    bench = Bench(
+    equipment = Equipment(
         engine=engine,
         generators=Attached(clock, Faults(drive=error)),
         clock=clock,
@@ -206,13 +206,13 @@ def test_what_is_not_the_variants_fault_is_raised_and_still_cleaned_up(error: Ba
         seed=1,
     )
     with pytest.raises(type(error)):
-        run_trial(TRIAL, bench, progress=lambda _: None)
+        run_trial(TRIAL, equipment, progress=lambda _: None)
     assert engine.standing == []
 
 
 def test_the_deployment_is_what_the_variant_says() -> None:
     clock = FakeClock()
-    bench = Bench(
+    equipment = Equipment(
         engine=FakeEngine(clock=clock),
         generators=Attached(clock, Faults()),
         clock=clock,
@@ -221,7 +221,7 @@ def test_the_deployment_is_what_the_variant_says() -> None:
         ready_timeout_s=30,
         seed=1,
     )
-    spec: DeploymentSpec = deployment_spec(TRIAL, bench)
+    spec: DeploymentSpec = deployment_spec(TRIAL, equipment)
     assert spec.image == "image-1"
     assert spec.cpus == (1,)
     assert spec.argv[0] == "uvicorn"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.errors import NotReady
-from harness.execution.bench import Bench
+from harness.execution.equipment import Equipment
 from harness.execution.wrapper_cost import measure_wrapper_cost
 from harness.findings import WrapperCost
 from harness.measurement.load import LoadRecord
@@ -91,7 +91,7 @@ def measure(
 ) -> tuple[WrapperCost | str, Turns, FakeEngine]:
     clock = FakeClock()
     engine, turns = FakeEngine(clock=clock, faults=engine_faults), Turns(clock, faults or Faults(), per_s)
-    bench = Bench(
+    equipment = Equipment(
         engine=engine,
         generators=turns,
         clock=clock,
@@ -100,7 +100,7 @@ def measure(
         ready_timeout_s=10,
         seed=1,
     )
-    return measure_wrapper_cost(matrix, bench), turns, engine
+    return measure_wrapper_cost(matrix, equipment), turns, engine
 
 
 def test_the_cost_is_that_of_pairs_and_drift_cancels() -> None:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.deployment import CpuCounts, DeploymentState, ResourceReading, ServerFacts, WorkerFacts
-from harness.measurement.evidence import Evidence
 from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import trial_metrics
+from harness.measurement.trial_evidence import Evidence
 from harness.measurement.validity import RULES, judge
 from harness.model import OpenLoad, Validity
 from tests.samples import ITEMS, PLAIN, a_load, some_facts, some_readings

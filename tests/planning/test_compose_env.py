@@ -71,10 +71,10 @@ def test_secrets_are_not_copied_and_not_told() -> None:
 
 def test_the_password_of_a_database_made_for_the_run_is_no_secret() -> None:
     values = Values()
-    (made,) = service_env("db", {"POSTGRES_PASSWORD": "bench"}, values, [], file="compose.yaml")
-    assert made.value == "bench"
+    (made,) = service_env("db", {"POSTGRES_PASSWORD": "equipment"}, values, [], file="compose.yaml")
+    assert made.value == "equipment"
     assert "removed after" in made.why
-    url = "postgresql://app:bench@db/x"
+    url = "postgresql://app:equipment@db/x"
     assert copied({"DATABASE_URL": url, "SECRET_KEY": "other"}, values)[0] == {"DATABASE_URL": url}
 
 

@@ -13,7 +13,7 @@ from harness.findings import Summary, WrapperCost
 from harness.model import OWN_COMMAND, Variant
 from harness.reporting import facts, markdown, terminal
 from harness.reporting.data import ReportData
-from harness.reporting.evidence import evidence_lines, not_checked, wrapper_cost_line
+from harness.reporting.evidence_lines import evidence_lines, not_checked, wrapper_cost_line
 from harness.target import Service, Target
 from harness.workload import RequestSpec
 from tests.reporting.samples import PLAIN_1, html_words, report_data

@@ -38,7 +38,7 @@ TARGET = Target(
         Service(
             name="db",
             image="postgres:17",
-            env={"POSTGRES_PASSWORD": "bench"},
+            env={"POSTGRES_PASSWORD": "equipment"},
             ready="tcp:5432",
             setup=(("alembic", "upgrade", "head"),),
         ),

@@ -50,7 +50,10 @@ def experiment(*observed: Callable[[None], Iterator[Observation]]) -> Experiment
         for number, observe in enumerate(observed)
     )
     return Experiment(
-        name="some", tasks=tasks, bench=lambda run_id, say: nullcontext(), facts=lambda bench, into: {"a": 1}
+        name="some",
+        tasks=tasks,
+        equipment=lambda run_id, say: nullcontext(),
+        facts=lambda equipment, into: {"a": 1},
     )
 
 
@@ -100,8 +103,8 @@ def test_an_interrupt_keeps_what_was_stored(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["images", "lifecycle"])
 def test_no_two_tasks_of_a_real_experiment_observe_the_same(name: str) -> None:
-    from studies.images.experiment import IMAGES
-    from studies.lifecycle.experiment import lifecycle
+    from studies.images.image_experiment import IMAGES
+    from studies.lifecycle.fault_experiment import lifecycle
 
     known: dict[str, Experiment[object]] = {"images": IMAGES, "lifecycle": lifecycle(repeats=1)}  # type: ignore[dict-item]
     keys = [(task.probe, key) for task in known[name].tasks for key in task.quantities]

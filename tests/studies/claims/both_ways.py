@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import partial
 
 from harness.model import OpenLoad
-from studies.claims.evidence import Evidence
+from studies.claims.claim_evidence import ClaimEvidence
 from studies.observations import Observation
 from tests.studies.claims.worlds import a_run, evidence, scenario, seen, speeds, variant
 
-World = Callable[[bool], Evidence]
+World = Callable[[bool], ClaimEvidence]
 """The evidence of a world in which the claim is true, or false."""
 
 LIFE = partial(seen, "lifecycle")
@@ -25,7 +25,7 @@ def lost(requests: int, nothing: bool) -> list[int]:
     return [0 if nothing else requests] * 20
 
 
-def servers(**by_variant: float) -> Evidence:
+def servers(**by_variant: float) -> ClaimEvidence:
     return evidence(speeds("servers", uvicorn_standard__w1=1.0, **by_variant))
 
 
@@ -50,14 +50,14 @@ def timed(probe: str, one: str, other: str, quantity: str, true: bool) -> list[O
     ]
 
 
-def s1(true: bool) -> Evidence:
+def s1(true: bool) -> ClaimEvidence:
     images = sized("plain-or-standard", "plain", "standard", "unpacked_bytes")(true)
     return evidence(
         speeds("servers", uvicorn_standard__w1=1.0, uvicorn_plain__w1=1.0 if true else 0.6), *images
     )
 
 
-def s3(true: bool) -> Evidence:
+def s3(true: bool) -> ClaimEvidence:
     more = 1.5 if true else 0.9
     return evidence(
         speeds("servers", uvicorn_standard__w1=1.0, uvicorn_standard__w2=more),
@@ -66,7 +66,7 @@ def s3(true: bool) -> Evidence:
     )
 
 
-def s4(true: bool) -> Evidence:
+def s4(true: bool) -> ClaimEvidence:
     speed = 1.3 if true else 0.9
     return evidence(
         speeds(
@@ -83,18 +83,18 @@ def s4(true: bool) -> Evidence:
     )
 
 
-def s7(true: bool) -> Evidence:
+def s7(true: bool) -> ClaimEvidence:
     broken = ("gunicorn-sync.w1",) if true else ()
     return evidence(speeds("wsgi-mismatch", gunicorn_uvicorn__w1=1.0, gunicorn_sync__w1=1.0, broken=broken))
 
 
-def s8(true: bool) -> Evidence:
+def s8(true: bool) -> ClaimEvidence:
     speed = 1.0 if true else 0.7
     names = {"uvicorn_standard__w2": 1.0, "uvicorn_standard__w4": 1.0}
     return evidence(speeds("replicas", **names, nginx_replicas__w2=speed, nginx_replicas__w4=speed))
 
 
-def s9(true: bool) -> Evidence:
+def s9(true: bool) -> ClaimEvidence:
     worse = {"throughput_per_s": 700.0, "working_set_peak_bytes": 90e6} if true else {}
     cells = {
         variant("uvicorn-standard"): {},
@@ -103,7 +103,7 @@ def s9(true: bool) -> Evidence:
     return evidence(a_run("reload", cells))
 
 
-def s10(true: bool) -> Evidence:
+def s10(true: bool) -> ClaimEvidence:
     changed = {"throughput_per_s": 1300.0, "cpu_ms_per_request": 0.1} if true else {"throughput_per_s": 700.0}
     cells = {variant("uvicorn-tls"): {}, variant("nginx-tls"): {"items": changed, "fan_out": changed}}
     return evidence(a_run("tls", cells))
@@ -113,7 +113,7 @@ def pair(preset: str, first: str, second: str, when_true: float, when_false: flo
     return lambda true: evidence(speeds(preset, **{first: 1.0, second: when_true if true else when_false}))
 
 
-def i5(true: bool) -> Evidence:
+def i5(true: bool) -> ClaimEvidence:
     other = ("bytecode" if true else "no-bytecode",)
     return evidence(
         *sized("slim-base", "slim", "full", "unpacked_bytes")(true),
@@ -127,7 +127,7 @@ def i5(true: bool) -> Evidence:
 def workers(claim_id: str) -> World:
     """The rule's two workers are best on every workload in both budgets, or far behind one worker."""
 
-    def world(true: bool) -> Evidence:
+    def world(true: bool) -> ClaimEvidence:
         rate = {"throughput_per_s": 1500.0 if true else 600.0}
         runs = []
         for preset, quota in (("worker-heuristics", None), ("workers-quota-05", 0.5)):
@@ -143,7 +143,7 @@ def workers(claim_id: str) -> World:
     return world
 
 
-def c1(true: bool) -> Evidence:
+def c1(true: bool) -> ClaimEvidence:
     loads = [scenario(f"{name}_{n}", name, n) for name in ("async_io", "cpu_bound") for n in (1, 64)]
     grown = {"throughput_per_s": 9000.0}
     cells = {variant("uvicorn-standard"): {"async_io_64" if true else "cpu_bound_64": grown}}
@@ -155,7 +155,7 @@ def c1(true: bool) -> Evidence:
     )
 
 
-def c2(true: bool) -> Evidence:
+def c2(true: bool) -> ClaimEvidence:
     slow, quick = {"latency_p95_s": 0.060}, {"latency_p95_s": 0.006}
     cells = {
         "beside_async": slow if true else quick,
@@ -166,7 +166,7 @@ def c2(true: bool) -> Evidence:
     return evidence(a_run("concurrency-victim", {variant("uvicorn-standard"): cells}, scenarios=loads))
 
 
-def c3(true: bool) -> Evidence:
+def c3(true: bool) -> ClaimEvidence:
     loads = [scenario(f"sync_{n}", "sync_wait", n) for n in (10, 80)]
     rates = {
         "sync_10": {"throughput_per_s": 100.0},
@@ -175,7 +175,7 @@ def c3(true: bool) -> Evidence:
     return evidence(a_run("concurrency-pool", {variant("uvicorn-standard"): rates}, scenarios=loads))
 
 
-def c4(true: bool) -> Evidence:
+def c4(true: bool) -> ClaimEvidence:
     loads = [
         replace(scenario(f"rate_{rate}", "long_wait"), load=OpenLoad(rate_per_s=rate)) for rate in (10, 1000)
     ]
@@ -187,7 +187,7 @@ def c4(true: bool) -> Evidence:
     return evidence(a_run("concurrency-waiting", {variant("uvicorn-standard"): waits}, scenarios=loads))
 
 
-def l1(true: bool) -> Evidence:
+def l1(true: bool) -> ClaimEvidence:
     return evidence(
         LIFE("command-form", "exec-form", "exit_code", 0 if true else 137, unit="id"),
         LIFE("command-form", "exec-form", "lost_in_flight", *lost(3, true)),
@@ -196,7 +196,7 @@ def l1(true: bool) -> Evidence:
     )
 
 
-def l2(true: bool) -> Evidence:
+def l2(true: bool) -> ClaimEvidence:
     losses = ("lost_in_flight", "lost_new", "lost_idle")
     return evidence(
         *(LIFE("graceful-stop", STANDARD, quantity, *lost(2, true)) for quantity in losses),
@@ -205,19 +205,19 @@ def l2(true: bool) -> Evidence:
     )
 
 
-def l4(true: bool) -> Evidence:
+def l4(true: bool) -> ClaimEvidence:
     probes = ("stuck-blocked-loop", "stuck-held-gil", "stuck-sigstop", "stuck-starting")
     return evidence(*(LIFE(probe, GUNICORN, "replaced_s", 3.0 if true else None) for probe in probes))
 
 
-def l5(true: bool) -> Evidence:
+def l5(true: bool) -> ClaimEvidence:
     return evidence(
         LIFE("process-killed", "restart-always", "back_s", 1.0 if true else None, unit="s"),
         LIFE("process-killed", "restart-no", "back_s", None if true else 1.0, unit="s"),
     )
 
 
-def l6(true: bool) -> Evidence:
+def l6(true: bool) -> ClaimEvidence:
     codes = {
         ("dependency-down", "ready_status"): (503, 200),
         ("dependency-down", "live_status"): (200, 503),
@@ -237,7 +237,7 @@ def _with_target(
     return [((probe, "uvicorn-standard.w1", quantity), code) for (probe, quantity), code in codes.items()]
 
 
-def l7(true: bool) -> Evidence:
+def l7(true: bool) -> ClaimEvidence:
     losses = ("lost_keep_alive", "lost_new", "lost_in_flight")
     return evidence(
         *(LIFE("reload-hup", GUNICORN, quantity, *lost(2, true)) for quantity in losses),
@@ -245,7 +245,7 @@ def l7(true: bool) -> Evidence:
     )
 
 
-def l8(true: bool) -> Evidence:
+def l8(true: bool) -> ClaimEvidence:
     runs = {"entrypoint/": 1 if true else 2, "lifespan/": 2 if true else 1}
     return evidence(
         *(
@@ -256,7 +256,7 @@ def l8(true: bool) -> Evidence:
     )
 
 
-def l9(true: bool) -> Evidence:
+def l9(true: bool) -> ClaimEvidence:
     sizes = (50e6, 100e6, 150e6, 200e6) if true else (50e6, 60e6, 200e6, 210e6)
     return evidence(
         *(
@@ -268,7 +268,7 @@ def l9(true: bool) -> Evidence:
     )
 
 
-def l10(true: bool) -> Evidence:
+def l10(true: bool) -> ClaimEvidence:
     return evidence(
         LIFE("missing-setting", STANDARD, "exit_s", 1.0 if true else None, unit="s"),
         LIFE("missing-setting", STANDARD, "exit_code", 3 if true else 0, unit="id"),
@@ -276,7 +276,7 @@ def l10(true: bool) -> Evidence:
     )
 
 
-def l11(true: bool) -> Evidence:
+def l11(true: bool) -> ClaimEvidence:
     wanted = {"trusted": 1, "stranger": 0, "off": 0, "trusted/gunicorn-asgi.w2": 1}
     speed = 1.0 if true else 0.8
     return evidence(
@@ -289,7 +289,7 @@ def l11(true: bool) -> Evidence:
     )
 
 
-def images(*of: list[Observation]) -> Evidence:
+def images(*of: list[Observation]) -> ClaimEvidence:
     return evidence(*(one for some in of for one in some))
 
 
@@ -301,7 +301,7 @@ def both_sizes(probe: str, one: str, other: str) -> World:
     return lambda true: images(world(true))
 
 
-def i3(true: bool) -> Evidence:
+def i3(true: bool) -> ClaimEvidence:
     kept = IMAGE("no-cache-dir", "cache-kept", "pip_cache_bytes", 40e6, unit="bytes")
     return images([kept], sized("no-cache-dir", "no-cache-dir", "cache-kept", *BOTH_SIZES)(true))
 

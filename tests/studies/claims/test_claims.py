@@ -8,9 +8,9 @@ import pytest
 from scipy.stats import binomtest
 
 from harness.model import Validity
-from studies.claims.catalogue import CLAIMS, findings
-from studies.claims.claim import Answer, Claim, Part, Word, adjudicate, combined
-from studies.claims.evidence import Evidence, MeasuredRun
+from studies.claims.all_claims import CLAIMS, findings
+from studies.claims.claim import Answer, AnswerPart, Claim, Word, adjudicate, combined
+from studies.claims.claim_evidence import ClaimEvidence, MeasuredRun
 from tests.studies.claims.both_ways import WORLDS
 from tests.studies.claims.worlds import a_run, evidence, seen, speeds, variant
 
@@ -21,7 +21,7 @@ LISTED = [
     *(f"C{n}" for n in range(1, 5)),
     *(f"L{n}" for n in range(1, 12)),
 ]
-NOTHING = Evidence(runs={})
+NOTHING = ClaimEvidence(runs={})
 
 
 def claim(claim_id: str) -> Claim:
@@ -69,7 +69,7 @@ def test_few_repeats_without_a_loss_do_not_prove_that_nothing_is_lost() -> None:
     assert "52 %" in few.needed
 
 
-def reloaded(*losses: int | None, of: int) -> Part:
+def reloaded(*losses: int | None, of: int) -> AnswerPart:
     """What L7 makes of new connections lost in so many reloads, out of `of` connections in all."""
     kept = evidence(seen("lifecycle", "reload-hup", "gunicorn-uvicorn.w2", "lost_new", *losses, of=of))
     [part] = [p for p in adjudicate(claim("L7"), kept).parts if p.asked.startswith("new conn")]
@@ -87,7 +87,7 @@ def test_repeats_are_the_unit_of_losses_however_many_requests_there_were() -> No
 def test_what_was_never_exercised_is_an_answer_of_its_own() -> None:
     part = reloaded(None, None, None, of=0)
     assert (part.answer, part.figure) == (Answer.NOT_EXERCISED, "not exercised in 3 reloads")
-    lived = Part(asked="it lives", answer=Answer.YES, figure="")
+    lived = AnswerPart(asked="it lives", answer=Answer.YES, figure="")
     assert combined([part, lived], depends_on="it").word is Word.HOLDS
     assert "not exercised: new connections" in combined([part, lived], depends_on="it").why
     assert combined([part], depends_on="it").word is Word.UNDECIDED
@@ -126,8 +126,8 @@ def test_a_scenario_that_cannot_be_ranked_does_not_take_the_others_along() -> No
     assert "not measured: uvicorn-standard.w1.fan_out in servers: GENERATOR-BOUND" in finding.why
 
 
-def part(answer: Answer) -> Part:
-    return Part(asked="x", answer=answer, figure="f")
+def part(answer: Answer) -> AnswerPart:
+    return AnswerPart(asked="x", answer=answer, figure="f")
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import pytest
 from harness import cli
 from harness.adapters.result_store import JOURNAL, RunStore
 from harness.records import trial_to_json
-from studies.claims import document
-from studies.claims.catalogue import findings
+from studies.claims import claims_page
+from studies.claims.all_claims import findings
 from studies.claims.claim import Answer, Word
-from studies.claims.evidence import MeasuredRun
+from studies.claims.claim_evidence import MeasuredRun
 from studies.claims.stored import made_again, stored_evidence, stored_machines
 from studies.claims.workers import rule_cells
 from studies.observation_store import ExperimentStore
@@ -72,17 +72,17 @@ def test_repeats_that_were_made_again_are_shown_and_so_is_that_nobody_wrote_them
 
 def test_a_rule_that_is_told_from_the_best_everywhere_is_never_to_be_chosen() -> None:
     cells = tuple(rule_cells(WORLDS["W1"](False)))
-    [line] = document.never_to_be_chosen(cells)
+    [line] = claims_page.never_to_be_chosen(cells)
     assert line.startswith(
         "W1 a rule: never choose it; among the best in 0 of 8 places; at worst it loses 40 %"
     )
-    header, *rows = document.rule_table(cells)
+    header, *rows = claims_page.rule_table(cells)
     assert header[3:7] == ["async_io", "sync_io", "cpu_bound", "mixed"]
     assert [row[1] for row in rows] == ["1 core", "quota 0.5 on 1 core"]
 
 
 def test_a_rule_that_is_best_somewhere_can_be_right() -> None:
-    [line] = document.never_to_be_chosen(rule_cells(WORLDS["W1"](True)))
+    [line] = claims_page.never_to_be_chosen(rule_cells(WORLDS["W1"](True)))
     assert "can be right" in line
 
 
@@ -102,5 +102,5 @@ def test_a_noisy_run_makes_no_rule_good() -> None:
 
 def test_the_best_lines_begin_with_what_refutes_the_advice() -> None:
     judged = findings(WORLDS["S2"](False)) + findings(WORLDS["S6"](True))
-    _, _, first, *_ = document.best(judged, 3).splitlines()
+    _, _, first, *_ = claims_page.best(judged, 3).splitlines()
     assert "**fails**; no: faster on " in first

@@ -1,4 +1,4 @@
-"""Evidence made up so that a claim is true, or is not."""
+"""ClaimEvidence made up so that a claim is true, or is not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness.model import ClosedLoad, Scenario, TrialRecord, Validity, Variant
-from studies.claims.evidence import Evidence, MeasuredRun
+from studies.claims.claim_evidence import ClaimEvidence, MeasuredRun
 from studies.observations import Observation, Unit
 from tests.samples import ITEMS, a_matrix, a_record, some_metrics
 
@@ -99,8 +99,8 @@ def seen(
     )
 
 
-def evidence(*things: MeasuredRun | Observation) -> Evidence:
-    return Evidence(
+def evidence(*things: MeasuredRun | Observation) -> ClaimEvidence:
+    return ClaimEvidence(
         runs={thing.name: thing for thing in things if isinstance(thing, MeasuredRun)},
         observations=tuple(thing for thing in things if isinstance(thing, Observation)),
     )

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from harness.adapters.build_context import BuildContext
 from harness.errors import VariantError
-from studies.images.experiment import ImageBench, task_of
+from studies.images.image_experiment import ImageEquipment, task_of
 from studies.images.measure import observe
 from studies.images.pairs import PAIRS, Side
 from studies.images.table import table
@@ -139,14 +139,14 @@ def test_starts_and_delays_are_observed_where_a_pair_asks_for_them(tmp_path: Pat
 def test_a_pair_as_a_task_observes_all_that_it_promises(tmp_path: Path) -> None:
     for pair in (USER, STACKS):
         task = task_of(pair)
-        seen = list(task.observe(ImageBench(FakeBuilder(), directory)))
+        seen = list(task.observe(ImageEquipment(FakeBuilder(), directory)))
         assert {(one.target, one.quantity) for one in seen} == task.quantities
     assert (task.name, task.words) == (
         "I4 plain-or-standard plain against standard",
         ("plain-or-standard", "I4"),
     )
     with pytest.raises(VariantError, match="slim-base-full did not build"):
-        list(task_of(SLIM_BASE).observe(ImageBench(FakeBuilder(breaks="slim-base-full"), directory)))
+        list(task_of(SLIM_BASE).observe(ImageEquipment(FakeBuilder(breaks="slim-base-full"), directory)))
 
 
 def test_the_table_tells_difference_and_ratio_and_what_never_came(tmp_path: Path) -> None:

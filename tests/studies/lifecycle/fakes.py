@@ -1,4 +1,4 @@
-"""A rig without containers: scripted servers, and a container that writes down what is done to it."""
+"""Equipment without containers: scripted servers, and a container that writes down what is done to it."""
 
 from __future__ import annotations
 

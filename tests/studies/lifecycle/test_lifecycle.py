@@ -10,9 +10,9 @@ import pytest
 
 from harness.adapters.docker_engine import DockerEngine
 from harness.errors import TrialError
-from studies.lifecycle import document
-from studies.lifecycle.containers import Rig
-from studies.lifecycle.experiment import PROBES, task_of
+from studies.lifecycle import observation_lines
+from studies.lifecycle.containers import FaultEquipment
+from studies.lifecycle.fault_experiment import PROBES, task_of
 from studies.lifecycle.probe import Probe, observation
 from studies.observations import Observation
 
@@ -23,7 +23,7 @@ ONE, OTHER = (
         targets=("a.w1", "b.w2"),
         quantities=("stop_s", "exit_code"),
         expected_s=30,
-        observe=lambda rig, target: (),
+        observe=lambda equipment, target: (),
     )
     for name, claim in (("stop", "L1"), ("kill", "L3"))
 )
@@ -44,14 +44,16 @@ def test_attempts_that_failed_are_observed_too() -> None:
             raise error
         return 1.0
 
-    def observe(rig: Rig, target: str) -> Iterator[Observation]:
-        yield observation("stop", target, "stop_s", "s", rig.repeated(scenario, times=2, side_by_side=1))
+    def observe(equipment: FaultEquipment, target: str) -> Iterator[Observation]:
+        yield observation(
+            "stop", target, "stop_s", "s", equipment.repeated(scenario, times=2, side_by_side=1)
+        )
 
-    rig = Rig(cast(DockerEngine, None), repeats=2, cpus=(), say=lambda _: None)
-    stop_s, failed = task_of(replace(ONE, observe=observe), "a.w1").observe(rig)
+    equipment = FaultEquipment(cast(DockerEngine, None), repeats=2, cpus=(), say=lambda _: None)
+    stop_s, failed = task_of(replace(ONE, observe=observe), "a.w1").observe(equipment)
     assert stop_s.values == (1.0, 1.0)
     assert (failed.quantity, failed.values, failed.note) == ("failed_attempts", (2.0,), "2 x too busy")
-    again = rig.repeats_made.failed_attempts("stop", "a.w1")
+    again = equipment.repeats_made.failed_attempts("stop", "a.w1")
     assert again.values == (0.0,)
 
 
@@ -72,10 +74,10 @@ def test_attempts_that_failed_are_observed_too() -> None:
     ],
 )
 def test_observations_in_words(seen: Observation, words: str) -> None:
-    assert document.figures(seen) == words
+    assert observation_lines.figures(seen) == words
 
 
 def test_where_something_was_observed_again_the_later_one_is_shown() -> None:
-    table = document.table([STOP_S, EXIT_CODE, replace(STOP_S, values=(9.0,))])
+    table = observation_lines.table([STOP_S, EXIT_CODE, replace(STOP_S, values=(9.0,))])
     assert "9 s" in table
     assert "1 s" not in table

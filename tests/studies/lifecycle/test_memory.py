@@ -13,11 +13,18 @@ import pytest
 from harness.deployment import DeploymentState
 from harness.errors import DeploymentDied
 from harness.model import Variant
-from studies.lifecycle import memory
-from studies.lifecycle.containers import Rig
-from studies.lifecycle.memory import LIMITS_MIB, MIB, Line, first_killed, first_too_many, line_through
+from studies.lifecycle import memory_growth
+from studies.lifecycle.containers import FaultEquipment
+from studies.lifecycle.memory_growth import (
+    LIMITS_MIB,
+    MIB,
+    FittedLine,
+    first_killed,
+    first_too_many,
+    line_through,
+)
 
-LINE = Line(base_bytes=20.0, per_worker_bytes=10.0)
+LINE = FittedLine(base_bytes=20.0, per_worker_bytes=10.0)
 
 
 def test_the_line_goes_through_its_points() -> None:
@@ -88,8 +95,8 @@ class ModelRig:
 def test_prediction_and_truth_are_told_apart(
     whole_container_dies: bool, hidden: float, actual: tuple[int, ...]
 ) -> None:
-    rig = ModelRig(base=10, per_worker=32, hidden=hidden, whole_container_dies=whole_container_dies)
-    seen = {o.quantity: o for o in memory._limit(cast(Rig, rig), "uvicorn-standard")}
+    equipment = ModelRig(base=10, per_worker=32, hidden=hidden, whole_container_dies=whole_container_dies)
+    seen = {o.quantity: o for o in memory_growth._limit(cast(FaultEquipment, equipment), "uvicorn-standard")}
     assert LIMITS_MIB == (128, 160, 192)
     assert seen["predicted_workers"].values == (4, 5, 6)
     assert seen["predicted_by_working_set"].values == actual

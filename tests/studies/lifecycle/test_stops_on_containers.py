@@ -12,7 +12,7 @@ import pytest
 from harness.adapters.docker_engine import DockerEngine
 from harness.errors import TrialError
 from studies.lifecycle import graceful_stop, process_killed, reload
-from studies.lifecycle.containers import Rig, seconds_until, variant
+from studies.lifecycle.containers import FaultEquipment, seconds_until, variant
 from studies.lifecycle.raw_client import Fate
 from tests.conftest import PROJECT
 
@@ -25,14 +25,16 @@ WITHIN_S = 30.0
 
 
 @pytest.fixture(scope="module")
-def rig(docker_here: None) -> Iterator[Rig]:
+def equipment(docker_here: None) -> Iterator[FaultEquipment]:
     with closing(DockerEngine(PROJECT, f"test-stops-{os.getpid()}")) as engine:
-        yield Rig(engine, repeats=1, cpus=tuple(sorted(os.sched_getaffinity(0))), say=lambda _: None)
+        yield FaultEquipment(
+            engine, repeats=1, cpus=tuple(sorted(os.sched_getaffinity(0))), say=lambda _: None
+        )
 
 
-def test_one_worker_is_killed_and_the_server_stopped(rig: Rig) -> None:
+def test_one_worker_is_killed_and_the_server_stopped(equipment: FaultEquipment) -> None:
     # The supervisor waits so long for a worker that dies with a ping in hand.
-    with rig.server(variant("uvicorn-standard.w2", worker_timeout_s=5)) as server:
+    with equipment.server(variant("uvicorn-standard.w2", worker_timeout_s=5)) as server:
         before = server.workers()
         assert len(before) == 2
         assert before < server.container.pids()
@@ -48,16 +50,18 @@ def test_one_worker_is_killed_and_the_server_stopped(rig: Rig) -> None:
         assert (events.count("startup"), events.count("shutdown")) == (3, 2)
 
 
-def test_requests_in_flight_survive_a_stop_and_a_reload(rig: Rig) -> None:
-    stop = graceful_stop.stop_scenario(rig, variant("uvicorn-standard.w1"))
+def test_requests_in_flight_survive_a_stop_and_a_reload(equipment: FaultEquipment) -> None:
+    stop = graceful_stop.stop_scenario(equipment, variant("uvicorn-standard.w1"))
     assert [reply.fate for reply in stop.in_flight] == [Fate.ANSWERED] * graceful_stop.IN_FLIGHT
     assert stop.lifespans_ended
-    reloaded = reload.reload_scenario(rig, variant("uvicorn-standard.w2"))
+    reloaded = reload.reload_scenario(equipment, variant("uvicorn-standard.w2"))
     assert [reply.fate for reply in reloaded.in_flight] == [Fate.ANSWERED] * reload.IN_FLIGHT
     assert reloaded.new_code_served
 
 
 @pytest.mark.parametrize(("target", "comes_back"), [("restart-always", True), ("restart-no", False)])
-def test_a_container_comes_back_where_its_policy_says_so(rig: Rig, target: str, comes_back: bool) -> None:
-    (seen,) = process_killed.observe(rig, target)
+def test_a_container_comes_back_where_its_policy_says_so(
+    equipment: FaultEquipment, target: str, comes_back: bool
+) -> None:
+    (seen,) = process_killed.observe(equipment, target)
     assert (seen.values[0] is not None) is comes_back

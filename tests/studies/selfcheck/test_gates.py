@@ -14,18 +14,30 @@ from typer.testing import CliRunner
 from harness.analysis.samples import twin_of_baseline
 from harness.cli import app
 from harness.errors import ExitCode, TrialError
-from harness.execution.bench import TrialOutcome
+from harness.execution.equipment import TrialOutcome
 from harness.findings import Bottleneck
 from harness.measurement.pass_rule import judge_step
 from harness.model import Validity
 from harness.search import CapacitySearch, StepOutcome
-from studies.selfcheck import capacity, document, memory, neighbours, power, queue, sabotage, stall, twins
 from studies.selfcheck import check as selfcheck_run
-from studies.selfcheck.oracle_trials import Rig, Server, matrix_of
-from studies.selfcheck.result import Injected, Line, Outcome, SelfCheck
+from studies.selfcheck import (
+    known_capacity,
+    leak,
+    neighbours,
+    power,
+    queue,
+    sabotage,
+    selfcheck_page,
+    stall,
+    twins,
+)
+from studies.selfcheck.oracle_trials import OracleEquipment, OracleServer, matrix_of
+from studies.selfcheck.result import Injected, Line, OracleOutcome, SelfCheck
 from tests.samples import ITEMS, PLAIN, a_load, a_record, some_metrics
 
-BASE, SLOWER, DOUBLED = (Server(name=name, module="", arguments=()) for name in ("base", "slower", "doubled"))
+BASE, SLOWER, DOUBLED = (
+    OracleServer(name=name, module="", arguments=()) for name in ("base", "slower", "doubled")
+)
 MATRIX = matrix_of("power", (BASE, SLOWER, DOUBLED), power.LOAD, blocks=6, seed=1)
 
 
@@ -36,7 +48,7 @@ def test_the_stall_gate_is_5_percent_of_the_stall(measured_s, met):
 
 @pytest.mark.parametrize(("mib", "met"), [(300, True), (305, True), (307, False), (600, False)])
 def test_the_memory_gate_is_2_percent(mib, met):
-    assert memory._line("PSS", 300, mib * 2**20).met is met
+    assert leak._line("PSS", 300, mib * 2**20).met is met
 
 
 @pytest.mark.parametrize(
@@ -71,11 +83,11 @@ def test_a_queue_must_agree_with_its_own_arrivals(slower, met):
 
 def test_a_queue_whose_trials_are_not_valid_is_not_measured():
     noisy = TrialOutcome(record=a_record(validity=Validity.NOISY), load=a_load(), readings=(), log="")
-    rig = SimpleNamespace(full=False, valid_trial=lambda *_, **__: noisy)
-    assert not any(line.met for line in queue.check(rig).lines)
+    equipment = SimpleNamespace(full=False, valid_trial=lambda *_, **__: noisy)
+    assert not any(line.met for line in queue.check(equipment).lines)
 
 
-DECIDED = capacity._scenario(capacity.QUICK)
+DECIDED = known_capacity._scenario(known_capacity.QUICK)
 
 
 def searched(slower_s=0.0, *, found=0.6937, outcome=StepOutcome.PASSED):
@@ -96,23 +108,23 @@ def searched(slower_s=0.0, *, found=0.6937, outcome=StepOutcome.PASSED):
     [(0.0, StepOutcome.PASSED, True), (0.019, StepOutcome.PASSED, True), (0.021, StepOutcome.FAILED, False)],
 )
 def test_a_step_must_be_decided_as_its_arrivals_ask(slower_s, outcome, met):
-    assert capacity._decisions([searched(slower_s, outcome=outcome)], DECIDED, 0.005).met is met
+    assert known_capacity._decisions([searched(slower_s, outcome=outcome)], DECIDED, 0.005).met is met
 
 
 def test_steps_that_the_generator_held_back_are_not_judged():
-    line = capacity._decisions([searched(outcome=StepOutcome.FAILED)], DECIDED, 0.005)
+    line = known_capacity._decisions([searched(outcome=StepOutcome.FAILED)], DECIDED, 0.005)
     assert not line.met
     assert "no step could be decided" in line.measured
 
 
 @pytest.mark.parametrize(("found", "met"), [(0.6937, True), (0.66, True), (0.65, False), (0.74, False)])
 def test_a_capacity_must_be_within_5_percent_of_theory(found, met):
-    assert capacity._confirmed([searched(found=found)] * 2, 0.005).met is met
+    assert known_capacity._confirmed([searched(found=found)] * 2, 0.005).met is met
 
 
 def test_what_the_network_takes_is_left_out_of_the_objective():
     """1 ms of 5 x 5 ms: theory asks for less load then."""
-    line = capacity._confirmed([searched(0.001)] * 2, 0.005)
+    line = known_capacity._confirmed([searched(0.001)] * 2, 0.005)
     assert "takes 0.20 D" in line.quantity
     assert line.theory == "load 0.681"
 
@@ -214,11 +226,11 @@ def test_what_a_fault_brought_out_is_counted_by_trial():
     assert (row.caught, row.rules, row.limits) == (3, Counter({"I6": 3, "I7": 3}), {})
 
 
-ONE_CORE = SimpleNamespace(full=False, bench=SimpleNamespace(server_cpus=(1,)), made_again=[])
+ONE_CORE = SimpleNamespace(full=False, equipment=SimpleNamespace(server_cpus=(1,)), made_again=[])
 
 
 def fault(wanted, outcome, limit=None):
-    return sabotage.Fault(
+    return sabotage.Sabotage(
         name="f", wanted=wanted, limit=limit, variant=PLAIN, load=ITEMS, measure=lambda _: outcome
     )
 
@@ -234,35 +246,35 @@ def test_what_limits_a_trial_is_counted_beside_the_rules():
 
 
 def attempts(*words):
-    """A rig that has tried a trial of which these were the words, one after the other, and what it gave."""
-    rig = Rig(None, image="", generator_cpus=(0,), full=False)
+    """Equipment that has tried a trial of which these were the words, one after the other; what it gave."""
+    equipment = OracleEquipment(None, image="", generator_cpus=(0,), full=False)
     outcomes = iter(
         TrialOutcome(record=a_record(validity=word), load=None, readings=(), log="") for word in words
     )
-    return rig, rig.attempted(lambda: next(outcomes)).record.validity
+    return equipment, equipment.attempted(lambda: next(outcomes)).record.validity
 
 
 def test_what_the_machine_spoilt_is_made_again_and_said():
-    rig, word = attempts(Validity.NOISY, Validity.VALID)
-    assert (word, [record.validity for record in rig.made_again]) == (Validity.VALID, [Validity.NOISY])
+    equipment, word = attempts(Validity.NOISY, Validity.VALID)
+    assert (word, [record.validity for record in equipment.made_again]) == (Validity.VALID, [Validity.NOISY])
     again = replace(ROW, made_again=1)
     assert sabotage._line(again).measured.endswith("; 1 spoilt by the machine and made again")
 
 
 def test_a_false_alarm_is_never_forgiven():
-    rig, word = attempts(Validity.INVALID, Validity.VALID)
-    assert (word, rig.made_again) == (Validity.INVALID, [])
+    equipment, word = attempts(Validity.INVALID, Validity.VALID)
+    assert (word, equipment.made_again) == (Validity.INVALID, [])
 
 
 def test_a_fault_that_cannot_be_injected_is_a_gate_missed_and_the_others_go_on(monkeypatch):
-    def no_engine(_rig):
+    def no_engine(_equipment):
         raise TrialError("no engine: nothing answers")
 
     saturated = TrialOutcome(record=a_record(), load=None, readings=(), log="")
     faults = (replace(fault("", saturated), measure=no_engine), fault("", saturated))
     monkeypatch.setattr(sabotage, "FAULTS", faults)
     missed, met = sabotage.check(ONE_CORE).lines
-    assert "not measured: f: no engine" in document.text(missed)
+    assert "not measured: f: no engine" in selfcheck_page.text(missed)
     assert (missed.met, met.met) == (False, True)
 
 
@@ -282,16 +294,16 @@ CHECK = SelfCheck(
 
 
 def test_an_oracle_that_cannot_be_measured_misses_its_gate():
-    def broken(_rig):
+    def broken(_equipment):
         raise TrialError("no VALID trial")
 
     (line,) = selfcheck_run._outcome("queue", broken, None).lines
     assert not line.met
-    assert "no VALID trial" in document.text(line)
+    assert "no VALID trial" in selfcheck_page.text(line)
 
 
 def test_the_page_holds_every_figure_fault_and_gap():
-    page = document.markdown(CHECK)
+    page = selfcheck_page.markdown(CHECK)
     for told in (
         "| loss",
         "| lost",
@@ -313,12 +325,12 @@ def test_a_missed_gate_is_exit_code_1(monkeypatch, tmp_path, met, code):
     page = tmp_path / "validation.md"
     result = CliRunner().invoke(app, ["study", "selfcheck", "--markdown", str(page)])
     assert result.exit_code == code
-    assert page.read_text() == document.markdown(check)
+    assert page.read_text() == selfcheck_page.markdown(check)
 
 
 def test_the_whole_check_tells_its_machine(monkeypatch):
-    """With one oracle in place of all: the real rig, none of the load."""
-    monkeypatch.setattr(selfcheck_run, "ORACLES", {"loss": lambda rig: Outcome(lines=(LINE,))})
+    """With one oracle in place of all: the real equipment, none of the load."""
+    monkeypatch.setattr(selfcheck_run, "ORACLES", {"loss": lambda equipment: OracleOutcome(lines=(LINE,))})
     # Nothing is measured, so a run elsewhere on this host is not in the way.
     monkeypatch.setattr(selfcheck_run, "run_lock", lambda *_, **__: nullcontext())
     shown: list[Line] = []

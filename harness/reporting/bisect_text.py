@@ -11,10 +11,10 @@ from rich.text import Text
 
 from harness.analysis.metrics import METRICS
 from harness.analysis.wording import change_interval, percent, signed
-from harness.decision.bisect import Bisection, Ending, Side, Step
+from harness.decision.bisect import BisectEnding, Bisection, BisectSide, BisectStep
 from harness.reporting.wording import estimate, plain
 
-_STYLES = {Ending.FOUND: "green", Ending.NO_CHANGE: "green"}
+_STYLES = {BisectEnding.FOUND: "green", BisectEnding.NO_CHANGE: "green"}
 
 
 def to_terminal(found: Bisection) -> RenderableType:
@@ -29,11 +29,11 @@ def _parts(found: Bisection) -> Iterator[RenderableType]:
         yield _table(found.package, step)
     for remark in found.remarks:
         yield Text(f"! {plain(remark)}", style="yellow")
-    if found.ending is Ending.OPEN or found.ending is Ending.NARROWED:
+    if found.ending is BisectEnding.OPEN or found.ending is BisectEnding.NARROWED:
         yield Text("Next: more blocks tell smaller differences (--blocks).")
 
 
-def _table(package: str, step: Step) -> Table:
+def _table(package: str, step: BisectStep) -> Table:
     metric = METRICS[step.ends.metric]
     floor = "" if step.ends.floor is None else f" (A/A floor {percent(step.ends.floor)})"
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
@@ -47,7 +47,9 @@ def _table(package: str, step: Step) -> Table:
             table.add_row(release, value, "", "")
             continue
         side = sides.get(release)
-        like = {Side.OLD: step.old, Side.NEW: step.new, Side.OPEN: "not told", None: ""}[side]
+        like = {BisectSide.OLD: step.old, BisectSide.NEW: step.new, BisectSide.OPEN: "not told", None: ""}[
+            side
+        ]
         bounds = change_interval(one.ratio)
         table.add_row(
             release, value, f"{signed(one.ratio.center - 1)}{f' ({bounds})' if bounds else ''}", like

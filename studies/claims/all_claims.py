@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from studies.claims import concurrency, images, lifecycle, servers, workers
 from studies.claims.claim import Claim, Finding, adjudicate
-from studies.claims.evidence import Evidence
+from studies.claims.claim_evidence import ClaimEvidence
 
 CLAIMS: tuple[Claim, ...] = (
     *servers.CLAIMS,
@@ -15,5 +15,5 @@ CLAIMS: tuple[Claim, ...] = (
 )
 
 
-def findings(evidence: Evidence) -> list[tuple[Claim, Finding]]:
+def findings(evidence: ClaimEvidence) -> list[tuple[Claim, Finding]]:
     return [(claim, adjudicate(claim, evidence)) for claim in CLAIMS]

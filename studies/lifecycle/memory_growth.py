@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import linear_regression
 
 from harness.errors import NotReady, TrialError
-from studies.lifecycle.containers import READY_S, Rig, Server, seconds_until, variant
+from studies.lifecycle.containers import READY_S, FaultEquipment, FaultServer, seconds_until, variant
 from studies.lifecycle.probe import Probe, observation
 from studies.observations import Observation
 
@@ -35,7 +35,7 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class FittedLine:
     """Memory as a function of the number of workers."""
 
     base_bytes: float
@@ -45,13 +45,13 @@ class Line:
         return f"= {self.base_bytes / MIB:.1f} + {self.per_worker_bytes / MIB:.1f} MiB x workers"
 
 
-def line_through(points: Mapping[int, float]) -> Line:
+def line_through(points: Mapping[int, float]) -> FittedLine:
     """Least squares through bytes by number of workers."""
     slope, intercept = linear_regression(tuple(points), tuple(points.values()))
-    return Line(base_bytes=intercept, per_worker_bytes=slope)
+    return FittedLine(base_bytes=intercept, per_worker_bytes=slope)
 
 
-def first_too_many(limit_bytes: float, line: Line) -> int:
+def first_too_many(limit_bytes: float, line: FittedLine) -> int:
     """The smallest number of workers, at least 1, whose memory exceeds the limit."""
     return max(1, math.floor((limit_bytes - line.base_bytes) / line.per_worker_bytes) + 1)
 
@@ -70,9 +70,9 @@ def first_killed(killed: Callable[[int], bool], *, near: int, within: int) -> in
     return next((count for count in range(near + 1, near + within + 1) if killed(count)), None)
 
 
-def _memory(rig: Rig, target: str) -> Memory:
+def _memory(equipment: FaultEquipment, target: str) -> Memory:
     tested = variant(target)
-    with rig.server(tested) as server:
+    with equipment.server(tested) as server:
         _exercise(server, tested.workers)
         snapshot = server.container.memory()
         if snapshot is None:
@@ -81,26 +81,26 @@ def _memory(rig: Rig, target: str) -> Memory:
         return Memory(pss_bytes=snapshot.pss_bytes, working_set_bytes=reading.working_set_bytes)
 
 
-def _exercise(server: Server, workers: int) -> None:
+def _exercise(server: FaultServer, workers: int) -> None:
     """Until the first request that is not answered: then there is nothing left to load."""
     for _ in range(REQUESTS_EACH * workers):
         if not server.client.look("/items/1").ok:
             return
 
 
-def _per_worker(rig: Rig, target: str) -> Iterator[Observation]:
+def _per_worker(equipment: FaultEquipment, target: str) -> Iterator[Observation]:
     # One after another: PSS divides what is shared by the number of sharers, and a neighbour of the same
     # image is one.
-    seen = [_memory(rig, target) for _ in range(rig.few)]
+    seen = [_memory(equipment, target) for _ in range(equipment.few)]
     pss, working_set = [m.pss_bytes for m in seen], [m.working_set_bytes for m in seen]
     note = "idle, all workers serving"
     yield observation(PER_WORKER, target, "pss_bytes", "bytes", pss, note=note)
     yield observation(PER_WORKER, target, "working_set_bytes", "bytes", working_set, note=note)
 
 
-def _limit(rig: Rig, target: str) -> Iterator[Observation]:
+def _limit(equipment: FaultEquipment, target: str) -> Iterator[Observation]:
     """Predict by both measures, then start servers until one is killed. One value for each limit."""
-    fitted = {count: _memory(rig, f"{target}.w{count}") for count in FITTED}
+    fitted = {count: _memory(equipment, f"{target}.w{count}") for count in FITTED}
     by_pss = line_through({count: memory.pss_bytes for count, memory in fitted.items()})
     by_working_set = line_through({count: memory.working_set_bytes for count, memory in fitted.items()})
     predicted = [first_too_many(limit * MIB, by_pss) for limit in LIMITS_MIB]
@@ -110,21 +110,21 @@ def _limit(rig: Rig, target: str) -> Iterator[Observation]:
     yield observation(LIMIT, target, "predicted_workers", "count", predicted, note=note)
     note = f"{limits}; working set {by_working_set}"
     yield observation(LIMIT, target, "predicted_by_working_set", "count", otherwise, note=note)
-    actual = [_killed_at(rig, target, *pair) for pair in zip(LIMITS_MIB, predicted, strict=True)]
+    actual = [_killed_at(equipment, target, *pair) for pair in zip(LIMITS_MIB, predicted, strict=True)]
     note = f"{limits}; sought up to {SEARCH} from the prediction"
     yield observation(LIMIT, target, "killed_at_workers", "count", actual, note=note)
 
 
-def _killed_at(rig: Rig, target: str, limit_mib: int, near: int) -> int | None:
+def _killed_at(equipment: FaultEquipment, target: str, limit_mib: int, near: int) -> int | None:
     return first_killed(
-        lambda count: _is_killed(rig, f"{target}.w{count}", limit_mib), near=near, within=SEARCH
+        lambda count: _is_killed(equipment, f"{target}.w{count}", limit_mib), near=near, within=SEARCH
     )
 
 
-def _is_killed(rig: Rig, target: str, limit_mib: int) -> bool:
+def _is_killed(equipment: FaultEquipment, target: str, limit_mib: int) -> bool:
     """Whether the kernel kills a process of this server before, or soon after, all its workers serve."""
     tested = variant(target, memory_mib=limit_mib)
-    with rig.started(tested) as server:
+    with equipment.started(tested) as server:
         try:
             if seconds_until(lambda: _kills(server) or _all_serve(server, tested.workers), READY_S) is None:
                 raise NotReady(target, READY_S, f"neither killed nor serving under {limit_mib} MiB")
@@ -138,11 +138,11 @@ def _is_killed(rig: Rig, target: str, limit_mib: int) -> bool:
             raise
 
 
-def _kills(server: Server) -> bool:
+def _kills(server: FaultServer) -> bool:
     return server.container.reading().oom_kills > 0
 
 
-def _all_serve(server: Server, workers: int) -> bool:
+def _all_serve(server: FaultServer, workers: int) -> bool:
     return len(server.workers()) >= workers
 
 

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from statistics import linear_regression, median
 
-from studies.claims.claim import Answer, Part
-from studies.claims.evidence import Evidence, NotMeasured
+from studies.claims.claim import Answer, AnswerPart
+from studies.claims.claim_evidence import ClaimEvidence, NotMeasured
 
 STRAIGHT = 0.1
 """How far from the straight line, as a fraction, the memory of any count may lie to count as additive."""
@@ -15,12 +15,12 @@ FEWEST_COUNTS = 3
 """Two points always lie on a straight line."""
 
 
-def additive(evidence: Evidence) -> Iterator[Part]:
+def additive(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
     """PSS = base + slope x workers, for every server that was seen with enough worker counts."""
     for recipe, sizes in sorted(_pss_by_workers(evidence).items()):
         slope, base = linear_regression(list(sizes), list(sizes.values()))
         worst = max(abs(base + slope * count - size) / size for count, size in sizes.items())
-        yield Part(
+        yield AnswerPart(
             asked=f"memory adds up worker by worker ({recipe})",
             answer=Answer.YES if worst <= STRAIGHT else Answer.NO,
             figure=f"{base / 2**20:.0f} MiB + {slope / 2**20:.0f} MiB a worker, "
@@ -28,7 +28,7 @@ def additive(evidence: Evidence) -> Iterator[Part]:
         )
 
 
-def predicted_kill(evidence: Evidence) -> Iterator[Part]:
+def predicted_kill(evidence: ClaimEvidence) -> Iterator[AnswerPart]:
     """The first worker too many, by the straight line, against the one that brought the killer."""
     for seen in evidence.about("lifecycle", "memory-limit", "killed_at_workers"):
         foretold = evidence.observed("lifecycle", "memory-limit", seen.target, "predicted_workers")
@@ -38,7 +38,7 @@ def predicted_kill(evidence: Evidence) -> Iterator[Part]:
             f"{'not found' if killed is None else f'at {killed:g}'}, foretold {wanted:g}"
             for killed, wanted in pairs
         )
-        yield Part(
+        yield AnswerPart(
             asked=f"killed at the foretold count of workers, give or take one ({seen.target})",
             answer=Answer.YES if hits and all(hits) else Answer.NO if hits else Answer.OPEN,
             figure=f"{told}{f' ({seen.note})' if seen.note else ''}",
@@ -46,7 +46,7 @@ def predicted_kill(evidence: Evidence) -> Iterator[Part]:
         )
 
 
-def _pss_by_workers(evidence: Evidence) -> dict[str, dict[int, float]]:
+def _pss_by_workers(evidence: ClaimEvidence) -> dict[str, dict[int, float]]:
     """Median PSS in bytes by worker count, by recipe. Raises NotMeasured."""
     found: dict[str, dict[int, float]] = defaultdict(dict)
     for seen in evidence.about("lifecycle", "memory-per-worker", "pss_bytes"):

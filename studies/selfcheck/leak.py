@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from studies.selfcheck.oracle_trials import Rig, Server
-from studies.selfcheck.result import Line, Outcome
+from studies.selfcheck.oracle_trials import OracleEquipment, OracleServer
+from studies.selfcheck.result import Line, OracleOutcome
 
 WORKERS, SHARED_MIB, PRIVATE_MIB = 4, 100, 50
 ALLOWED = 0.02
 MIB = 2**20
 
 
-def check(rig: Rig) -> Outcome:
+def check(equipment: OracleEquipment) -> OracleOutcome:
     """Over the same server with nothing held, so that the interpreter's own memory cancels out."""
-    base, held = rig.memory(_server(0, 0)), rig.memory(_server(SHARED_MIB, PRIVATE_MIB))
+    base, held = equipment.memory(_server(0, 0)), equipment.memory(_server(SHARED_MIB, PRIVATE_MIB))
     private = WORKERS * PRIVATE_MIB
-    return Outcome(
+    return OracleOutcome(
         lines=(
             _line("PSS", SHARED_MIB + private, held.pss_bytes - base.pss_bytes),
             _line("USS", private, held.uss_bytes - base.uss_bytes),
@@ -23,9 +23,9 @@ def check(rig: Rig) -> Outcome:
     )
 
 
-def _server(shared_mib: int, private_mib: int) -> Server:
+def _server(shared_mib: int, private_mib: int) -> OracleServer:
     sizes = ("--shared-mib", f"{shared_mib}", "--private-mib", f"{private_mib}")
-    return Server(
+    return OracleServer(
         name="memory",
         module="memory_server",
         arguments=(*sizes, "--workers", f"{WORKERS}"),

@@ -20,17 +20,17 @@ from studies.observations import Observation
 
 
 @dataclass(frozen=True, slots=True)
-class ImageBench:
+class ImageEquipment:
     """What builds, and what fills a directory to build from."""
 
     builder: Builder
     contexts: Contexts
 
 
-def task_of(pair: ImagePair) -> ObservationTask[ImageBench]:
-    def observed(bench: ImageBench) -> Iterator[Observation]:
+def task_of(pair: ImagePair) -> ObservationTask[ImageEquipment]:
+    def observed(equipment: ImageEquipment) -> Iterator[Observation]:
         with tempfile.TemporaryDirectory(prefix="harness-images-") as scratch:
-            yield from observe(pair, bench.builder, bench.contexts, Path(scratch))
+            yield from observe(pair, equipment.builder, equipment.contexts, Path(scratch))
 
     return ObservationTask(
         probe=pair.probe,
@@ -43,19 +43,19 @@ def task_of(pair: ImagePair) -> ObservationTask[ImageBench]:
 
 
 @contextmanager
-def _bench(run_id: str, _: Say) -> Iterator[ImageBench]:
+def _equipment(run_id: str, _: Say) -> Iterator[ImageEquipment]:
     project = assets()
 
     def context(side: Side, path: Path) -> BuildContext:
         return BuildContext.create(path, project, recipe=side.recipe, dockerignore=side.dockerignore)
 
     with closing(DockerImages(project, run_id)) as builder:
-        yield ImageBench(builder, context)
+        yield ImageEquipment(builder, context)
 
 
-def _facts(bench: ImageBench, into: Path) -> Mapping[str, Any]:
-    assert isinstance(bench.builder, DockerImages)
-    return made_with(bench.builder, into)
+def _facts(equipment: ImageEquipment, into: Path) -> Mapping[str, Any]:
+    assert isinstance(equipment.builder, DockerImages)
+    return made_with(equipment.builder, into)
 
 
-IMAGES = Experiment(name=EXPERIMENT, tasks=tuple(map(task_of, PAIRS)), bench=_bench, facts=_facts)
+IMAGES = Experiment(name=EXPERIMENT, tasks=tuple(map(task_of, PAIRS)), equipment=_equipment, facts=_facts)

@@ -117,7 +117,7 @@ class MeasuredRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class ClaimEvidence:
     """Everything that was measured, by preset and experiment."""
 
     runs: Mapping[str, MeasuredRun]

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.intervals import summarise
-from harness.execution.bench import TrialOutcome
+from harness.execution.equipment import TrialOutcome
 from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import intended_inside
 from harness.measurement.pass_rule import judge_step
 from harness.model import CapacityLoad, Scenario
 from harness.search import CapacityStep, StepOutcome
-from studies.selfcheck.oracle_trials import Rig, Server, metrics_of, scenario
-from studies.selfcheck.result import Line, Outcome, unmeasured
+from studies.selfcheck.oracle_trials import OracleEquipment, OracleServer, metrics_of, scenario
+from studies.selfcheck.result import Line, OracleOutcome, unmeasured
 from studies.selfcheck.theory import fifo_latencies_s, md1_load_at
 
 SLO_SERVICES = 5.0
@@ -30,29 +30,29 @@ MISCOUNTED = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
+class SearchSize:
     service_s: float
     step_s: float
     measure_s: float
     trials: int
 
 
-QUICK = Size(service_s=0.005, step_s=1.5, measure_s=2.0, trials=1)
-FULL = Size(service_s=0.002, step_s=4.0, measure_s=12.0, trials=3)
+QUICK = SearchSize(service_s=0.005, step_s=1.5, measure_s=2.0, trials=1)
+FULL = SearchSize(service_s=0.002, step_s=4.0, measure_s=12.0, trials=3)
 
 
-def check(rig: Rig) -> Outcome:
+def check(equipment: OracleEquipment) -> OracleOutcome:
     """Every step of a search against its own arrivals; in full also the capacity against theory."""
-    size = FULL if rig.full else QUICK
+    size = FULL if equipment.full else QUICK
     load = _scenario(size)
-    server = Server(name="md1", module="queue_server", arguments=("--service-s", f"{size.service_s}"))
-    measure = rig.valid_trial if rig.full else rig.trial
+    server = OracleServer(name="md1", module="queue_server", arguments=("--service-s", f"{size.service_s}"))
+    measure = equipment.valid_trial if equipment.full else equipment.trial
     trials = [measure(server, load, block=block) for block in range(1, size.trials + 1)]
     steps = _decisions(trials, load, size.service_s)
-    return Outcome(lines=(steps, _confirmed(trials, size.service_s)) if rig.full else (steps,))
+    return OracleOutcome(lines=(steps, _confirmed(trials, size.service_s)) if equipment.full else (steps,))
 
 
-def _scenario(size: Size) -> Scenario:
+def _scenario(size: SearchSize) -> Scenario:
     # A server that serves one at a time is never idle while the second client waits.
     search = CapacityLoad(clients=2, pilot_s=1.0, step_s=size.step_s, steps=6)
     slo_ms = SLO_SERVICES * size.service_s * 1000

@@ -15,7 +15,7 @@ from harness.analysis.metrics import METRICS
 from harness.decision.advice import Advice, Ending, RuleOfThumb, Weighed, Why
 from harness.reporting import facts
 from harness.reporting.data import ReportData
-from harness.reporting.figures.advice import advice_figure
+from harness.reporting.figures.candidates import advice_figure
 from harness.reporting.figures.style import png, svg
 from harness.reporting.html import environment_of_pages, page_parts
 from harness.reporting.markdown import inert

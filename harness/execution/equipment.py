@@ -7,19 +7,19 @@ from dataclasses import dataclass, field, replace
 
 from harness.deployment import DeploymentSpec, ResourceReading
 from harness.evidence import TrialEvidence
-from harness.execution.ports import Clock, Engine, LoadGenerator
 from harness.measurement.load import LoadRecord
 from harness.model import OWN_COMMAND, Scenario, Trial, TrialRecord
 from harness.planning.commands import processes, speaks_tls
 from harness.planning.example import EXAMPLE
 from harness.planning.locust_files import is_locust_file
+from harness.ports import Clock, Engine, LoadGenerator
 from harness.target import Target
 
 Progress = Callable[[Mapping[str, float]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class Equipment:
     """What every trial of a run is measured with."""
 
     engine: Engine
@@ -61,26 +61,26 @@ class TrialOutcome:
     """Every load of a capacity search after its pilot, in order. They are not stored."""
 
 
-def deployment_spec(trial: Trial, bench: Bench) -> DeploymentSpec:
+def deployment_spec(trial: Trial, equipment: Equipment) -> DeploymentSpec:
     """How the engine is to start this trial's server."""
     variant = trial.cell.variant
-    first, *beside = processes(variant, bench.target, {**bench.target.env, **bench.secrets})
-    image = bench.images[variant.build]
+    first, *beside = processes(variant, equipment.target, {**equipment.target.env, **equipment.secrets})
+    image = equipment.images[variant.build]
     return DeploymentSpec(
         name=trial.id,
         image=first.image or image,
         argv=first.argv,
         env=first.env,
-        cpus=bench.server_cpus,
+        cpus=equipment.server_cpus,
         cpu_quota=variant.cpu_quota,
         memory_mib=variant.memory_mib,
         network=variant.network,
         stop_timeout_s=variant.graceful_timeout_s + 2.0,
         beside=tuple(replace(process, image=process.image or image) for process in beside),
         tls=speaks_tls(variant),
-        cwd=bench.target.context or None,
-        user=bench.target.user,
-        capabilities=bench.target.capabilities,
-        writable=bench.target.writable,
-        port=bench.target.port if variant.recipe == OWN_COMMAND else None,
+        cwd=equipment.target.context or None,
+        user=equipment.target.user,
+        capabilities=equipment.target.capabilities,
+        writable=equipment.target.writable,
+        port=equipment.target.port if variant.recipe == OWN_COMMAND else None,
     )

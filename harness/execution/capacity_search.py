@@ -8,12 +8,12 @@ from typing import Protocol
 
 from harness.deployment import ServerFacts
 from harness.errors import TrialError
-from harness.execution.ports import Deployment, Generator
 from harness.measurement.capacity import cpu_ms_per_request, generator_limits, standing_step
 from harness.measurement.load import LoadRecord
 from harness.measurement.metrics import throughput_per_s
 from harness.measurement.pass_rule import judge_step
 from harness.model import CapacityLoad, ClosedLoad, OpenLoad, Scenario
+from harness.ports import Deployment, Generator
 from harness.search import CapacitySearch, CapacityStep, StepOutcome
 
 LOWEST, HIGHEST = 0.3, 1.1

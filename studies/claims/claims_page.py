@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.reporting.markdown_table import markdown_table
-from studies.claims.claim import Answer, Claim, Finding, Part, Word
+from studies.claims.claim import Answer, AnswerPart, Claim, Finding, Word
 from studies.claims.workers import RuleCell, lost
 
 Judged = tuple[Claim, Finding]
@@ -146,7 +146,7 @@ def _figures(judged: Sequence[Judged]) -> Iterator[str]:
         yield ""
 
 
-def _part(part: Part) -> str:
+def _part(part: AnswerPart) -> str:
     needed = f"; {part.needed}" if part.answer is Answer.OPEN and part.needed not in part.figure else ""
     return f"{part.answer}: {part.asked}: {part.figure}{needed}"
 

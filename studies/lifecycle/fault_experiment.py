@@ -16,7 +16,7 @@ from studies.experiment import Experiment, ObservationTask, Say
 from studies.lifecycle import (
     command_form,
     graceful_stop,
-    memory,
+    memory_growth,
     missing_setting,
     process_killed,
     proxy,
@@ -26,7 +26,7 @@ from studies.lifecycle import (
     stuck_worker,
     worker_killed,
 )
-from studies.lifecycle.containers import Rig
+from studies.lifecycle.containers import FaultEquipment
 from studies.lifecycle.probe import EXPERIMENT, Probe
 from studies.observations import Observation
 
@@ -39,40 +39,42 @@ PROBES: tuple[Probe, ...] = (
     *readiness.PROBES,
     *reload.PROBES,
     *start_up.PROBES,
-    *memory.PROBES,
+    *memory_growth.PROBES,
     *missing_setting.PROBES,
     *proxy.PROBES,
 )
 
 
-def lifecycle(*, repeats: int) -> Experiment[Rig]:
+def lifecycle(*, repeats: int) -> Experiment[FaultEquipment]:
     """Put servers through every fault scenario; `repeats` is how often losses are counted."""
 
     @contextmanager
-    def bench(run_id: str, say: Say) -> Iterator[Rig]:
+    def equipment(run_id: str, say: Say) -> Iterator[FaultEquipment]:
         with closing(DockerEngine(assets(), run_id)) as engine:
             for leftover in engine.remove_leftovers():
                 say(f"removed {leftover}, which a run that was killed had left behind")
-            yield Rig(engine, repeats=repeats, cpus=tuple(sorted(os.sched_getaffinity(0))), say=say)
+            yield FaultEquipment(
+                engine, repeats=repeats, cpus=tuple(sorted(os.sched_getaffinity(0))), say=say
+            )
 
-    def facts(rig: Rig, _: Path) -> Mapping[str, Any]:
-        return {"repeats": rig.repeats, **made_with(rig.engine, Path.cwd())}
+    def facts(equipment: FaultEquipment, _: Path) -> Mapping[str, Any]:
+        return {"repeats": equipment.repeats, **made_with(equipment.engine, Path.cwd())}
 
     tasks = tuple(task_of(probe, target) for probe in PROBES for target in probe.targets)
-    return Experiment(name=EXPERIMENT, tasks=tasks, bench=bench, facts=facts)
+    return Experiment(name=EXPERIMENT, tasks=tasks, equipment=equipment, facts=facts)
 
 
-def task_of(probe: Probe, target: str) -> ObservationTask[Rig]:
+def task_of(probe: Probe, target: str) -> ObservationTask[FaultEquipment]:
     """One probe on one target."""
 
-    def observe(rig: Rig) -> Iterator[Observation]:
+    def observe(equipment: FaultEquipment) -> Iterator[Observation]:
         try:
-            yield from probe.observe(rig, target)
+            yield from probe.observe(equipment, target)
         except (TrialError, VariantError):
             # They are of this task, and not of the next.
-            rig.repeats_made.failed_attempts(probe.name, target)
+            equipment.repeats_made.failed_attempts(probe.name, target)
             raise
-        yield rig.repeats_made.failed_attempts(probe.name, target)
+        yield equipment.repeats_made.failed_attempts(probe.name, target)
 
     return ObservationTask(
         probe=probe.name,
