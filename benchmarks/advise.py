@@ -21,7 +21,7 @@ from rich.console import Console
 
 from harness import pipeline, stored_advice
 from harness.analysis.best_set import Simplicity
-from harness.decision.advice import spoken
+from harness.decision.answer_sentence import spoken
 from harness.decision.feasibility import State, standing_of
 from harness.decision.question import Candidate, Question, cell_of
 from harness.decision.racing import Race, remaining_of

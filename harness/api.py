@@ -12,8 +12,9 @@ from harness import stored_report
 from harness.adapters.result_store import RunStore, find_run
 from harness.analysis.frame import columns_frame, trials_frame, verdicts_frame
 from harness.analysis.heuristics import worker_rules_table
+from harness.decision.changes import VersionComparison
 from harness.decision.comparable import differences
-from harness.decision.compare import ComparedRun, VersionComparison, compare_runs
+from harness.decision.compare import ComparedRun, compare_runs
 from harness.decision.thresholds import parse_threshold
 from harness.errors import ConfigurationError
 from harness.findings import ScenarioFinding

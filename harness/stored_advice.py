@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.adapters.result_store import QUESTION, RunStore
 from harness.analysis.best_set import Simplicity, simplest_first
-from harness.decision.advice import Advice, advise
+from harness.decision.advice import advise
+from harness.decision.answer import Advice
 from harness.decision.question import Question, with_memory_levels
 from harness.decision.racing import Race
 from harness.errors import ConfigurationError

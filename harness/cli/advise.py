@@ -47,7 +47,7 @@ def advise(
     --rate 800 --cpus 0.5,1 --replicas 1-4 --memory 512m
     """
     from harness import pipeline, stored_advice, stored_report
-    from harness.decision.advice import Ending
+    from harness.decision.answer import Ending
     from harness.decision.racing import remaining_of
     from harness.decision.space import matrix_file_of
     from harness.execution.blocks import RunEnd

@@ -16,7 +16,7 @@ from harness.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
     from harness.adapters.result_store import RunStore
-    from harness.decision.compare import VersionComparison
+    from harness.decision.changes import VersionComparison
     from harness.decision.thresholds import Threshold
     from harness.model import Matrix, Variant
 

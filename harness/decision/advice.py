@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator, Sequence
 
 from harness.analysis.intervals import summarise
 from harness.analysis.metrics import METRICS
 from harness.analysis.wording import spelt
+from harness.decision.answer import Advice, Ending, RuleOfThumb, Weighed, Why
+from harness.decision.answer_sentence import answer_sentence
 from harness.decision.feasibility import State, standing_of
 from harness.decision.question import (
     AT_THE_RATE,
     Candidate,
-    Question,
     cpus_of,
 )
 from harness.decision.racing import Race, like
@@ -24,80 +23,6 @@ from harness.findings import Summary
 from harness.model import TrialRecord, Validity
 
 SECONDS_AN_HOUR = 3600
-
-
-class Ending(StrEnum):
-    """How the search ended."""
-
-    FOUND = "found"
-    NONE_PASSES = "none passes"
-    UNFINISHED = "unfinished"
-    GENERATOR = "the generator is too weak"
-    NOTHING_MEASURED = "nothing could be measured"
-
-
-class Why(StrEnum):
-    """Why a candidate is not the answer."""
-
-    CHOSEN = "chosen"
-    PASSES = "passes, and costs more"
-    FAILS = "fails"
-    EDGE = "at the edge"
-    COSTS_MORE = "costs more than one that passes"
-    UNMEASURABLE = "could not be measured"
-    OPEN = "not settled"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weighed:
-    """A candidate and what became of it."""
-
-    candidate: Candidate
-    why: Why
-    reason: str
-    cpus: float
-    """Of all replicas."""
-    memory_mib: float | None
-    """Of all replicas: the working set, measured or by its workers."""
-    p95_s: float | None
-    """Median over its trials at the rate with headroom."""
-    trials: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleOfThumb:
-    """What rules of thumb give for the chosen kind of server, and what became of that."""
-
-    rule: str
-    """Those that agree, by their names."""
-    workers: int
-    why: Why
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advice:
-    """All that is said to whoever asked."""
-
-    question: Question
-    ending: Ending
-    sentence: str
-    chosen: Candidate | None
-    """Under its memory limit."""
-    cpus: float | None
-    """Of each replica."""
-    at_rate: Mapping[str, Summary]
-    """The chosen one's figures at the rate, per replica, by the metric's name."""
-    with_headroom: Mapping[str, Summary]
-    weighed: tuple[Weighed, ...]
-    """Every candidate, the cheapest first."""
-    rules: tuple[RuleOfThumb, ...]
-    pareto: tuple[Candidate, ...]
-    """Of those that pass: none has both less CPU or memory, and a lower p95."""
-    cost_per_million: float | None
-    """Requests at the rate, by the price that was given."""
-    notes: tuple[str, ...]
-    trials: int
 
 
 def advise(race: Race, *, complete: bool) -> Advice:
@@ -112,7 +37,7 @@ def advise(race: Race, *, complete: bool) -> Advice:
     return Advice(
         question=race.question,
         ending=ending,
-        sentence=_sentence(race, ending, chosen, weighed, at_rate or headroom),
+        sentence=answer_sentence(race, ending, chosen, weighed, at_rate or headroom),
         chosen=chosen,
         cpus=cpus,
         at_rate=at_rate,
@@ -173,69 +98,6 @@ def _figures(records: Sequence[TrialRecord]) -> dict[str, Summary]:
         if values:
             found[name] = summarise(values, log_scale=not metric.arithmetic)
     return found
-
-
-def _sentence(
-    race: Race,
-    ending: Ending,
-    chosen: Candidate | None,
-    weighed: Sequence[Weighed],
-    figures: Mapping[str, Summary],
-) -> str:
-    question = race.question
-    asked = (
-        f"{question.objective} at {question.rate_per_s:g} requests/s with {question.headroom:.0%} headroom"
-    )
-    if ending is Ending.FOUND and chosen is not None:
-        return (
-            f"Deploy {spoken(chosen, race)}: the cheapest of {len(weighed)} configurations that meets {asked}"
-            f"{_p95(figures)}."
-        )
-    if ending is Ending.GENERATOR:
-        return f"The load generator cannot offer this rate: nothing was decided about {asked}."
-    if ending is Ending.NOTHING_MEASURED:
-        reasons = {one.reason for one in weighed if one.reason}
-        return f"Nothing could be measured: {next(iter(sorted(reasons)), 'read the reasons of the trials')}."
-    if ending is Ending.UNFINISHED:
-        best = f" So far {spoken(chosen, race)} passes, and something cheaper may." if chosen else ""
-        return f"Undecided: the budget ended before {asked} was settled.{best} Go on with --resume."
-    return f"None of {len(weighed)} configurations meets {asked}{_nearest(weighed, race)}."
-
-
-def _p95(figures: Mapping[str, Summary]) -> str:
-    p95 = figures.get("latency_p95_s")
-    if p95 is None:
-        return ""
-    bounds = "" if p95.lo is None or p95.hi is None else f" ({p95.lo * 1000:.3g}-{p95.hi * 1000:.3g})"
-    return f"; p95 {p95.center * 1000:.3g} ms{bounds} at the rate"
-
-
-def _nearest(weighed: Sequence[Weighed], race: Race) -> str:
-    """By how much the one that came nearest falls short."""
-    edges = [one for one in weighed if one.why is Why.EDGE]
-    if edges:
-        return f"; {spoken(edges[0].candidate, race)} is at the edge: it {edges[0].reason}"
-    measured = [one for one in weighed if one.p95_s is not None]
-    if not measured:
-        return ""
-    near = min(measured, key=lambda one: one.p95_s or math.inf)
-    return f"; the nearest is {spoken(near.candidate, race)}, which fails: {near.reason}"
-
-
-def spoken(candidate: Candidate, race: Race) -> str:
-    """ "2 replicas of uvicorn-standard with 2 workers, 1 CPU and 256 MiB each"."""
-    variant = candidate.variant
-    cpus = cpus_of(variant, race.matrix)
-    workers = (
-        f" with {variant.workers} worker{'' if variant.workers == 1 else 's'}" if variant.wrapped else ""
-    )
-    threads = "" if variant.threads is None else f", {variant.threads} threads"
-    env = f", {variant.env_name}" if variant.env_name else ""
-    memory = "" if variant.memory_mib is None else f" and {variant.memory_mib} MiB"
-    many = candidate.replicas > 1
-    start = f"{candidate.replicas} replicas of " if many else ""
-    given = f"{cpus:g} CPU{'' if cpus == 1 else 's'}{memory}{' each' if many else ''}"
-    return f"{start}{variant.recipe}{workers}{threads}{env} on {given}"
 
 
 def _rules(race: Race, winner: Candidate | None, weighed: Sequence[Weighed]) -> Iterator[RuleOfThumb]:

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from harness.analysis.metrics import METRICS
 from harness.analysis.wording import change, percent, spelt
-from harness.decision.compare import Change
+from harness.decision.changes import Change
 from harness.findings import Summary
 
 AT_ONCE = 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -12,7 +11,8 @@ from harness.analysis.holm import holm
 from harness.analysis.intervals import p_value_within, unpaired_ratio
 from harness.analysis.metrics import METRICS, WORKING_SET, compared_metrics, ranking_metric
 from harness.analysis.samples import Samples, samples_of, twin_of_baseline
-from harness.analysis.wording import change, percent, spelt
+from harness.decision.change_sentence import sentence_of
+from harness.decision.changes import Change, VersionComparison
 from harness.decision.thresholds import (
     Outcome,
     Threshold,
@@ -20,54 +20,13 @@ from harness.decision.thresholds import (
     outcome_of,
     usual_threshold,
 )
-from harness.findings import Comparison, Summary
+from harness.findings import Comparison
 from harness.model import Matrix, Scenario, TrialRecord, Validity
 
-MOST_BLOCKS = 100
-"""More than a team would wait for."""
 ONE_AFTER_THE_OTHER = (
     "the runs were made one after the other: what the machine did between them is in no interval. "
     "`harness compare` on two git refs, requirement files or images measures both in one run"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One metric of one scenario in both versions."""
-
-    scenario: str
-    metric: str
-    variant_id: str
-    """Of the new version."""
-    before: Summary
-    after: Summary
-    ratio: Summary
-    """After / before, geometric."""
-    floor: float | None
-    """Largest relative difference that equal deployments may show here."""
-    threshold: Threshold | None = None
-    outcome: Outcome | None = None
-    """None of a metric without a threshold."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionComparison:
-    """What a comparison came to."""
-
-    base: str
-    new: str
-    paired: bool
-    """Whether both were measured in one run, side by side."""
-    changes: tuple[Change, ...]
-    problems: tuple[str, ...]
-    """What could not be measured, and why."""
-    warnings: tuple[str, ...]
-    outcome: Outcome
-    sentence: str
-
-    @property
-    def judged(self) -> tuple[Change, ...]:
-        return tuple(change for change in self.changes if change.outcome is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,7 +218,7 @@ def _settled(
         problems=tuple(problems),
         warnings=() if paired else (ONE_AFTER_THE_OTHER,),
         outcome=outcome,
-        sentence=_sentence(outcome, base, new, changes, problems, paired=paired),
+        sentence=sentence_of(outcome, base, new, changes, problems, paired=paired),
     )
 
 
@@ -273,82 +232,3 @@ def _threshold(
     scenario = next(scenario for scenario in matrix.scenarios if scenario.name == one.scenario)
     usual = (ranking_metric(scenario), WORKING_SET)
     return usual_threshold(METRICS[one.metric], margin, one.scenario) if one.metric in usual else None
-
-
-def _sentence(
-    outcome: Outcome,
-    base: str,
-    new: str,
-    changes: Sequence[Change],
-    problems: Sequence[str],
-    *,
-    paired: bool,
-) -> str:
-    those = [one for one in changes if one.outcome is outcome]
-    if outcome is Outcome.REGRESSION:
-        return (
-            f"Regression: {new} against {base}: {spelt([_clause(one) for one in those[:3]])}{_more(those)}."
-        )
-    if outcome is Outcome.PASS:
-        worst = max(those, key=_nearness)
-        return (
-            f"Pass: {new} stays within all {len(those)} limits against {base}; "
-            f"nearest to its limit: {_clause(worst)}."
-        )
-    if problems:
-        return f"Inconclusive: {problems[0]}."
-    if not those:
-        return "Inconclusive: no threshold matches anything that was measured."
-    if all(one.floor is None for one in those):
-        return "Inconclusive: the baseline and its A/A twin give no floor to judge by. Raise design.blocks."
-    widest = max(those, key=lambda one: _blocks_needed(one) or 0)
-    return (
-        f"Inconclusive: {spelt([_clause(one) for one in those[:3]])}{_more(those)} cannot be decided."
-        f"{_advice(widest, paired=paired)}"
-    )
-
-
-def _more(those: Sequence[Change]) -> str:
-    return f" and {len(those) - 3} more" if len(those) > 3 else ""
-
-
-def _clause(one: Change) -> str:
-    limit = "" if one.threshold is None else f"; limit {one.threshold.change * 100:+g} %"
-    label = METRICS[one.metric].label
-    return f"{label} on {one.scenario} {change(one.ratio)}{limit}"
-
-
-def _nearness(one: Change) -> float:
-    """How much of the way to its limit the interval reaches."""
-    assert one.threshold is not None
-    assert one.ratio.lo is not None
-    assert one.ratio.hi is not None
-    bound = one.ratio.hi if one.threshold.change > 0 else one.ratio.lo
-    return math.log(bound) / math.log(one.threshold.limit)
-
-
-def _blocks_needed(one: Change) -> int | None:
-    """Blocks after which the interval would be half as wide as the limit is away from no change.
-
-    The width falls with the root of the number of blocks.
-    """
-    if one.threshold is None or one.ratio.lo is None or one.ratio.hi is None:
-        return None
-    half = math.log(one.ratio.hi / one.ratio.lo) / 2
-    return math.ceil(one.ratio.n * (half / (abs(math.log(one.threshold.limit)) / 2)) ** 2)
-
-
-def _advice(one: Change, *, paired: bool) -> str:
-    needed = _blocks_needed(one)
-    if needed is None:
-        return " Raise design.blocks: below 3 blocks there is no interval."
-    if not paired:
-        return " Measure both in one run: its blocks pair."
-    if needed > MOST_BLOCKS:
-        return f" The noise here is larger than the limit: {MOST_BLOCKS} blocks would not decide it."
-    if needed <= one.ratio.n:
-        floor = "" if one.floor is None else f" (A/A floor {percent(one.floor)})"
-        return f" The change is about as large as the limit, or as the noise here{floor}."
-    return (
-        f" About {needed} blocks would decide it (now {one.ratio.n}), if nothing changed: --blocks {needed}."
-    )

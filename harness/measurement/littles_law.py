@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
+from harness.measurement.trial_evidence import Evidence
 from harness.model import Validity
-from harness.signals import TrialSignals
 
 MAX_INSIDE_SHARE = 1.05
 EDGE_REQUESTS = 0.5
@@ -14,12 +13,7 @@ EDGE_REQUESTS = 0.5
 if the worker loses its core right there each time, and half of that is seen as often as not."""
 
 
-class _Evidence(Protocol):
-    @property
-    def signals(self) -> TrialSignals | None: ...
-
-
-def one_clock(evidence: _Evidence) -> Iterator[tuple[Validity, str]]:
+def one_clock(evidence: Evidence) -> Iterator[tuple[Validity, str]]:
     """I8: no more requests were inside the app than the client had under way.
 
     L = lambda W (J. D. C. Little 1961): over the same requests and the same time, mean numbers in flight

@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Protocol
 
 from harness.deployment import ServerFacts
+from harness.recipes.recipe import ExpectedStack
 
 NONE = "none"
 
 
-class Stack(Protocol):
-    """Event loop and HTTP protocol, proxy and TLS (None is without), or how they begin; the URL scheme; and
-    what else the server does."""
-
-    @property
-    def loop(self) -> str: ...
-    @property
-    def http(self) -> str: ...
-    @property
-    def features(self) -> Collection[str]: ...
-    @property
-    def front(self) -> str | None: ...
-    @property
-    def tls(self) -> str | None: ...
-    @property
-    def scheme(self) -> str: ...
-
-
-def differences(facts: ServerFacts, expected: Stack) -> Iterator[tuple[str, str, str]]:
+def differences(facts: ServerFacts, expected: ExpectedStack) -> Iterator[tuple[str, str, str]]:
     """Of each part that differs: its name, what it is, and how it should begin, or what it should be."""
     for name, found, wanted in (
         ("event loop", facts.loop, expected.loop),

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from harness.deployment import DeploymentState, ResourceReading, ServerFacts
 from harness.measurement.load import LoadRecord
-from harness.measurement.stack import Stack
 from harness.model import Scenario, TrialMetrics, Validity, Variant
+from harness.recipes.recipe import ExpectedStack
 from harness.signals import TrialSignals
 
 Finding = tuple[Validity, str]
@@ -34,7 +34,7 @@ class Evidence:
     """How many cores the server is pinned to."""
     ceiling_per_s: float | None
     """What the generator reached on a static server; None when it was not calibrated."""
-    expected_stack: Stack | None
+    expected_stack: ExpectedStack | None
     """What serves the app, or how its name must begin; None when anything will do."""
     log: str = ""
     """The last lines that the server wrote."""

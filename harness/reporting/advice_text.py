@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.analysis.metrics import METRICS
-from harness.decision.advice import Advice, Ending, RuleOfThumb, Weighed, Why
+from harness.decision.answer import Advice, Ending, RuleOfThumb, Weighed, Why
 from harness.reporting import facts
 from harness.reporting.data import ReportData
 from harness.reporting.figures.candidates import advice_figure

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from harness.analysis.metrics import METRICS
 from harness.analysis.wording import change_interval, percent, signed
-from harness.decision.compare import Change, VersionComparison
+from harness.decision.changes import Change, VersionComparison
 from harness.decision.thresholds import Outcome
 from harness.records import published_schema
 from harness.reporting.markdown import inert

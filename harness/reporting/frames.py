@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from harness.decision.compare import Change
+from harness.decision.changes import Change
 from harness.measurement.load import LoadRecord
 from harness.reporting.comparison_text import NO_LIMIT
 

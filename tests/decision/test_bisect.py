@@ -21,7 +21,7 @@ from harness.decision.bisect import (
     search,
     side_of,
 )
-from harness.decision.compare import Change
+from harness.decision.changes import Change
 from harness.findings import Summary
 
 RELEASES = tuple(f"1.{minor}" for minor in range(20))

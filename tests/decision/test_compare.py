@@ -7,14 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.decision.compare import (
-    ComparedRun,
-    VersionComparison,
-    Versions,
-    changes_among,
-    compare_in_run,
-    compare_runs,
-)
+from harness.decision.changes import VersionComparison
+from harness.decision.compare import ComparedRun, Versions, changes_among, compare_in_run, compare_runs
 from harness.decision.thresholds import Outcome, parse_threshold
 from harness.model import Matrix, TrialRecord, Validity
 from harness.target import Version

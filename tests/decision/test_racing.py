@@ -7,7 +7,8 @@ from itertools import product
 
 import pytest
 
-from harness.decision.advice import Ending, Why, advise
+from harness.decision.advice import advise
+from harness.decision.answer import Ending, Why
 from harness.decision.feasibility import State
 from harness.decision.question import Candidate, Price, Question, with_memory_levels
 from harness.decision.racing import next_block

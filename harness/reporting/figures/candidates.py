@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from harness.decision.advice import Advice, Weighed, Why
+from harness.decision.answer import Advice, Weighed, Why
 from harness.reporting.figures.style import (
     FAINT,
     INK,
