@@ -24,7 +24,8 @@ from harness.analysis.best_set import Simplicity
 from harness.decision.answer_sentence import spoken
 from harness.decision.feasibility import State, standing_of
 from harness.decision.question import Candidate, Question, cell_of
-from harness.decision.racing import Race, remaining_of
+from harness.decision.race import Race
+from harness.decision.racing import remaining_of
 from harness.decision.space import matrix_file_of
 from harness.model import Matrix, Trial, TrialRecord
 from harness.planning.remaining import Block

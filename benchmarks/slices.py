@@ -174,7 +174,7 @@ def chains(equipment: Equipment, image: str) -> SpecOf:
 
 @contextmanager
 def ready_bench() -> Iterator[tuple[Equipment, str]]:
-    """A equipment on an engine of its own, and the image of the servers, which is the load generator's."""
+    """Equipment on an engine of its own, and the image of the servers, which is the load generator's."""
     server_cpus, generator_cpus = host.cpu_split()
     engine = DockerEngine(assets(), "benchmark-slices")
     try:

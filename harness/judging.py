@@ -25,6 +25,7 @@ from harness.measurement.trial_evidence import Evidence
 from harness.measurement.validity import judge
 from harness.model import Cell, TrialRecord, Validity
 from harness.recipes import EXPECTED_STACK
+from harness.signals import TrialSignals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,15 +92,12 @@ def _with_figures(
         after=evidence.memory_after,
         may_refuse=variant.limit_concurrency is not None,
     )
-    metrics = replace(metrics, listen_overflows=evidence.listen_overflows)
-    before, after, own_load = evidence.facts_before, evidence.facts_after, whole
-    if searched:
-        metrics = replace(metrics, capacity_per_s=capacity_of(searched.search))
-        before, after = searched.facts_before, searched.facts_after
-        own_load = replace(whole, in_flight_s=nan if searched.in_flight_s is None else searched.in_flight_s)
-    signals = trial_signals(
-        before, after, own_load, cpu_cores=metrics.cpu_cores, under_load_s=evidence.under_load_s
+    metrics = replace(
+        metrics,
+        listen_overflows=evidence.listen_overflows,
+        capacity_per_s=capacity_of(searched.search) if searched else metrics.capacity_per_s,
     )
+    signals = _signals(evidence, whole, cpu_cores=metrics.cpu_cores)
     judgement = judge(
         Evidence(
             variant=variant,
@@ -133,6 +131,15 @@ def _with_figures(
         search=searched.search if searched else None,
         worker_changes=_worker_changes(trial.cell, evidence),
     )
+
+
+def _signals(evidence: TrialEvidence, load: LoadRecord, *, cpu_cores: float) -> TrialSignals | None:
+    """Of a search they are those of the confirmed rate, between probes of its own."""
+    before, after = evidence.facts_before, evidence.facts_after
+    if searched := evidence.search:
+        before, after = searched.facts_before, searched.facts_after
+        load = replace(load, in_flight_s=nan if searched.in_flight_s is None else searched.in_flight_s)
+    return trial_signals(before, after, load, cpu_cores=cpu_cores, under_load_s=evidence.under_load_s)
 
 
 def _quiet(

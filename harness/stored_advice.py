@@ -14,7 +14,7 @@ from harness.analysis.best_set import Simplicity, simplest_first
 from harness.decision.advice import advise
 from harness.decision.answer import Advice
 from harness.decision.question import Question, with_memory_levels
-from harness.decision.racing import Race
+from harness.decision.race import Race
 from harness.errors import ConfigurationError
 from harness.execution.blocks import RunEnd
 from harness.pipeline import Resolved

@@ -69,6 +69,7 @@ class ExperimentStudy:
     experiment: Experiment[Any]
     into: Path
     wait: bool = False
+    machine: Machine = THIS_MACHINE
 
     @property
     def name(self) -> str:
@@ -84,7 +85,13 @@ class ExperimentStudy:
         return sum(task.expected_s for task in self.experiment.remaining(seen))
 
     def measure(self, watcher: Watcher) -> None:
-        done = measure(self.experiment, into=self.into / self.name, wait=self.wait, say=watcher.said)
+        done = measure(
+            self.experiment,
+            into=self.into / self.name,
+            wait=self.wait,
+            say=watcher.said,
+            machine=self.machine,
+        )
         if done.walked.interrupted:
             raise KeyboardInterrupt
 

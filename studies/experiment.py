@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from harness.adapters.run_lock import run_lock
+from harness.set_up import THIS_MACHINE, Machine
 from studies.observation_store import ExperimentStore
 from studies.observations import Observation
 from studies.tasks import Walked, announced, chosen, walk
@@ -77,6 +77,7 @@ def measure(
     wait: bool = False,
     say: Say,
     show: Callable[[Observation], None] = lambda _: None,
+    machine: Machine = THIS_MACHINE,
 ) -> Observed:
     """Observe what the directory `into` does not hold yet of all tasks, or of those in `only`.
 
@@ -91,7 +92,7 @@ def measure(
         return Observed(store=store, walked=Walked())
     began = datetime.now(UTC)
     run_id = f"{experiment.name}-{began:%Y%m%d-%H%M%S}"
-    with run_lock(run_id, wait=wait, say=say), experiment.equipment(run_id, say) as equipment:
+    with machine.lock(run_id, wait=wait, say=say), experiment.equipment(run_id, say) as equipment:
         facts = {
             "experiment": experiment.name,
             "started_at": began.isoformat(timespec="seconds"),

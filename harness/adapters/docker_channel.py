@@ -7,7 +7,12 @@ import struct
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
+from docker import DockerClient
+from docker.models.containers import Container
+
+from harness.adapters.docker_client import engine_errors
 from harness.errors import GeneratorFailed, NoAnswer
 
 STDOUT = 1
@@ -17,6 +22,8 @@ CHUNK_BYTES = 1 << 20
 SEND_TIMEOUT_S = 30.0
 TAIL_LINES = 50
 TAIL_BYTES = 16_384
+ENDING_S = 5
+"""How long a container may take to end after its output has."""
 
 
 class AttachStream:
@@ -106,3 +113,18 @@ class DockerChannel:
         return f"the companion {self._name} {what}. " + (
             f"Its last words:\n{tail}" if tail else "It wrote nothing to stderr."
         )
+
+
+def attached(client: DockerClient, container: Container) -> Any:
+    """The attach stream of a container, started only then, so that its first line is not lost."""
+    with engine_errors(client, f"starting {container.name}"):
+        streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        stream = client.api.attach_socket(str(container.id), params=streams)
+        container.start()
+        return stream
+
+
+def ending(client: DockerClient, container: Container) -> str:
+    """How a container ended whose output has. Raises EngineUnavailable when the engine has gone too."""
+    with engine_errors(client, f"asking how {container.name} ended"):
+        return f"exit code {container.wait(timeout=ENDING_S)['StatusCode']}"

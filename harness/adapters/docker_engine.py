@@ -17,7 +17,7 @@ from docker.types import LogConfig
 
 from harness.adapters import docker_build, ownership
 from harness.adapters.controlled_container import RUNTIME_DIR, ControlledContainer, RestartPolicy
-from harness.adapters.docker_channel import DockerChannel
+from harness.adapters.docker_channel import DockerChannel, attached, ending
 from harness.adapters.docker_client import connect, engine_errors, engine_facts, refuse_another_machine
 from harness.adapters.docker_containers import (
     HARDENED,
@@ -38,9 +38,6 @@ from harness.deployment import RUNTIME_DIR_VARIABLE, DeploymentSpec, ProcessSpec
 from harness.errors import EnvironmentProblem
 from harness.planning.commands import CONTAINER_PORT
 from harness.target import ServiceLife, Target, of_life
-
-ENDING_S = 5
-"""How long a container may take to end after its output has."""
 
 SHARED_RUNTIME_DIR = "/dev/shm/harness"
 
@@ -223,9 +220,9 @@ class DockerEngine:
             log_config=LogConfig(type="none"),
         )
         try:
-            with closing(self._attached(container)) as stream:
+            with closing(attached(self._client, container)) as stream:
                 raw = getattr(stream, "_sock", stream)
-                yield DockerChannel(str(container.name), raw, lambda: self._ending(container))
+                yield DockerChannel(str(container.name), raw, lambda: ending(self._client, container))
         finally:
             with engine_errors(self._client, f"removing {container.name}"), ownership.already_gone_is_fine():
                 container.remove(v=True, force=True)
@@ -296,16 +293,3 @@ class DockerEngine:
             own_network=self._network.name if joins else None,
             services=self._services,
         )
-
-    def _attached(self, container: Container) -> Any:
-        """The attach stream of a container, started only then, so that its first line is not lost."""
-        with engine_errors(self._client, f"starting {container.name}"):
-            streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-            stream = self._client.api.attach_socket(str(container.id), params=streams)
-            container.start()
-            return stream
-
-    def _ending(self, container: Container) -> str:
-        """How a container ended whose output has. Raises EngineUnavailable when the engine has gone too."""
-        with engine_errors(self._client, f"asking how {container.name} ended"):
-            return f"exit code {container.wait(timeout=ENDING_S)['StatusCode']}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -24,10 +23,9 @@ from harness.measurement.load_shares import (
 from harness.model import CapacityLoad, ClosedLoad, OpenLoad, Scenario
 from harness.planning.commands import GENERATOR_ARGV
 from harness.planning.locust_files import is_locust_file
-from harness.planning.workload_message import dealt, workload_message
+from harness.planning.workload_message import WorkloadKey, dealt, workload_message
 from harness.ports import Deployment, Engine
 from harness.redaction import without_secrets
-from harness.workload import RequestSpec
 from wire.loads import Drive
 from wire.messages import (
     ON_START_TIMEOUTS,
@@ -116,7 +114,7 @@ class AgentGenerator:
     ) -> None:
         self._agents, self._deployment, self._cpus = agents, deployment, cpus
         self._files, self._secrets = files, secrets
-        self._told: dict[int, _Told] = {}
+        self._told: dict[int, WorkloadKey] = {}
         self._timeout_s, self._kinds = 0.0, 0
         self._so_far: LoadRecord | None = None
         self._driving: tuple[Sequence[Agent], float] | None = None
@@ -226,7 +224,7 @@ class AgentGenerator:
         """
         load = scenario.load
         hands = len(self._agents if isinstance(load, CapacityLoad) else share(load, len(self._agents)))
-        workload = _Told.of(scenario, hands)
+        workload = WorkloadKey.of(scenario, hands)
         message: Workload | None = None
         for index, agent in enumerate(self._agents[:agents]):
             if self._told.get(index) == workload:
@@ -293,22 +291,6 @@ class AgentGenerator:
         if isinstance(error, dict):
             error = {**error, "message": without_secrets(str(error.get("message")), self._secrets)}
         raise failure(error, name=self._deployment.name, within_s=within_s)
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What makes a scenario's workload another one than the last."""
-
-    locustfile: str
-    requests: tuple[RequestSpec, ...]
-    before: tuple[RequestSpec, ...]
-    hands: int
-    """How many agents its rows are dealt among."""
-
-    @classmethod
-    def of(cls, scenario: Scenario, hands: int) -> _Told:
-        has_rows = any(spec.data for spec in (*scenario.before, *scenario.requests))
-        return cls(scenario.locustfile, scenario.requests, scenario.before, hands if has_rows else 1)
 
 
 def drain_s(scenario: Scenario) -> float:

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from harness.adapters import proc
 from harness.adapters.pipe_channel import PipeChannel
+from harness.adapters.process_deployment import ProcessDeployment
 from harness.adapters.process_group import ProcessGroup, Stream
 from harness.adapters.process_refusals import refuse_what_needs_an_image, refuse_what_needs_containers
 from harness.adapters.reaper import Reaper
@@ -25,10 +25,7 @@ from harness.adapters.virtual_env import target_env, virtual_env
 from harness.deployment import (
     RUNTIME_DIR_VARIABLE,
     DeploymentSpec,
-    DeploymentState,
-    MemorySnapshot,
     ProcessSpec,
-    ResourceReading,
 )
 from harness.errors import EnvironmentProblem, VariantError
 from harness.model import OWN_COMMAND
@@ -38,54 +35,7 @@ from harness.recipes.placeholders import filled
 from harness.target import ServiceLife, Target, of_life
 
 HOST = "127.0.0.1"
-LOG_BYTES = 1 << 20
 STOP_TIMEOUT_S = 2.0
-
-
-class ProcessDeployment:
-    """A server process tree on this machine; structurally a `Deployment`."""
-
-    def __init__(
-        self, name: str, group: ProcessGroup, *, base_url: str, cpus: tuple[int, ...], log: Path
-    ) -> None:
-        self.name, self.base_url = name, base_url
-        self._group, self._log_file = group, log
-        self._cpus = set(cpus)
-        self._last_log: str | None = None
-
-    def reading(self) -> ResourceReading:
-        """Raises DeploymentDied when the server has ended."""
-        return proc.tree_reading(self._group.pid, cpus=sorted(self._cpus))
-
-    def memory(self) -> MemorySnapshot | None:
-        """Raises DeploymentDied when the server has ended."""
-        return proc.memory(proc.descendants(self._group.pid))
-
-    def listen_overflows(self) -> int | None:
-        """Not known: the kernel counts them for the whole machine."""
-        return None
-
-    def state(self) -> DeploymentState:
-        """Whether it was OOM-killed is not reported to a parent: `oom_killed` stays false."""
-        code = self._group.exit_code()
-        return DeploymentState(running=code is None, exit_code=code)
-
-    def log(self) -> str:
-        """The last MiB of stdout and stderr; still there when the deployment has been removed."""
-        return self._tail() if self._last_log is None else self._last_log
-
-    def include_steal_of(self, cpus: tuple[int, ...]) -> None:
-        """Count the steal of these cores too, because the generator runs on them."""
-        self._cpus.update(cpus)
-
-    def keep_log(self) -> None:
-        """Take the log out of its file, which is about to go."""
-        self._last_log = self._tail()
-
-    def _tail(self) -> str:
-        with self._log_file.open("rb") as file:
-            file.seek(max(0, self._log_file.stat().st_size - LOG_BYTES))
-            return file.read().decode(errors="replace")
 
 
 class ProcessEngine:

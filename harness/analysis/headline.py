@@ -3,43 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 from harness.analysis.comparisons import rankable
+from harness.analysis.headline_notes import Findings, capacities, held_back, more_workers, noise
 from harness.analysis.intervals import MIN_VALUES
-from harness.analysis.metrics import CAPACITY, METRICS, THROUGHPUT, WORKING_SET
+from harness.analysis.metrics import CAPACITY, THROUGHPUT
 from harness.analysis.samples import twin_of_baseline
 from harness.analysis.verdicts import reach
-from harness.analysis.warnings import NOISY_FLOOR, limit_sentence, limited_by_generator, usable_cpus
-from harness.analysis.wording import interval, objective, percent, spelt, times
-from harness.findings import CellSummary, Comparison, Compromise, ScenarioFinding, Verdict
-from harness.model import Matrix, Validity, Variant
+from harness.analysis.wording import NAMED, interval, joined, percent, spelt, times
+from harness.findings import Comparison, Compromise, ScenarioFinding, Verdict
+from harness.model import Matrix, Validity
 
 ROOM = 300
 """Characters. The verdict and what the generator held back are always said; the rest where it fits."""
 
-NAMED = 3
-"""Lists longer than this are counted instead of spelt out."""
 
 """Below it there is no interval."""
 
 NOUNS = {CAPACITY: "capacity", THROUGHPUT: "requests"}
 
-Findings = Sequence[ScenarioFinding]
-
 
 def headline(
     findings: Findings, matrix: Matrix, recommended: str | None, one_for_all: Compromise | None = None
 ) -> str:
-    sentences = [_verdict(findings, matrix, recommended), *_held_back(findings, matrix)]
+    sentences = [_verdict(findings, matrix, recommended), *held_back(findings, matrix)]
     if one_for_all is not None:
         sentences.insert(1, _for_all(one_for_all, matrix))
-    sentences[1:1] = _capacities(findings, matrix, recommended)
-    for clause in _more_workers(findings, matrix, recommended):
+    sentences[1:1] = capacities(findings, matrix, recommended)
+    for clause in more_workers(findings, matrix, recommended):
         if _fits([*sentences, clause]):
             sentences[0] += clause
-    for sentence in _noise(findings):
+    for sentence in noise(findings):
         if _fits([*sentences, sentence]):
             sentences.append(sentence)
     return ". ".join(sentences) + "."
@@ -108,7 +103,7 @@ def _each_scenario(findings: Findings, matrix: Matrix) -> str:
     groups: dict[str, list[str]] = {}
     for finding in findings:
         groups.setdefault(_choice(finding, matrix), []).append(_place(finding))
-    return "; ".join(f"{choice} on {_listed(places, ', ')}" for choice, places in groups.items())
+    return "; ".join(f"{choice} on {joined(places, ', ')}" for choice, places in groups.items())
 
 
 def _choice(finding: ScenarioFinding, matrix: Matrix) -> str:
@@ -173,8 +168,8 @@ def _reasons_to_change(findings: Findings, recommended: str) -> str:
     same = [pair.scenario for pair in pairs if pair not in told]
     if same:
         against = "" if told else " from the baseline"
-        clauses.append(f"on {_listed(same, ', ')} no detectable difference{against}")
-    return _listed(clauses, ", ")
+        clauses.append(f"on {joined(same, ', ')} no detectable difference{against}")
+    return joined(clauses, ", ")
 
 
 def _reasons_against_the_baseline(findings: Findings) -> str:
@@ -189,87 +184,11 @@ def _reasons_against_the_baseline(findings: Findings) -> str:
     if not behind:
         return simplest
     clauses = [f"on {pair.scenario}, with {_gain(pair)}" for pair in behind]
-    return f"{simplest}; the baseline falls behind {_listed(clauses, ', ')}"
+    return f"{simplest}; the baseline falls behind {joined(clauses, ', ')}"
 
 
 def _baseline_of(finding: ScenarioFinding) -> str | None:
     return next((pair.baseline_id for pair in finding.comparisons), None)
-
-
-def _held_back(findings: Findings, matrix: Matrix) -> Iterator[str]:
-    """The generator-limited variant that got furthest; the findings' warnings hold the others."""
-    twin_id = twin_of_baseline(matrix).id
-    limited = [
-        (_reached(cell, finding.metric), cell, finding.metric)
-        for finding in findings
-        for cell in limited_by_generator(finding, twin_id)
-    ]
-    if limited:
-        _, cell, metric = max(limited, key=lambda item: item[0])
-        others = f" (so were {len(limited) - 1} more)" if len(limited) > 1 else ""
-        yield f"{limit_sentence(cell, metric)}{others}"
-
-
-def _reached(cell: CellSummary, metric: str) -> float:
-    return cell.metrics[metric].center if METRICS[metric].rate and metric in cell.metrics else 0.0
-
-
-def _capacities(findings: Findings, matrix: Matrix, recommended: str | None) -> Iterator[str]:
-    """What the recommended variant carries, or else the best one, under each objective."""
-    scenarios = {scenario.name: scenario for scenario in matrix.scenarios}
-    told = []
-    for finding in findings:
-        variant_id = recommended or finding.recommended or finding.best
-        cell = next((cell for cell in finding.cells if cell.variant_id == variant_id), None)
-        if cell and finding.metric == CAPACITY and rankable(cell, CAPACITY):
-            found, goal = cell.metrics[CAPACITY], objective(scenarios[finding.scenario])
-            bounds = "" if found.lo is None else f" (95 % interval {found.lo:,.0f}-{found.hi:,.0f})"
-            carried = f"{found.center:,.0f} requests/s under {goal} on {finding.scenario}"
-            told.append(f"{variant_id} carries {carried}{bounds}")
-    if told:
-        yield _listed(told, "; ")
-
-
-def _more_workers(findings: Findings, matrix: Matrix, recommended: str | None) -> Iterator[str]:
-    """What more workers of the recommended variant came to, where they are in every best set too."""
-    chosen = next((variant for variant in matrix.variants if variant.id == recommended), None)
-    judged = [pair for finding in findings for pair in finding.against_best]
-    if chosen is None or all(pair.verdict is not Verdict.WORSE for pair in judged):
-        return
-    siblings = [
-        variant
-        for variant in sorted(matrix.variants, key=lambda variant: variant.workers)
-        if variant.workers > chosen.workers
-        and replace(variant, workers=chosen.workers) == chosen
-        and all(variant.id in finding.best_set for finding in findings)
-    ]
-    if siblings:
-        second = siblings[0]
-        count = "a second worker" if second.workers == 2 else f"{second.workers} workers"
-        cpus = usable_cpus(second, matrix)
-        where = (" on the same core" if cpus == 1 else f" on {cpus:g} CPUs") if second.workers > cpus else ""
-        yield f"; {count}{where} made no detectable difference{_cost(findings, second, chosen)}"
-
-
-def _cost(findings: Findings, variant: Variant, chosen: Variant) -> str:
-    """The extra working set, if it is more than the memory margin; the largest over the scenarios."""
-    extras = []
-    for finding in findings:
-        cells = {cell.variant_id: cell.metrics.get(WORKING_SET) for cell in finding.cells}
-        more, less = cells.get(variant.id), cells.get(chosen.id)
-        margins = [pair.margin for pair in finding.comparisons if pair.metric == WORKING_SET]
-        known = [margin for margin in margins if margin is not None]
-        if more and less and known and more.center > less.center * (1 + max(known)):
-            extras.append(more.center - less.center)
-    return f" and takes {max(extras) / 2**20:.0f} MiB more" if extras else ""
-
-
-def _noise(findings: Findings) -> Iterator[str]:
-    floors = {finding.scenario: finding.floor for finding in findings if (finding.floor or 0.0) > NOISY_FLOOR}
-    if floors:
-        worst = max(floor for floor in floors.values() if floor is not None)
-        where = _listed(list(floors), ", ")
-        yield f"Smallest detectable difference on {where}: {percent(worst)}, because the machine was noisy"
 
 
 def _against_baseline(finding: ScenarioFinding, variant_id: str | None) -> Comparison | None:
@@ -313,8 +232,3 @@ def _ids(matrix: Matrix) -> list[str]:
 def _scenarios(findings: Findings) -> str:
     names = [finding.scenario for finding in findings]
     return spelt(names) if len(names) <= NAMED else f"all {len(names)} scenarios"
-
-
-def _listed(items: Sequence[str], separator: str) -> str:
-    more = f"{separator}and {len(items) - NAMED} more" if len(items) > NAMED else ""
-    return separator.join(items[:NAMED]) + more

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from harness.findings import Summary
 from harness.model import Scenario
 
+NAMED = 3
+"""Lists longer than this are counted instead of spelt out."""
+
 
 def percent(fraction: float) -> str:
     """0.123 is "12 %"; below 10 % two digits are kept."""
@@ -46,3 +49,8 @@ def spelt(names: Sequence[str]) -> str:
 def objective(scenario: Scenario) -> str:
     """ "p95 <= 50 ms"."""
     return f"p{100 * (1 - scenario.slo_share):.4g} <= {scenario.slo_ms:g} ms"
+
+
+def joined(items: Sequence[str], separator: str) -> str:
+    more = f"{separator}and {len(items) - NAMED} more" if len(items) > NAMED else ""
+    return separator.join(items[:NAMED]) + more

@@ -14,11 +14,11 @@ from typing import Any
 
 import typer
 
-from harness.cli import init, runs, advise, compare, bisect, export  # isort: skip  # The order of the help.
+from harness.cli import init, runs, advise, compare, bisect, export, around  # isort: skip  # The order of the help.
 from harness.cli.console import STUDIES, app
 from harness.errors import ExitCode, HarnessError
 
-__all__ = ["advise", "app", "bisect", "compare", "export", "init", "main", "runs"]
+__all__ = ["advise", "app", "around", "bisect", "compare", "export", "init", "main", "runs"]
 
 for _commands in entry_points(group="harness.commands"):
     app.add_typer(_commands.load(), name=_commands.name, rich_help_panel=STUDIES)

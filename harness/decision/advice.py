@@ -17,7 +17,7 @@ from harness.decision.question import (
     Candidate,
     cpus_of,
 )
-from harness.decision.racing import Race, like
+from harness.decision.race import Race, like
 from harness.decision.rules_of_thumb import rules_of_thumb
 from harness.findings import Summary
 from harness.model import TrialRecord, Validity

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.decision.answer import Ending, Weighed, Why
 from harness.decision.question import Candidate, cpus_of
-from harness.decision.racing import Race
+from harness.decision.race import Race
 from harness.findings import Summary
 
 

@@ -51,21 +51,7 @@ def matrix_file_of(
                 "server here.\n    Fix: lower it, or take a machine with more"
             ],
         )
-    limits: list[Any] = ["none" if cpus == server_cpus else float(cpus) for cpus in question.cpus]
-    counts: list[Any] = list(workers or worker_counts(question.cpus))
-    first: dict[str, Any] = {
-        name: [getattr(file.factors, name)[0]]
-        for name in Factors.model_fields
-        if name not in ("recipe", "workers", "cpu_quota", "memory_mib", "threads")
-    }
-    factors = Factors(
-        **first,
-        recipe=list(recipes) or list(recipes_of(file)),
-        workers=counts,
-        cpu_quota=limits,
-        memory_mib=[question.memory_mib or "none"],
-        threads=list(threads) or [file.factors.threads[0]],
-    )
+    factors = _factors(file, question, server_cpus, recipes, workers, threads)
     design = Design(
         blocks=MOST_BLOCKS,
         budget_s=budget_s,
@@ -87,6 +73,32 @@ def matrix_file_of(
                 _at(table, name, rate_per_s, question) for name, rate_per_s in loads_of(question).items()
             ],
         }
+    )
+
+
+def _factors(
+    file: MatrixFile,
+    question: Question,
+    server_cpus: int,
+    recipes: Sequence[str],
+    workers: Sequence[int],
+    threads: Sequence[int],
+) -> Factors:
+    """Of every factor that is not asked about the first level of the file."""
+    limits: list[Any] = ["none" if cpus == server_cpus else float(cpus) for cpus in question.cpus]
+    counts: list[Any] = list(workers or worker_counts(question.cpus))
+    first: dict[str, Any] = {
+        name: [getattr(file.factors, name)[0]]
+        for name in Factors.model_fields
+        if name not in ("recipe", "workers", "cpu_quota", "memory_mib", "threads")
+    }
+    return Factors(
+        **first,
+        recipe=list(recipes) or list(recipes_of(file)),
+        workers=counts,
+        cpu_quota=limits,
+        memory_mib=[question.memory_mib or "none"],
+        threads=list(threads) or [file.factors.threads[0]],
     )
 
 

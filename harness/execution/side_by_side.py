@@ -144,23 +144,7 @@ def _in_turns(warm: Sequence[_Warm], equipment: Equipment, progress: Progress) -
     look_s = equipment.clock.monotonic() - began_s
     cuts = [cut_after(one.load, scenario, look_s=look_s) for one in warm]
     order = turns(cuts, measure_s=scenario.measure_s, seed=seed)
-    start_s = _start_s(len(visits), equipment.clock)
-    end_s = order[-1].end_s + cuts[order[-1].place].gap_s
-    for place, (visit, cut) in enumerate(zip(visits, cuts, strict=True)):
-        with visit.guarded():
-            visit.server.generator.begin(
-                scenario,
-                seed=seed,
-                spans_s=spans_of(order, place),
-                ramp_s=cut.ramp_s,
-                start_s=start_s,
-                rest_until_s=end_s,
-            )
-    begins_s = [*(turn.begin_s for turn in order), end_s]
-    looks = [
-        _look_at(start_s + begin_s - 2 * look_s, visits, equipment, progress, left_s=begins_s[-1] - begin_s)
-        for begin_s in begins_s
-    ]
+    looks = _driven(visits, cuts, order, equipment, progress, seed=seed, look_s=look_s)
     loads: dict[int, LoadRecord] = {}
     for place, visit in enumerate(visits):
         with visit.guarded():
@@ -178,6 +162,37 @@ def _in_turns(warm: Sequence[_Warm], equipment: Equipment, progress: Progress) -
                     rounds=slices.rounds,
                 )
             )
+
+
+def _driven(
+    visits: Sequence[Visit],
+    cuts: Sequence[Cut],
+    order: Sequence[Turn],
+    equipment: Equipment,
+    progress: Progress,
+    *,
+    seed: int,
+    look_s: float,
+) -> list[_Look]:
+    """Every load is told of its turns; meanwhile all servers are looked at between them."""
+    scenario = visits[0].trial.cell.scenario
+    start_s = _start_s(len(visits), equipment.clock)
+    end_s = order[-1].end_s + cuts[order[-1].place].gap_s
+    for place, (visit, cut) in enumerate(zip(visits, cuts, strict=True)):
+        with visit.guarded():
+            visit.server.generator.begin(
+                scenario,
+                seed=seed,
+                spans_s=spans_of(order, place),
+                ramp_s=cut.ramp_s,
+                start_s=start_s,
+                rest_until_s=end_s,
+            )
+    begins_s = [*(turn.begin_s for turn in order), end_s]
+    return [
+        _look_at(start_s + begin_s - 2 * look_s, visits, equipment, progress, left_s=begins_s[-1] - begin_s)
+        for begin_s in begins_s
+    ]
 
 
 def drive_in_turns(

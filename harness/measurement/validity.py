@@ -11,7 +11,7 @@ import numpy as np
 from harness.measurement.accounting import RIGHT, cut_off, refused, wrong_bodies, wrong_by_kind
 from harness.measurement.inside import as_configured, same_requests, same_workers
 from harness.measurement.littles_law import one_clock
-from harness.measurement.metrics import in_window
+from harness.measurement.quiet_machine import machine_awake, quiet_machine
 from harness.measurement.trial_evidence import Evidence, Finding
 from harness.model import OWN_COMMAND, OpenLoad, Scenario, Validity
 from wire.messages import DROPPED, WRONG_BODY
@@ -24,10 +24,8 @@ moments see what answers see. A core that is used up has no queue to speak of: i
 BUSY_SHARE = 0.9
 """A core, or all the server can use, counts as used up from here."""
 NEAR_CEILING = 0.95
-MAX_MEAN_STEAL, MAX_SECOND_STEAL = 0.01, 0.05
 MAX_OTHERS_SHARE = 0.10
 MAX_ROUNDS_LEFT_OUT = 0.5
-MAX_SUSPENDED_S = 0.1
 
 _TOLD = (
     (
@@ -145,43 +143,6 @@ def generator_has_room(evidence: Evidence) -> Iterator[Finding]:
         yield (
             Validity.GENERATOR_BOUND,
             f"I4: {at_least}: it reaches {ceiling_per_s:.0f} requests/s on a server that does nothing",
-        )
-
-
-def quiet_machine(evidence: Evidence) -> Iterator[Finding]:
-    """I5: the hypervisor left us our cores, and nothing throttled the server but a quota under test."""
-    metrics = evidence.metrics
-    if not evidence.load.sliced:
-        yield from _little_steal(evidence)
-    if metrics.throttled_share > 0 and evidence.variant.cpu_quota is None:
-        yield (
-            Validity.INVALID,
-            f"I5: the server was throttled ({metrics.throttled_share:.2f} s a second, over all cores) with "
-            f"no quota in the matrix: something else limits its CPU",
-        )
-
-
-def machine_awake(evidence: Evidence) -> Iterator[Finding]:
-    """I5: the machine was there all the time. The two clocks are read one after the other."""
-    if evidence.suspended_s > MAX_SUSPENDED_S:
-        yield (
-            Validity.INVALID,
-            f"I5: the machine was suspended for {evidence.suspended_s:.1f} s: keep it awake, measure again",
-        )
-
-
-def _little_steal(evidence: Evidence) -> Iterator[Finding]:
-    """Of a trial in one piece. Of one in slices those with more steal are left out."""
-    metrics = evidence.metrics
-    course = in_window(evidence.readings, evidence.load, lambda reading: reading.steal_s)
-    seconds = course.rates_per_second()
-    worst = float(seconds.max(initial=0.0))
-    if metrics.steal_share > MAX_MEAN_STEAL or worst > MAX_SECOND_STEAL:
-        yield (
-            Validity.NOISY,
-            f"I5: steal took {metrics.steal_share:.1%} of the cores in the mean"
-            f"{f' and {worst:.1%} in the worst second' if seconds.size else ''} ({MAX_MEAN_STEAL:.0%} and "
-            f"{MAX_SECOND_STEAL:.0%} allowed): other guests of this host were busy, measure again",
         )
 
 

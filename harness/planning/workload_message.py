@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -77,6 +77,22 @@ def dealt(workload: Workload, index: int, hands: int) -> Workload:
     if not isinstance(workload, RequestsWorkload):
         return workload
     return replace(workload, requests=hand(workload.requests), before=hand(workload.before))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadKey:
+    """What makes a scenario's workload another one than the last."""
+
+    locustfile: str
+    requests: tuple[RequestSpec, ...]
+    before: tuple[RequestSpec, ...]
+    hands: int
+    """How many agents its rows are dealt among."""
+
+    @classmethod
+    def of(cls, scenario: Scenario, hands: int) -> WorkloadKey:
+        has_rows = any(spec.data for spec in (*scenario.before, *scenario.requests))
+        return cls(scenario.locustfile, scenario.requests, scenario.before, hands if has_rows else 1)
 
 
 def files_of(scenario: Scenario) -> tuple[str, ...]:

@@ -16,17 +16,13 @@ from pathlib import Path
 from signal import SIGHUP, SIGKILL
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from harness.adapters.controlled_container import ControlledContainer, RestartPolicy
 from harness.adapters.docker_engine import DockerEngine
 from harness.adapters.provenance import made_with
 from harness.deployment import DeploymentSpec
-from harness.errors import ConfigurationError, TrialError
+from harness.errors import ConfigurationError
 from harness.execution.equipment import Equipment
 from harness.execution.server import Server, server_for
-from harness.measurement.load import LoadRecord
 from harness.model import Cell, OpenLoad, Scenario, Trial, Variant
 from harness.pipeline import Resolved
 from harness.planning.locust_files import is_locust_file
@@ -35,10 +31,9 @@ from harness.set_up import THIS_MACHINE, build_images, equipment_of, load_genera
 from studies.experiment import Experiment, ObservationTask, Say
 from studies.lifecycle.probe import EXPERIMENT, observation
 from studies.lifecycle.repeats import Repeats
+from studies.lifecycle.seen import Seen, seen_in
 from studies.observations import Observation
-from wire.messages import REFUSED
 
-RIGHT = 200
 FAULT_AT_S = 2.0
 """After the begin of the load: connections stand, and the app is warm."""
 WATCHED_S = 10.0
@@ -48,21 +43,6 @@ GRACE_S = 30.0
 """From SIGTERM to SIGKILL, as Kubernetes has it."""
 START_S = 5.0
 """Roughly, for a container to start, get ready and go."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """One repeat: what came of the requests that were sent or under way once the fault had begun."""
-
-    sent: int
-    lost: int
-    """Without a right answer, those apart that got no connection."""
-    refused: int
-    """Got no connection: the client knows at once, and a load balancer sends it elsewhere."""
-    outage_s: float | None
-    """From the last right answer before the first failure to the first one after it; None: none came."""
-    took_s: float
-    """As long as the fault itself took, such as a stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,40 +223,6 @@ def _watched(fault: Fault, server: Server, scenario: Scenario, workers: frozense
     took_s = fault.act(container, workers)
     load = server.generator.finish(progress=lambda _: None)
     return seen_in(load, fault_s=fault_s, took_s=took_s)
-
-
-def seen_in(load: LoadRecord, *, fault_s: float, took_s: float) -> Seen:
-    """What a fault at `fault_s` (CLOCK_MONOTONIC) did to the requests of a load.
-
-    Raises TrialError where requests failed before it: what is seen later is not its doing then.
-    """
-    right = load.status == RIGHT
-    # A request under way at the fault was not finished by then; NaN, without an answer, compares as false.
-    touched = ~(load.finished_s < fault_s) & ~np.isnan(load.sent_s)
-    early = ~right & (load.sent_s < fault_s) & (load.finished_s < fault_s)
-    if early.any():
-        raise TrialError(f"{int(early.sum())} requests failed before the fault. Fix: lower --rate")
-    refused = load.status == REFUSED
-    return Seen(
-        sent=int(touched.sum()),
-        lost=int((touched & ~right & ~refused).sum()),
-        refused=int((touched & refused).sum()),
-        outage_s=_outage_s(load, right),
-        took_s=took_s,
-    )
-
-
-def _outage_s(load: LoadRecord, right: NDArray[np.bool_]) -> float | None:
-    """0 where nothing failed."""
-    failed_s = load.sent_s[~right & ~np.isnan(load.sent_s)]
-    if failed_s.size == 0:
-        return 0.0
-    answered_s = np.sort(load.finished_s[right])
-    after = np.searchsorted(answered_s, failed_s.max(), side="right")
-    before = np.searchsorted(answered_s, failed_s.min(), side="right") - 1
-    if after == answered_s.size or before < 0:
-        return None
-    return float(answered_s[after] - answered_s[before])
 
 
 def observations(fault: Fault, variant: Variant, seen: Sequence[Seen]) -> Iterator[Observation]:

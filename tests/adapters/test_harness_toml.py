@@ -34,7 +34,7 @@ writable = ["/var/lib/orders"]
 [[target.services]]
 name = "db"
 image = "postgres:17"
-env = { POSTGRES_PASSWORD = "equipment" }
+env = { POSTGRES_PASSWORD = "bench" }
 ready = "tcp:5432"
 setup = ["alembic", "upgrade", "head"]
 [factors]
@@ -61,7 +61,7 @@ BEFORE = """
 [[scenarios.before]]
 method = "POST"
 path = "/login"
-form = { user = "equipment", password = "{env:BENCH_PASSWORD}" }
+form = { user = "bench", password = "{env:BENCH_PASSWORD}" }
 keep = { token = "json:access_token" }
 """
 WHOLE = TARGET + SCENARIO + REQUEST + BEFORE
@@ -101,7 +101,7 @@ def test_the_page_of_the_product_is_read_as_it_stands(team: Path) -> None:
         Service(
             name="db",
             image="postgres:17",
-            env={"POSTGRES_PASSWORD": "equipment"},
+            env={"POSTGRES_PASSWORD": "bench"},
             ready="tcp:5432",
             setup=(("alembic", "upgrade", "head"),),
         ),

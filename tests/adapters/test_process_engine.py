@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from harness.adapters import ownership
-from harness.adapters.process_engine import LOG_BYTES, ProcessEngine, reserved_port
+from harness.adapters.process_deployment import LOG_BYTES
+from harness.adapters.process_engine import ProcessEngine, reserved_port
 from harness.deployment import DeploymentSpec, DeploymentState
 from harness.errors import EnvironmentProblem, VariantError
 

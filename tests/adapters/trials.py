@@ -24,7 +24,7 @@ def trial_of(variant: Variant) -> Trial:
 
 @contextmanager
 def bench_for(run_id: str, variant: Variant) -> Iterator[Equipment]:
-    """A equipment on an engine of the run's own, which is closed on the way out."""
+    """Equipment on an engine of the run's own, which is closed on the way out."""
     engine = DockerEngine(assets(), run_id)
     server_cpus, generator_cpus = cpu_split()
     try:

@@ -20,7 +20,8 @@ from harness.decision.question import (
     rate_of,
     with_memory_levels,
 )
-from harness.decision.racing import Race, next_block
+from harness.decision.race import Race
+from harness.decision.racing import next_block
 from harness.decision.space import measure_s
 from harness.model import Cell, Matrix, OpenLoad, TrialRecord, Validity, Variant
 from tests.samples import ITEMS, a_matrix, a_record, some_metrics

@@ -51,7 +51,7 @@ def test_a_recording_of_chromium_becomes_the_mix_that_it_shows() -> None:
     assert created.expect.status == 201
     assert dict(created.headers) == {"accept": "application/json", "x-tenant": "north"}
     login = found["POST", "/login"]
-    assert login.form == {"username": "equipment", "password": "{env:PASSWORD}"}
+    assert login.form == {"username": "bench", "password": "{env:PASSWORD}"}
 
     said = "\n".join(imported.warnings)
     assert "1 static asset left out" in said

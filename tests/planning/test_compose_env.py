@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.planning.compose_env import Values, app_env, filled, is_secret, service_env
+from harness.planning.compose_env import ComposeValues, app_env, filled, is_secret, service_env
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,9 @@ def test_what_looks_like_a_secret(name: str, value: str, secret: bool) -> None:
     assert is_secret(name, value) is secret
 
 
-def copied(table: object, values: Values | None = None) -> tuple[dict[str, str], list[str]]:
+def copied(table: object, values: ComposeValues | None = None) -> tuple[dict[str, str], list[str]]:
     left_out: list[str] = []
-    settings, unset = app_env("api", table, values or Values(), left_out)
+    settings, unset = app_env("api", table, values or ComposeValues(), left_out)
     return {setting.key: setting.value for setting in settings}, [*unset.values(), *left_out]
 
 
@@ -70,16 +70,16 @@ def test_secrets_are_not_copied_and_not_told() -> None:
 
 
 def test_the_password_of_a_database_made_for_the_run_is_no_secret() -> None:
-    values = Values()
-    (made,) = service_env("db", {"POSTGRES_PASSWORD": "equipment"}, values, [], file="compose.yaml")
-    assert made.value == "equipment"
+    values = ComposeValues()
+    (made,) = service_env("db", {"POSTGRES_PASSWORD": "bench"}, values, [], file="compose.yaml")
+    assert made.value == "bench"
     assert "removed after" in made.why
-    url = "postgresql://app:equipment@db/x"
+    url = "postgresql://app:bench@db/x"
     assert copied({"DATABASE_URL": url, "SECRET_KEY": "other"}, values)[0] == {"DATABASE_URL": url}
 
 
 def test_what_only_the_shell_knows_is_stood_in_for_where_a_service_is_made_for_the_run() -> None:
-    values, left_out = Values(), []
+    values, left_out = ComposeValues(), []
     table = ["POSTGRES_PASSWORD=${PW}", "POSTGRES_USER=${PGUSER:?set it}", "TZ=${TZ}"]
     env = service_env("db", table, values, left_out, file="compose.yaml")
     assert {s.key: s.value for s in env} == {"POSTGRES_PASSWORD": "harness", "POSTGRES_USER": "harness"}

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from harness.planning.lock_readers import (
-    Unreadable,
+    UnreadableLock,
     from_pipfile,
     from_poetry,
     from_pyproject,
@@ -166,7 +166,7 @@ def test_an_older_poetry_lock_is_followed_from_the_main_dependencies() -> None:
         'uvloop==0.17.0 ; sys_platform != "win32" --hash=sha256:c7',
         "uvicorn==0.19.0 --hash=sha256:c6",
     )
-    with pytest.raises(Unreadable, match="before Poetry 2"):
+    with pytest.raises(UnreadableLock, match="before Poetry 2"):
         from_poetry(POETRY_1, None)
 
 
@@ -194,9 +194,9 @@ def test_hashes_are_left_out_where_something_has_none() -> None:
 def test_pep_621_dependencies_are_read_without_the_optional_ones() -> None:
     text = '[project]\ndependencies = ["fastapi>=0.1"]\n[project.optional-dependencies]\nx = ["openpyxl"]\n'
     assert from_pyproject(text).lines == ("fastapi>=0.1",)
-    with pytest.raises(Unreadable, match="when it is built"):
+    with pytest.raises(UnreadableLock, match="when it is built"):
         from_pyproject('[project]\ndynamic = ["dependencies"]\n')
-    with pytest.raises(Unreadable, match=r"no \[project\] dependencies"):
+    with pytest.raises(UnreadableLock, match=r"no \[project\] dependencies"):
         from_pyproject("[tool.poetry.dependencies]\n")
 
 
@@ -208,5 +208,5 @@ def test_requirements_that_refer_to_the_project_are_noticed(line: str) -> None:
 
 @pytest.mark.parametrize("name", ["poetry.lock", "Pipfile.lock", "pyproject.toml", "setup.py"])
 def test_what_cannot_be_read_says_how_to_go_on(name: str) -> None:
-    with pytest.raises(Unreadable, match="\nFix: "):
+    with pytest.raises(UnreadableLock, match="\nFix: "):
         read(name, "[[[", None)

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from harness.errors import ConfigurationError
 from harness.model import CapacityLoad, ClosedLoad, Matrix, OpenLoad
-from harness.planning.matrix import MAX_VARIANTS, resolve
+from harness.planning.matrix import resolve
+from harness.planning.points import MAX_VARIANTS
 from harness.planning.schema import MatrixFile, ScenarioTable
 from wire.messages import operation_of
 

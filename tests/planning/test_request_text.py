@@ -30,7 +30,7 @@ SPECS = (
         expect=Expectation(status=201, json={"state": "created"}, headers={"location": "/orders/1"}),
         data="orders.csv",
     ),
-    RequestSpec(path="/form", method="PUT", form={"user": "equipment", "pass word": "{env:PW}"}),
+    RequestSpec(path="/form", method="PUT", form={"user": "bench", "pass word": "{env:PW}"}),
     RequestSpec(path="/raw", method="POST", body='line 1\nline 2 "x"', expect=Expectation(text="ok")),
     RequestSpec(
         path="/up", method="POST", files=(FilePart(field_name="f", path="a.bin", content_type="image/png"),)

@@ -38,7 +38,7 @@ TARGET = Target(
         Service(
             name="db",
             image="postgres:17",
-            env={"POSTGRES_PASSWORD": "equipment"},
+            env={"POSTGRES_PASSWORD": "bench"},
             ready="tcp:5432",
             setup=(("alembic", "upgrade", "head"),),
         ),

@@ -13,7 +13,7 @@ from studies.catalogue import ExperimentStudy, MatrixStudy, presets, studies
 from studies.observations import Observation
 from tests.execution.test_blocks import Listener
 from tests.fakes import Faults
-from tests.studies.test_experiment import TASK_S, experiment, one, other
+from tests.studies.test_experiment import HERE, TASK_S, experiment, one, other
 from tests.test_pipeline import Machine, machine
 
 __all__ = ["machine"]
@@ -27,7 +27,7 @@ def test_a_preset_without_a_matrix_is_no_study(tmp_path: Path) -> None:
 
 
 def test_an_experiment_goes_on_in_its_directory_until_nothing_is_left(tmp_path: Path) -> None:
-    study = ExperimentStudy(experiment=experiment(one, other), into=tmp_path)
+    study = ExperimentStudy(experiment=experiment(one, other), into=tmp_path, machine=HERE)
     assert study.expected_s == 2 * TASK_S
     study.measure(Listener())
     assert (tmp_path / "some" / "observations.jsonl").is_file()
@@ -38,7 +38,7 @@ def test_an_interrupted_experiment_ends_the_walk(tmp_path: Path) -> None:
     def interrupted(_: None) -> Iterator[Observation]:
         raise KeyboardInterrupt
 
-    study = ExperimentStudy(experiment=experiment(one, interrupted), into=tmp_path)
+    study = ExperimentStudy(experiment=experiment(one, interrupted), into=tmp_path, machine=HERE)
     with pytest.raises(KeyboardInterrupt):
         study.measure(Listener())
     assert study.expected_s == TASK_S

@@ -6,14 +6,22 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.errors import TrialError
-from studies.experiment import Experiment, ObservationTask, measure
+from harness.set_up import Machine
+from studies.experiment import Experiment, ObservationTask, Observed
+from studies.experiment import measure as measured
 from studies.observations import Observation
 
 TASK_S = 30.0
+HERE = Machine(lock=lambda *_, **__: nullcontext())
+
+
+def measure(experiment: Experiment[None], **options: Any) -> Observed:
+    return measured(experiment, **options, machine=HERE)
 
 
 def seen(target: str, quantity: str) -> Observation:

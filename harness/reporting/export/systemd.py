@@ -10,6 +10,9 @@ from harness.recipes.nginx import CONFIG
 from harness.reporting.export.compose import NGINX_FILE
 from harness.reporting.export.deployable import Deployable, Exported
 
+NGINX = "nginx"
+"""The process of that name comes from the system, not from the app's environment."""
+
 
 def render(given: Deployable) -> Exported:
     """Paths are those of a Debian: the app in /srv, its virtual environment in it."""
@@ -37,23 +40,8 @@ def _unit(given: Deployable, process: ProcessSpec) -> str:
 
 
 def _text(given: Deployable, process: ProcessSpec) -> str:
-    home = f"/srv/{given.name}"
-    is_nginx = process.name == "nginx"
+    home, is_nginx = _home(given), process.name == NGINX
     kept = () if is_nginx else given.target.capabilities
-    argv = (
-        [
-            "/usr/sbin/nginx",
-            "-p",
-            f"/run/{_unit(given, process)}/",
-            "-c",
-            f"{home}/{NGINX_FILE}",
-            "-e",
-            "stderr",
-        ]
-        if is_nginx
-        else [f"{home}/.venv/bin/{process.argv[0]}" if process.argv else "/bin/false", *process.argv[1:]]
-    )
-    argv = [word.replace(CONTAINER_TLS, f"{home}/tls") for word in argv]
     lines = [
         "[Unit]",
         f"Description={given.name}: {process.name}",
@@ -61,7 +49,7 @@ def _text(given: Deployable, process: ProcessSpec) -> str:
         "Wants=network-online.target",
         "",
         "[Service]",
-        f"ExecStart={' '.join(map(quoted, argv))}",
+        f"ExecStart={' '.join(map(quoted, _argv(given, process)))}",
         f"WorkingDirectory={home}",
         *(
             f"Environment={quoted(f'{name}={value}', expands=False)}"
@@ -90,6 +78,20 @@ def _text(given: Deployable, process: ProcessSpec) -> str:
         "WantedBy=multi-user.target",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _home(given: Deployable) -> str:
+    return f"/srv/{given.name}"
+
+
+def _argv(given: Deployable, process: ProcessSpec) -> list[str]:
+    home = _home(given)
+    if process.name == NGINX:
+        prefix, config = f"/run/{_unit(given, process)}/", f"{home}/{NGINX_FILE}"
+        argv = ["/usr/sbin/nginx", "-p", prefix, "-c", config, "-e", "stderr"]
+    else:
+        argv = [f"{home}/.venv/bin/{process.argv[0]}" if process.argv else "/bin/false", *process.argv[1:]]
+    return [word.replace(CONTAINER_TLS, f"{home}/tls") for word in argv]
 
 
 def quoted(word: str, *, expands: bool = True) -> str:
