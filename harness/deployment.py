@@ -40,7 +40,7 @@ class DeploymentSpec:
     """What an engine needs to start one deployment.
 
     Engines replace in argv and env values "{port}", where the load goes; "{port1}", "{port2}"...: further
-    ports, as many as there are processes beside the first; "{tls}": the directory of cert.pem and key.pem.
+    ports, as many as there are processes next to the first; "{tls}": the directory of cert.pem and key.pem.
     """
 
     name: str
@@ -102,7 +102,7 @@ class ServerFacts:
     cpus: CpuCounts
     uid: int
     memory_limit_bytes: int | None = None
-    """As the container's own cgroup has it; None without a limit, and where it is not told."""
+    """As the container's own cgroup has it; None without a limit, and when not reported."""
     features: tuple[str, ...] = ()
     front: str | None = None
     """Name and version of the proxy that passed the probe on, as that proxy says."""
@@ -129,7 +129,7 @@ class ResourceReading:
     throttled_periods: int = 0
     """Those of them in which the quota ran out."""
     neighbours_cpu_s: float = 0.0
-    """CPU seconds of the deployments that stand beside it on the server's cores, all together."""
+    """CPU seconds of the deployments that stand next to it on the server's cores, all together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

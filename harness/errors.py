@@ -43,7 +43,7 @@ class EngineUnavailable(EnvironmentProblem):
 
 
 class RunAborted(EnvironmentProblem):
-    """The run cannot go on; what it measured so far is kept and `--resume` continues it."""
+    """The run cannot continue; what it measured so far is kept and `--resume` continues it."""
 
 
 class VariantError(HarnessError):

@@ -83,7 +83,7 @@ class JsonWatcher:
         )
 
     def loading(self, progress: Mapping[str, float]) -> None:
-        """Many a second: not told."""
+        """Many a second: not reported."""
 
     def trial_finished(self, record: TrialRecord) -> None:
         seen = record.metrics

@@ -1,4 +1,4 @@
-"""What a trial left beside its requests and readings: what was seen, and no judgement of it."""
+"""What a trial left next to its requests and readings: what was seen, and no judgement of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SearchEvidence:
     facts_after: ServerFacts | None
     """Probed right before and after it; None of a black box."""
     in_flight_s: float | None
-    """Its own; the totals of the trial's load are those of the whole search. None where it is not told."""
+    """Its own; the totals of the trial's load are those of the whole search. None when not reported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class TrialEvidence:
     state: DeploymentState
     """After the load."""
     busy_s: float | None
-    """Of the server's cores, with anything, from the first reading to the last; None if not told."""
+    """Of the server's cores, with anything, from the first reading to the last; None if unknown."""
     under_load_s: float | None
     """For how long there was load between the two probes; None: all the time."""
     rounds: tuple[int, ...]

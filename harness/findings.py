@@ -50,7 +50,7 @@ class Bottleneck(StrEnum):
     DELAYED_ACK = "delayed ACK"
     DOWNSTREAM = "downstream wait"
     NONE = "none reached"
-    UNKNOWN = "not told"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,7 @@ class ScenarioFinding:
     against_best: tuple[Comparison, ...] = ()
     """Every other ranked variant against `best` on `metric`, the twin left out."""
     idle_cores: float = 0.0
-    """Used by all variants and the twin together without any load; 0 where none stood beside another."""
+    """Used by all variants and the twin together without any load; 0 where none stood next to another."""
     warnings: tuple[str, ...] = ()
 
     @property

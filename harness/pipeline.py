@@ -59,7 +59,7 @@ class RunOptions:
     resume: str | None = None
     """A run's id or path; an empty text means the newest run."""
     run_id: str | None = None
-    """The run's directory below `results`, gone on with where it is there; a new one by time when None."""
+    """The run's directory below `results`, resumed where it is there; a new one by time when None."""
     fail_fast: bool = False
     wait: bool = False
     command: str = ""
@@ -210,7 +210,7 @@ def _refuse(earlier: RunStore, changes: list[str]) -> None:
             f"start a new run without --resume, or move {earlier.path} away: "
             "figures from before and after would not be comparable"
         )
-        raise ConfigurationError(f"run {earlier.path.name} cannot go on", [*changes, advice])
+        raise ConfigurationError(f"run {earlier.path.name} cannot be resumed", [*changes, advice])
 
 
 def _wrapper_cost(matrix: Matrix, equipment: Equipment, watcher: Watcher) -> dict[str, object]:
@@ -278,5 +278,5 @@ def _walk(
         return RunEnd.INTERRUPTED
     except EngineUnavailable as error:
         raise RunAborted(
-            f"{error} The trials stored so far are kept in {store.path}; go on with --resume."
+            f"{error} The trials stored so far are kept in {store.path}; resume with --resume."
         ) from error

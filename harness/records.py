@@ -89,7 +89,7 @@ def wrapper_cost_from_json(value: object, *, where: str) -> WrapperCost | str | 
 
 
 def published_schema(adapter: TypeAdapter[Any], version: int) -> dict[str, Any]:
-    """The JSON Schema of what an adapter writes, beside the version of its form under the key `schema`."""
+    """The JSON Schema of what an adapter writes, next to the version of its form under the key `schema`."""
     schema = adapter.json_schema(mode="serialization")
     schema["properties"] = {"schema": {"const": version}, **schema["properties"]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

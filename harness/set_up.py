@@ -80,7 +80,7 @@ def build_images(
             images[name] = _image(engine, matrix, builds.get(name))
         except (VariantError, AppImageFailed) as error:
             if name in needed:
-                say(f"the run cannot go on without {name}: {needed[name]}")
+                say(f"the run cannot resume without {name}: {needed[name]}")
             # No image of the app in the baseline's version is an end as well: every comparison needs it.
             ends = name in needed or (isinstance(error, AppImageFailed) and version == base.version)
             if ends or fail_fast:

@@ -56,7 +56,7 @@ class TrialSignals:
     workers: tuple[WorkerUse, ...]
     """Most requests first; empty where the workers tell nothing."""
     in_flight_server: float | None
-    """Requests inside the app, the mean between the probes; None where it is not told."""
+    """Requests inside the app, the mean between the probes; None when not reported."""
     in_flight_client: float | None
     """Requests sent and not yet answered, the mean over the same time."""
 

@@ -67,8 +67,8 @@ def state_of(store: RunStore) -> Iterator[str]:
 
 def _next(command: str, run_id: str) -> str:
     if command.startswith("harness run"):
-        return f"go on with: {command} --run {run_id}"
-    return f"go on with: {command} --resume" if command.startswith("harness advise") else f"again: {command}"
+        return f"resume with: {command} --run {run_id}"
+    return f"resume with: {command} --resume" if command.startswith("harness advise") else f"again: {command}"
 
 
 def _measured_part(matrix: Matrix, kept: Sequence[TrialRecord]) -> Matrix:

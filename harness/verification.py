@@ -74,7 +74,7 @@ def _wait_ready(
         except WrongResponse:
             if equipment.target.ready is not None:
                 raise
-            # It serves; each request is told apart what is wrong with its answer.
+            # It serves: what is wrong with an answer is said of each request.
             return
         except NotReady:
             if last or equipment.target.ready is not None:

@@ -1,4 +1,4 @@
-"""Installs a recipe's server beside the app that is in this image, and changes nothing of what is there.
+"""Installs a recipe's server next to the app that is in this image, and changes nothing of what is there.
 
 The app's own interpreter runs it: `python install.py RECIPE`. Packages come from the recipe's lock, with
 their hashes; what the image has already stays at its version. With --resolve, where the lock does not go

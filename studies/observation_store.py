@@ -28,7 +28,7 @@ class ExperimentStore:
 
     @classmethod
     def open(cls, path: Path, manifest: Mapping[str, Any]) -> ExperimentStore:
-        """The store at `path`: a new one with this manifest, or the one that is there, to go on with."""
+        """The store at `path`: a new one with this manifest, or the one that is there, to resume with."""
         store = cls(path)
         if not (path / MANIFEST).exists():
             content = json.dumps({"schema": SCHEMA_VERSION, **manifest}, indent=2)

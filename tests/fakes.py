@@ -153,7 +153,7 @@ class FakeDeployment:
         self._cores = cores
 
     def work_in(self, spans_s: Iterable[tuple[float, float]], cores: float) -> None:
-        """It uses so many cores in these spans of the clock, beside what it uses anyway."""
+        """It uses so many cores in these spans of the clock, next to what it uses anyway."""
         self._spans += [(start_s, end_s, cores) for start_s, end_s in spans_s]
 
     def _in_spans_s(self, now_s: float) -> float:
@@ -181,7 +181,7 @@ def silence(_deployment: FakeDeployment, _line: str) -> Iterable[str]:
 class FakeEngine:
     """An `Engine` that keeps the story of what happened, such as ["build a", "start a.w1", "stop a.w1"].
 
-    `answer` plays the companion: it gets the deployment beside it and each line sent. Without `recipes`
+    `answer` plays the companion: it gets the deployment next to it and each line sent. Without `recipes`
     every recipe builds.
     """
 
@@ -250,7 +250,7 @@ class FakeEngine:
     ) -> Iterator[FakeChannel]:
         server = first_of(beside)
         if not isinstance(server, FakeDeployment):
-            raise TypeError(f"a fake companion stands beside a fake deployment, not {beside!r}")
+            raise TypeError(f"a fake companion stands next to a fake deployment, not {beside!r}")
         self._step("companion", server.spec.name)
         channel = FakeChannel(
             lambda line: self._answer(server, line),

@@ -54,7 +54,7 @@ def write_matrix(
 
 
 class Checkout:
-    """A project of its own, so that tests may break it, with results beside it."""
+    """A project of its own, so that tests may break it, with results next to it."""
 
     def __init__(self, directory: Path) -> None:
         self.directory, self.results = directory / "project", directory / "results"

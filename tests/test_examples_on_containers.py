@@ -26,7 +26,7 @@ from tests.outcomes import assert_measured
 EXAMPLES = Path(__file__).parents[1] / "examples"
 APPS = sorted(path.name for path in EXAMPLES.iterdir() if (path / "harness.toml").is_file())
 HARNESS = Path(sys.executable).with_name("harness")
-# NOISY: other programs ran beside the test, which is no fault of the app.
+# NOISY: other programs ran next to the test, which is no fault of the app.
 FIT = {Validity.VALID, Validity.NOISY}
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1200)]

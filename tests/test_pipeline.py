@@ -349,7 +349,7 @@ def test_a_recipe_that_builds_at_last_is_added_by_resuming(machine: Machine) -> 
     machine.faults = Faults()
     whole = machine.run(resume="")
     assert whole.store.path == partly.store.path
-    # Measured again beside it, those that it is compared with.
+    # Measured again next to it, those that it is compared with.
     assert len(whole.store.records()) == 4 * 2 + 4 * 3
     assert [record.block for record in whole.new_records] == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
     assert sum(record.variant_id == "uvicorn-standard.w1" for record in whole.new_records) == 4

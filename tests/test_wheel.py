@@ -163,7 +163,7 @@ def test_doctor_names_no_script_that_is_not_there(installed: Installed) -> None:
 
 
 def shorten(matrix: Path) -> None:
-    """To two trials of half a second, and nothing beside them."""
+    """To two trials of half a second, and nothing next to them."""
     text = matrix.read_text()
     for long, short in (
         ("blocks = 6", "blocks = 1\nwrapper_cost = false"),

@@ -1,4 +1,4 @@
-"""Build contexts as checkouts are: the app, its requirements, and the clutter that piles up beside them."""
+"""Build contexts as checkouts are: the app, its requirements, and the clutter that piles up next to them."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ HARDENED: Mapping[str, Any] = {
     "cap_drop": ["ALL"],
     "security_opt": ["no-new-privileges:true"],
     "pids_limit": PIDS,
-    # An image's own check would run beside what is measured.
+    # An image's own check would run next to what is measured.
     "healthcheck": {"test": ["NONE"]},
 }
 """The same for every container but a service's: what one variant may do, all may."""

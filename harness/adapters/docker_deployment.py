@@ -52,7 +52,7 @@ class DockerDeployment:
     def start(self, route: NetworkRoute | None) -> None:
         """Start the server. Raises TrialError with the end of its log when it cannot, or ends at once.
 
-        No route leads to a container that stands beside another one.
+        No route leads to a container that stands next to another one.
         """
         try:
             with self._asking("starting it"):
@@ -185,7 +185,7 @@ def reading_from_stats(stats: Mapping[str, Any], *, at_s: float) -> ResourceRead
     pages = memory.get("stats")
     if pages is None:
         raise EnvironmentProblem(
-            "This engine does not tell how much of a container's memory is cache that can be dropped, and "
+            "This engine does not report how much of a container's memory is cache that can be dropped, and "
             "the container's own files cannot be read from here.\n"
             "Fix: run harness on the engine's machine, as root."
         )

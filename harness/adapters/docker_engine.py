@@ -205,7 +205,7 @@ class DockerEngine:
         """A container that shares the deployment's network path, its stdin and stdout as lines."""
         server = first_of(beside)
         if not isinstance(server, DockerDeployment):
-            raise TypeError(f"a Docker companion stands beside a Docker deployment, not {beside!r}")
+            raise TypeError(f"a Docker companion stands next to a Docker deployment, not {beside!r}")
         server.also_watch(cpus)
         container = self._create(
             "generator",

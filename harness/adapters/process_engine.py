@@ -150,7 +150,7 @@ class ProcessEngine:
         """A process on this machine; it reaches the deployment over loopback."""
         server = first_of(beside)
         if not isinstance(server, ProcessDeployment):
-            raise TypeError(f"a process companion stands beside a process deployment, not {beside!r}")
+            raise TypeError(f"a process companion stands next to a process deployment, not {beside!r}")
         server.include_steal_of(cpus)
         tls = server.base_url.startswith("https:")
         with (

@@ -1,4 +1,4 @@
-"""The run directory: a manifest written whole, a journal that only grows, raw arrays beside it.
+"""The run directory: a manifest written whole, a journal that only grows, raw arrays next to it.
 
 A trial's record is on disk, fsynced, before the next trial starts.
 """
@@ -204,7 +204,7 @@ def find_run(results: Path, name: str | None, *, of_matrix: str | None = None) -
 
 
 def _is_of(run: RunStore, matrix_name: str) -> bool:
-    """A damaged run beside it must not keep another one from being found."""
+    """A damaged run next to it must not keep another one from being found."""
     try:
         return run.matrix().name == matrix_name
     except ConfigurationError:

@@ -49,7 +49,7 @@ def locks_of(recipe: str) -> tuple[str, ...]:
 
 
 def target_env(project: Path, recipe: str, target: Target) -> Path:
-    """The directory of an environment with a target's requirements and, beside them, a recipe's server.
+    """The directory of an environment with a target's requirements and, next to them, a recipe's server.
 
     What the target asks for stays at its version. Raises VariantError for a target that only containers can
     run, AppImageFailed where its requirements cannot be read or installed, BuildFailed where the recipe does

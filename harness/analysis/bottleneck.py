@@ -78,7 +78,7 @@ RULES = (
         Bottleneck.ACCEPT_SKEW,
         lambda signs: signs.uneven >= UNEVEN and 0 < sum(map(limited, signs.workers)) < len(signs.workers),
         f"A worker at its limit (CPU, threads or event loop) with {UNEVEN:g} times its share of the "
-        f"requests or more, beside workers with room.",
+        f"requests or more, next to workers with room.",
     ),
     # Calls that wait for a thread leave the loop free, so a full pool shows no lag; the reverse may be.
     Rule(
@@ -115,7 +115,7 @@ RULES = (
     Rule(
         Bottleneck.UNKNOWN,
         lambda _: True,
-        "The server told nothing of its event loop and threads, or no trial was VALID or GENERATOR-BOUND.",
+        "No signals of the event loop and the threads, or no trial was VALID or GENERATOR-BOUND.",
     ),
 )
 """In this order; the first that holds names the bottleneck."""

@@ -45,7 +45,7 @@ def unmeasured_rates(matrix: Matrix) -> Iterator[str]:
         if isinstance(scenario.load, CapacityLoad) and common_rate_name(scenario.name) not in names:
             yield (
                 f"{scenario.name}: latency at a common rate was not measured, since the run ended before all "
-                f"capacities were known (or none could be found); go on with --resume, or raise budget_s"
+                f"capacities were known (or none could be found); resume with --resume, or raise budget_s"
             )
 
 

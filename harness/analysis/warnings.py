@@ -105,7 +105,7 @@ def overcommit_warnings(matrix: Matrix) -> tuple[str, ...]:
         return ()
     return (
         f"{', '.join(variant.id for variant in over)}: more workers than the CPUs they are given "
-        f"({len(matrix.server_cpus)} pinned for the server). This tells what overcommitting costs here, "
+        f"({len(matrix.server_cpus)} pinned for the server). This shows what overcommitting costs here, "
         f"nothing about scaling on more CPUs.",
     )
 
@@ -221,7 +221,7 @@ def _of_the_memory(finding: ScenarioFinding, twin_id: str) -> Iterator[str]:
         yield (
             f"{cell.variant_id} on {finding.scenario}: memory grows by {growth.center:.2g} MiB per 1,000 "
             f"requests (95 %: {growth.lo:.2g} to {growth.hi:.2g}): a leak, or caches that still fill. "
-            f"A longer measure_s tells which, max_requests bounds it"
+            f"A longer measure_s shows which, max_requests bounds it"
         )
 
 

@@ -1,6 +1,6 @@
 """Arguments and exit codes. Heavy libraries are imported where they are used, so that --help is quick.
 
-Packages beside this one add groups of commands under the entry point `harness.commands`.
+Packages next to this one add groups of commands under the entry point `harness.commands`.
 """
 
 from __future__ import annotations

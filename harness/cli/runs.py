@@ -34,9 +34,9 @@ def run(
     results: ResultsOption = RESULTS,
     engine: Annotated[str, typer.Option(help="auto, docker or process (no containers).")] = "auto",
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with this matrix's newest run, or the one named by --run.")
+        bool, typer.Option("--resume", help="Resume this matrix's newest run, or the one that --run names.")
     ] = False,
-    run_name: Annotated[str, typer.Option("--run", help="Go on with this run.")] = "",
+    run_name: Annotated[str, typer.Option("--run", help="Resume with this run.")] = "",
     fail_fast: Annotated[bool, typer.Option(help="Stop at the first recipe that does not build.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
     only: Annotated[
@@ -77,7 +77,7 @@ def run(
     if outcome.end is RunEnd.INTERRUPTED:
         code = ExitCode.INTERRUPTED
         if not as_json:
-            say(console(), f"Go on with: {repeated(sys.argv[1:], leave_out=('--resume',))} --resume")
+            say(console(), f"Resume with: {repeated(sys.argv[1:], leave_out=('--resume',))} --resume")
     elif _broken(outcome) or (outcome.new_records and not ranked):
         code = ExitCode.TRIALS
     if as_json:

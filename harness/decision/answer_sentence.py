@@ -34,7 +34,7 @@ def answer_sentence(
         return f"Nothing could be measured: {next(iter(sorted(reasons)), 'read the reasons of the trials')}."
     if ending is Ending.UNFINISHED:
         best = f" So far {spoken(chosen, race)} passes, and something cheaper may." if chosen else ""
-        return f"Undecided: the budget ended before {asked} was settled.{best} Go on with --resume."
+        return f"Undecided: the budget ended before {asked} was settled.{best} Resume with --resume."
     return f"None of {len(weighed)} configurations meets {asked}{_nearest(weighed, race)}."
 
 

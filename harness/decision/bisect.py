@@ -25,7 +25,7 @@ class BisectSide(StrEnum):
 
     OLD = "old"
     NEW = "new"
-    OPEN = "not told"
+    OPEN = "undecided"
 
 
 class BisectEnding(StrEnum):
@@ -34,7 +34,7 @@ class BisectEnding(StrEnum):
     FOUND = "found"
     """Between two neighbours."""
     NARROWED = "narrowed"
-    """No further: what lies between could not be told apart, or not be measured."""
+    """No further: what lies between could not be distinguished, or not be measured."""
     NO_CHANGE = "no change"
     OPEN = "undecided"
     """Whether the two ends differ."""
@@ -156,7 +156,7 @@ def answer(package: str, releases: Sequence[str], steps: Sequence[BisectStep], *
         ending = BisectEnding.OPEN if verdict is None else BisectEnding.NO_CHANGE
         found, (old, new) = first, (first.old, first.new)
     else:
-        # A later step whose ends could not be told apart says nothing of what lies between them.
+        # A later step whose ends could not be distinguished says nothing of what lies between them.
         found = next(step for step in reversed(steps) if differ(step.ends, margin))
         old, new = narrowed(found)
         ending = BisectEnding.NARROWED if _between(releases, old, new) else BisectEnding.FOUND

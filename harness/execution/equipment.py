@@ -49,7 +49,7 @@ class Equipment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialOutcome:
-    """The record for the journal and the raw material beside it."""
+    """The record for the journal and the raw material next to it."""
 
     record: TrialRecord
     evidence: TrialEvidence | None = None

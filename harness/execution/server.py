@@ -1,4 +1,4 @@
-"""A variant's server and the load generator beside it; and those of a block, side by side."""
+"""A variant's server and the load generator next to it; and those of a block, side by side."""
 
 from __future__ import annotations
 

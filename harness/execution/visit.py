@@ -43,7 +43,7 @@ class Visit:
     """
 
     def __init__(self, trial: Trial, server: Server, equipment: Equipment, *, alone: bool) -> None:
-        """`alone`: no other server stands beside it."""
+        """`alone`: no other server stands next to it."""
         self.trial, self.server = trial, server
         self._equipment, self._alone = equipment, alone
         self._started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -80,7 +80,7 @@ class Visit:
         self._phases_s[phase] = round(self._equipment.clock.monotonic() - began_s, 4)
 
     def start(self) -> None:
-        """The server, where it does not stand already, and the load generator beside it."""
+        """The server, where it does not stand already, and the load generator next to it."""
         if self.server.started:
             self._said_before = self.server.deployment.log()
             return
@@ -194,7 +194,7 @@ class Visit:
         return without_secrets(said.removeprefix(self._said_before), self._equipment.hidden)
 
     def _memory(self) -> MemorySnapshot | None:
-        """None beside others: of files that all of them map, each would be charged a part."""
+        """None next to others: of files that all of them map, each would be charged a part."""
         return self.server.deployment.memory() if self._alone else None
 
     def _probe(self) -> ServerFacts | None:

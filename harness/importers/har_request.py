@@ -160,7 +160,7 @@ def _form_body(data: PostData) -> tuple[dict[str, Any], tuple[str, ...]]:
     if len(fields) == len(pairs) and fits_matrix(fields):
         return {"form": fields}, tuple(names)
     if names:
-        raise LeftOut("its form holds a secret beside a field that is given twice")
+        raise LeftOut("its form holds a secret next to a field that is given twice")
     return {"body": urlencode(pairs), "headers": {"content-type": FORM}}, ()
 
 

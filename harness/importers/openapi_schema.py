@@ -157,7 +157,7 @@ class _Inliner:
         if key in SCHEMAS:
             return self.schema(value, inside)
         if key in ("exclusiveMinimum", "exclusiveMaximum") and isinstance(value, bool):
-            # OpenAPI 3.0: a flag beside the bound. Left out, the bound itself stays.
+            # OpenAPI 3.0: a flag next to the bound. Left out, the bound itself stays.
             return None
         if key in ("enum", "const") and schema.get("nullable") is True:
             return None

@@ -121,7 +121,7 @@ class _Mount:
 def locate(membership: str, mountinfo: str) -> Location:
     """The cgroup files of a process, from its /proc/PID/cgroup and our own /proc/self/mountinfo.
 
-    A hybrid host mounts a v2 hierarchy without controllers beside the v1 ones, so v1 wins wherever
+    A hybrid host mounts a v2 hierarchy without controllers next to the v1 ones, so v1 wins wherever
     it holds the memory controller. Raises EnvironmentProblem for a process in the root cgroup (its
     counters are the whole machine's) and for a cgroup outside the mounts we see.
     """

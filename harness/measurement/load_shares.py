@@ -96,7 +96,7 @@ def merge(
 
 
 def _total(counts: Sequence[int | None]) -> int | None:
-    """None where one of them is not told: loads on one server are all of one kind."""
+    """None where one of them is not reported: loads on one server are all of one kind."""
     known = [count for count in counts if count is not None]
     return sum(known) if len(known) == len(counts) else None
 

@@ -16,7 +16,7 @@ MAX_STEAL = 0.05
 MAX_NEIGHBOURS = 0.03
 """Share of the server's cores that idle neighbours may use beyond what they always use."""
 
-STEAL, NEIGHBOURS = "steal", "work of neighbours"
+STEAL, NEIGHBOURS = "steal", "work of other servers"
 
 Readings = Sequence[ResourceReading]
 """Two for each slice: just before it begins, and once it is drained."""

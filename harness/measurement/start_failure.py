@@ -40,7 +40,7 @@ def explain(log: str, state: DeploymentState | None, target: Target | None) -> t
     if lines:
         quoted = f"its log ends in: {' | '.join(lines)}"
     else:
-        quoted = "its log tells of no error" if text.strip() else "it wrote no log"
+        quoted = "its log shows no error" if text.strip() else "it wrote no log"
     return (found, quoted) if found else (quoted,)
 
 

@@ -23,7 +23,7 @@ class Evidence:
     load: LoadRecord
     readings: Sequence[ResourceReading]
     busy_s: float | None
-    """Busy time of the server's cores, with anything, over `busy_over`; None if not told."""
+    """Busy time of the server's cores, with anything, over `busy_over`; None if unknown."""
     metrics: TrialMetrics
     facts_before: ServerFacts | None
     """Probed right before the load, after all other requests; None of a black box."""

@@ -39,20 +39,22 @@ class ExpressionError(ValueError):
 def check_expression(text: str) -> None:
     """Raise ExpressionError unless `text` uses known names, functions and operators only.
 
-    What it comes to depends on the machine, and is not looked at.
+    What it evaluates to depends on the machine, and is not looked at.
     """
     _compiled(_parse(text), text)
 
 
 def worker_count(rule: int | str, counts: CpuCounts, *, cpus: str) -> int:
-    """The number of workers a rule comes to; `cpus` says which count the bare name `cpus` stands for."""
+    """The number of workers a rule evaluates to; `cpus` says which count the bare name `cpus` stands for."""
     value = float(rule) if isinstance(rule, int) else _value(rule, counts, cpus)
     if not value.is_integer():
-        raise ExpressionError(f"{rule!r} comes to {value:g}, not a whole number; wrap it in int() or ceil()")
+        raise ExpressionError(
+            f"{rule!r} evaluates to {value:g}, not a whole number; wrap it in int() or ceil()"
+        )
     if not 1 <= value <= MAX_WORKERS:
         within = f"max({rule}, 1)" if value < 1 else f"min({rule}, {MAX_WORKERS})"
         raise ExpressionError(
-            f"{rule!r} comes to {value:g} workers; it must lie between 1 and {MAX_WORKERS}, "
+            f"{rule!r} evaluates to {value:g} workers; it must lie between 1 and {MAX_WORKERS}, "
             f"for example {within}"
         )
     return int(value)
@@ -66,7 +68,7 @@ def _value(text: str, counts: CpuCounts, cpus: str) -> float:
     except (ArithmeticError, ValueError) as error:
         raise ExpressionError(f"{text!r} has no finite value ({error})") from error
     if not math.isfinite(value):
-        raise ExpressionError(f"{text!r} has no finite value (it comes to {value})")
+        raise ExpressionError(f"{text!r} has no finite value (it evaluates to {value})")
     return value
 
 

@@ -63,7 +63,7 @@ def from_poetry(text: str, pyproject: str | None) -> Requirements:
     elif pyproject is None:
         raise UnreadableLock(
             "poetry.lock is from before Poetry 2 and does not say what is needed to run.\n"
-            "Fix: put pyproject.toml beside it, or lock again with Poetry 2."
+            "Fix: put pyproject.toml next to it, or lock again with Poetry 2."
         )
     else:
         chosen = _reached(packages, _toml(pyproject, "pyproject.toml"))

@@ -30,7 +30,7 @@ def scenario_problems(
 ) -> Iterator[str]:
     """All mistakes of one scenario. `files` are those that could be read; the others are reported already."""
     if table.requests and table.locustfile is not None:
-        yield f"{key}.locustfile: stands beside requests. Fix: keep one of them"
+        yield f"{key}.locustfile: conflicts with requests. Fix: keep one of them"
     if table.before and not table.requests:
         yield f"{key}.before: goes with requests. Fix: log in in the Locust file's on_start"
     if table.locustfile in files:

@@ -171,7 +171,7 @@ class Pattern(Point):
     """Combinations to drop (`exclude`): all that have these levels."""
 
     workers: Workers | Annotated[str, StringConstraints(max_length=MAX_LENGTH)] | WorkerRule | None = None
-    """A level as it stands in `factors`, a rule's name, or the count a rule comes to on this machine."""
+    """A level as it stands in `factors`, a rule's name, or the count a rule evaluates to on this machine."""
     env: Annotated[str, StringConstraints(max_length=40)] | EnvSet | None = None  # type: ignore[assignment]
     """A set as it stands in `factors`, or its name."""
     version: Annotated[str, StringConstraints(max_length=40)] | VersionTable | None = None  # type: ignore[assignment]

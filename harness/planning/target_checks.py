@@ -121,13 +121,13 @@ def _version_problems(file: MatrixFile, table: TargetTable) -> Iterator[str]:
     made_from = "image" if table.image else "dockerfile" if table.dockerfile else None
     for key, version in versions_of(file):
         if version.requirements and made_from:
-            yield f"{key}.requirements: has no effect beside target.{made_from}. Fix: take a ref or an image"
+            yield f"{key}.requirements: has no effect with target.{made_from}. Fix: take a ref or an image"
         if version.packages and made_from:
-            yield f"{key}.packages: has no effect beside target.{made_from}. Fix: take a ref or an image"
+            yield f"{key}.packages: has no effect with target.{made_from}. Fix: take a ref or an image"
         if version.ref and table.image:
-            yield f"{key}.ref: has no effect beside target.image. Fix: take an image"
+            yield f"{key}.ref: has no effect with target.image. Fix: take an image"
         if version.image and table.dockerfile:
-            yield f"{key}.image: stands beside target.dockerfile. Fix: take a ref"
+            yield f"{key}.image: conflicts with target.dockerfile. Fix: take a ref"
 
 
 def needs_requirements(table: TargetTable) -> bool:
@@ -172,11 +172,11 @@ def assumptions(file: MatrixFile, around: Surroundings | None) -> Iterator[str]:
 
 def _contradictions(table: TargetTable) -> Iterator[str]:
     if table.image and table.dockerfile:
-        yield "target.dockerfile: stands beside image. Fix: keep one of them"
+        yield "target.dockerfile: conflicts with image. Fix: keep one of them"
     for key in ("requirements", "base_image"):
         ready_made = "image" if table.image else "dockerfile" if table.dockerfile else None
         if getattr(table, key) and ready_made:
-            yield f"target.{key}: has no effect beside {ready_made}. Fix: keep one of them"
+            yield f"target.{key}: has no effect with {ready_made}. Fix: keep one of them"
     if table.python and not (table.image or table.dockerfile):
         yield "target.python: names a Python inside image or dockerfile. Fix: add one, or drop it"
 

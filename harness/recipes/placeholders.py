@@ -11,7 +11,7 @@ TLS_DIRECTORY = "{tls}"
 
 
 def port(number: int) -> str:
-    """Stands for the port of the nth process beside the first one."""
+    """Stands for the port of the nth process next to the first one."""
     return f"{{port{number}}}" if number else PORT
 
 

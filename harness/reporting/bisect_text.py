@@ -30,7 +30,7 @@ def _parts(found: Bisection) -> Iterator[RenderableType]:
     for remark in found.remarks:
         yield Text(f"! {plain(remark)}", style="yellow")
     if found.ending is BisectEnding.OPEN or found.ending is BisectEnding.NARROWED:
-        yield Text("Next: more blocks tell smaller differences (--blocks).")
+        yield Text("Next: more blocks detect smaller differences (--blocks).")
 
 
 def _table(package: str, step: BisectStep) -> Table:
@@ -47,7 +47,7 @@ def _table(package: str, step: BisectStep) -> Table:
             table.add_row(release, value, "", "")
             continue
         side = sides.get(release)
-        like = {BisectSide.OLD: step.old, BisectSide.NEW: step.new, BisectSide.OPEN: "not told", None: ""}[
+        like = {BisectSide.OLD: step.old, BisectSide.NEW: step.new, BisectSide.OPEN: "undecided", None: ""}[
             side
         ]
         bounds = change_interval(one.ratio)

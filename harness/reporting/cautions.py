@@ -11,7 +11,7 @@ COSTS = ("working_set_peak_bytes", "cpu_ms_per_request")
 
 
 def cautions(data: ReportData) -> tuple[str, ...]:
-    """A sentence for each variant of the run whose recipe has a caution, with its price beside it."""
+    """A sentence for each variant of the run whose recipe has a caution, with its price next to it."""
     return tuple(
         f"{variant.id} is {caution}{_measured_cost(data, variant.id)}"
         for variant in data.matrix.variants

@@ -105,7 +105,7 @@ def _aside(remarks: Sequence[str]) -> str:
 def _limits(data: ReportData, finding: ScenarioFinding) -> Iterator[str]:
     rows = [(row.variant_id, row.limited_by, *row.signals) for row in tables.limit_rows(data, finding)]
     if rows:
-        yield from ("What limited each variant, and the signals that tell (medians over its trials):", "")
+        yield from ("What limited each variant, and the signals behind it (medians over its trials):", "")
         yield from _table(("variant", "limited by", *tables.limit_headings(finding)), rows)
 
 

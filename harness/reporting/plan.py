@@ -141,7 +141,7 @@ def _stops(matrix: Matrix) -> Iterator[str]:
             f"  (looked at after block {FIRST_LOOK} and then every {LOOK_EVERY}), and at block "
             f"{FIRST_LOOK + BLOCKS_AFTER} at the earliest"
         )
-        yield "  a variant stops once it is clearly worse than the best; the baseline and its twin go on"
+        yield "  a variant stops once it is clearly worse than the best; the baseline and its twin continue"
     yield (
         f"  at most {extra_blocks(matrix)} more, within the budget, of scenarios in which trials were NOISY "
         f"or INVALID"

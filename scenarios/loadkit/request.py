@@ -28,7 +28,7 @@ class Request:
     method: str = "GET"
     weight: int = 1
     headers: tuple[tuple[str, str], ...] = ()
-    """Sent beside those that every request has, and instead of them."""
+    """Sent next to those that every request has, and instead of them."""
     body: Body = NO_BODY
     rows: tuple[Values, ...] = ()
     """Variables, taken in turn, from the start again."""

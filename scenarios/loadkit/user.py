@@ -50,7 +50,7 @@ class LeanUser(User):
     """Steps that each client takes once, before its first request; neither counted nor measured. In an open
     loop there is one client, whatever the number of its connections."""
     beside: ClassVar[Request | None] = None
-    """What a client beside the load sends over and over, neither counted nor measured: a neighbour whose
+    """What a client next to the load sends over and over, neither counted nor measured: a neighbour whose
     effect on `requests` is to be seen. One for each generator process; none under plain Locust."""
     request_timeout_s: ClassVar[float] = 10.0
     connections: ClassVar[int] = 1

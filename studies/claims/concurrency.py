@@ -115,8 +115,8 @@ CLAIMS = (
         depends_on="the remedy",
         questions=(
             victim("beside_async", "alone", WORSE, "a light endpoint waits beside CPU work in async def"),
-            victim("beside_thread", "beside_async", BETTER, "it waits less beside a def endpoint"),
-            victim("beside_process", "beside_async", BETTER, "it waits less beside a process pool"),
+            victim("beside_thread", "beside_async", BETTER, "it waits less next to a def endpoint"),
+            victim("beside_process", "beside_async", BETTER, "it waits less next to a process pool"),
         ),
     ),
     Claim(

@@ -100,7 +100,7 @@ PAIRS = (
         claim="I6",
         sides=(Side(name="with"), Side(name="without", dockerignore=False)),
         about_s=35,
-        note="the context holds a repository, a virtual environment and caches beside the app, and COPY . . "
+        note="the context holds a repository, a virtual environment and caches next to the app, and COPY . . "
         "takes what .dockerignore leaves",
     ),
     ImagePair(

@@ -30,7 +30,7 @@ PROBE_S = 0.1
 """Between two probes, which cost the app some milliseconds each."""
 SIDE_BY_SIDE = 4
 EXAMPLE_ENV = {**EXAMPLE.env, "TARGET_RUNTIME_DIR": RUNTIME_DIR}
-"""What the example app itself records lies beside the records of the wrapper."""
+"""What the example app itself records lies next to the records of the wrapper."""
 T = TypeVar("T")
 
 

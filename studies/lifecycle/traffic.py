@@ -58,7 +58,7 @@ def replies_of(connections: Sequence[Connection], within_s: float) -> list[Reply
 
 @contextmanager
 def steadily(action: Callable[[], None], every_s: float) -> Iterator[None]:
-    """Do something at a steady pace beside the block. What it raises, the end of the block raises."""
+    """Do something at a steady pace next to the block. What it raises, the end of the block raises."""
     over = Event()
 
     def run() -> None:

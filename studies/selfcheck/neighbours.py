@@ -1,4 +1,4 @@
-"""Servers that stand beside those under load: idle ones change no ratio, and restless ones are kept apart."""
+"""Servers next to those under load: idle ones change no ratio, restless ones are measured apart."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from harness.model import Validity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One figure beside its truth. Texts carry their units."""
+    """One figure next to its truth. Texts carry their units."""
 
     oracle: str
     quantity: str

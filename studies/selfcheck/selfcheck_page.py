@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.model import Validity
 from harness.reporting.markdown_table import markdown_table
 from studies.selfcheck.result import Injected, Line, SelfCheck
 
 WORDS = tuple(Validity)
+NAMED = 3
+"""Trials that are named for each reason; the rest is counted."""
 
 
 def text(line: Line) -> str:
@@ -57,12 +60,23 @@ def _page(check: SelfCheck) -> Iterator[str]:
     yield confusion(check.injected)
     if check.made_again:
         yield "\n## Trials that the machine spoilt, made again\n"
-        yield from (f"- {item}" for item in check.made_again)
+        yield from _by_reason(check.made_again)
     if check.not_yet:
         yield "\n## Not there yet\n"
         yield from (f"- {item}" for item in check.not_yet)
     yield "\n## Machine and versions\n"
     yield markdown_table([["", ""], *([name, value] for name, value in check.facts.items())], aligned=True)
+
+
+def _by_reason(made_again: Iterable[str]) -> Iterator[str]:
+    """The reasons, the most frequent first, each with the trials that it spoilt."""
+    trials: dict[str, list[str]] = defaultdict(list)
+    for told in made_again:
+        trial, _, reason = told.partition(" was ")
+        trials[reason].append(trial)
+    for reason, names in sorted(trials.items(), key=lambda item: -len(item[1])):
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        yield f"- {len(names)} x {reason} ({', '.join(names[:NAMED])}{more})"
 
 
 def _met(line: Line) -> str:

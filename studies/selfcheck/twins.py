@@ -1,4 +1,4 @@
-"""Two names for one deployment: told apart no more often than chance tells them, if the order is random."""
+"""Two names for one deployment: distinguished no more often than by chance, in random order."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _random(rejected: int) -> Line:
     most = most_plausible(SIMULATED_RUNS, ALPHA)
     return Line(
         oracle="A/A",
-        quantity="told apart, simulated drift, random blocks",
+        quantity="distinguished, simulated drift, random blocks",
         theory=f"{ALPHA:.0%}",
         measured=f"{rejected / SIMULATED_RUNS:.1%} of {SIMULATED_RUNS:,} runs",
         gate=f"at most {most / SIMULATED_RUNS:.1%}",
@@ -98,7 +98,7 @@ def _on_a_real_server(equipment: OracleEquipment) -> Line:
     most = compared // 8
     return Line(
         oracle="A/A",
-        quantity="told apart, real server under closed load, random blocks",
+        quantity="distinguished, real server under closed load, random blocks",
         theory=f"{ALPHA:.0%}",
         measured=f"{told} of {compared} comparisons",
         gate=f"at most {most} of {compared}",

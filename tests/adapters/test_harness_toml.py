@@ -201,7 +201,7 @@ def test_a_locust_file_of_their_own_is_hashed_and_must_be_python(team: Path) -> 
     assert "scenarios.0.locustfile: locustfile.py, line 2: not valid Python" in problems(team, text)
     (team / "locustfile.py").write_text("class Stages(LoadTestShape): pass\n")
     assert "locustfile.py: line 1: Stages is a LoadTestShape" in problems(team, text)
-    assert "locustfile: stands beside requests" in problems(
+    assert "locustfile: conflicts with requests" in problems(
         team, text + '[[scenarios.requests]]\npath = "/"\n'
     )
     assert "before: goes with requests" in problems(team, text + '[[scenarios.before]]\npath = "/"\n')
@@ -270,9 +270,9 @@ def test_a_locust_file_of_their_own_is_hashed_and_must_be_python(team: Path) -> 
         (('env_file = ".env"', 'env_file = "no.env"'), "target.env_file = 'no.env'"),
         (
             ('env_file = ".env"', 'image = "x"\nenv_file = ".env"'),
-            "target.requirements: has no effect beside image",
+            "target.requirements: has no effect with image",
         ),
-        (('env_file = ".env"', 'image = "x"\ndockerfile = "y"'), "target.dockerfile: stands beside image"),
+        (('env_file = ".env"', 'image = "x"\ndockerfile = "y"'), "target.dockerfile: conflicts with image"),
         (('env_file = ".env"', 'context = "nowhere"'), "is no directory to build from"),
         (('env_file = ".env"', "port = 70000"), "target.port"),
         (('env_file = ".env"', 'image = "--privileged x"\n port = "x"'), "target.port"),

@@ -1,4 +1,4 @@
-"""Apps of a team on real containers: their image made in every way, recipes on it, a database beside it."""
+"""Apps of a team on real containers: their image made in every way, recipes on it, a database next to it."""
 
 from __future__ import annotations
 

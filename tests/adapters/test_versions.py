@@ -106,7 +106,7 @@ def test_a_git_ref_is_resolved_and_its_files_are_laid_out_without_touching_the_w
 
 
 def test_a_ref_that_moved_is_another_matrix(team: Path) -> None:
-    """So that a run is not gone on with."""
+    """So that a run is not resumed."""
     first = load(team, '{ name = "tip", ref = "main" }')
     git(team, "commit", "--quiet", "-a", "-m", "three")
     assert load(team, '{ name = "tip", ref = "main" }') != first
@@ -150,7 +150,7 @@ def test_images_need_no_requirements(team: Path) -> None:
         ('{ name = "a", ref = "--output=x" }', "", "factors.version.0.ref"),
         ('{ name = "none", ref = "v1" }', "", "stands for no level"),
         (f"{OLD}, {OLD}", "", "version: the name old stands for more than one level"),
-        (OLD, 'image = "orders:1"', "factors.version.0.requirements: has no effect beside target.image"),
+        (OLD, 'image = "orders:1"', "factors.version.0.requirements: has no effect with target.image"),
         ('{ name = "a", ref = "v1" }', 'image = "orders:1"', "factors.version.0.ref: has no effect"),
     ],
 )
@@ -212,7 +212,7 @@ def test_what_is_no_package_at_a_version_is_refused(team: Path, text: str, messa
 
 
 def test_packages_need_an_image_that_is_made_here(team: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"packages: has no effect beside target\.image"):
+    with pytest.raises(ConfigurationError, match=r"packages: has no effect with target\.image"):
         load(team, '"none"', '{ name = "old", packages = ["a==1"] }', target='image = "x"')
 
 

@@ -31,7 +31,7 @@ SIMPLICITY = simplest_first(("uvicorn-plain", "uvicorn-standard", "gunicorn-uvic
 
 @dataclass
 class World:
-    """Truth: CPU per request by recipe, memory of a worker, a service time beside the CPU, and threads."""
+    """Truth: CPU per request by recipe, memory of a worker, a service time next to the CPU, and threads."""
 
     cpu_ms: Mapping[str, float]
     worker_mib: float = 45.0

@@ -108,7 +108,7 @@ def test_the_last_telling_lines_are_quoted_once_each_and_without_control_codes()
 
 def test_the_words_of_a_server_that_was_only_stopped_are_not_quoted() -> None:
     stopped = "INFO: Uvicorn running\nINFO: Shutting down\n"
-    assert explain(stopped, DeploymentState(running=True), None) == ("its log tells of no error",)
+    assert explain(stopped, DeploymentState(running=True), None) == ("its log shows no error",)
     assert explain(stopped, EXITED, None) == ("its log ends in: INFO: Uvicorn running | INFO: Shutting down",)
 
 

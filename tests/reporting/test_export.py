@@ -119,7 +119,7 @@ def test_a_level_is_in_the_files_or_in_a_warning(variant: Variant, kind: str) ->
         return
     for process in in_containers(replace(variant, threads=None), TARGET):
         if process.name != "nginx" and process.argv:
-            # A unit's certificates lie beside the app.
+            # A unit's certificates lie next to the app.
             told = [word for word in process.argv if not (kind == "systemd" and "/opt/tls" in word)]
             assert all(word in everything for word in told)
 

@@ -207,7 +207,7 @@ def test_a_caution_and_its_measured_price_stand_in_every_output() -> None:
         text, before = words(say(cautioned)).replace("\\", ""), words(say(data))
         assert "gunicorn-uvicorn-deprecated.w5.mem512 is deprecated: " in text
         assert "Times uvicorn-plain.w1: peak working set 4.430 [4.381–4.479] on items (worse)" in text
-        # Once in the sentence, and once beside the variant in each of the two tables of verdicts.
+        # Once in the sentence, and once next to the variant in each of the two tables of verdicts.
         assert len(re.findall(r"(?<!-)deprecated(?![.-])", text)) == 3
         assert "deprecated" not in before
 

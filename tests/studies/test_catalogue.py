@@ -1,4 +1,4 @@
-"""The whole catalogue: what is finished is left alone, what was begun is gone on with."""
+"""The whole catalogue: what is finished is left alone, what was begun is resumed."""
 
 from __future__ import annotations
 

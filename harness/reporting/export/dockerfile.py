@@ -64,7 +64,7 @@ def _text(given: Deployable) -> str:
 
 
 def _layer(given: Deployable) -> str:
-    """A server beside the app that is in the image already."""
+    """A server next to the app that is in the image already."""
     python = given.target.python or "python3"
     install = (
         f"USER root\nRUN {python} -m pip install --no-cache-dir {_packages(given.packages)}\n"

@@ -1,4 +1,4 @@
-"""Throughput under more and more clients, with the knee that was foretold beside the one measured."""
+"""Throughput under more and more clients, with the knee that was foretold next to the one measured."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def test_a_rule_that_is_best_somewhere_can_be_right() -> None:
 
 
 def test_a_noisy_run_makes_no_rule_good() -> None:
-    """Behind the best by less than the A/A floor is not told from it, and not as good either."""
+    """Behind the best by less than the A/A floor is not reported from it, and not as good either."""
     cells = {
         variant("uvicorn-standard.w1"): {},
         variant("uvicorn-standard.w2", rules=("W1 a rule",)): {"items": {"throughput_per_s": 850.0}},

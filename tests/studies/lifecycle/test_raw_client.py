@@ -1,4 +1,4 @@
-"""Every fate of a request is told apart, and no request is ever sent twice."""
+"""Every fate of a request is distinguished, and no request is ever sent twice."""
 
 from __future__ import annotations
 
