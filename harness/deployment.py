@@ -11,7 +11,8 @@ from harness.signals import WorkerSignals
 RUNTIME_DIR_VARIABLE = "HARNESS_RUNTIME_DIR"
 """Where the workers of a deployment tell each other what they have counted; engines set it."""
 
-NetworkPath = Literal["shared", "bridge", "published", "host"]
+NetworkPath = Literal["shared", "bridge", "published", "host", "remote"]
+"""From generator to server. `remote`: from other machines, by a port published on this one's address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,8 @@ class DeploymentSpec:
     """Absolute directories given as temporary file systems: empty, they hide what the image has there."""
     port: int | None = None
     """Where a command listens that cannot be told another port. None: the engine chooses."""
+    address: str | None = None
+    """Of this machine, as load hosts reach it; on the path `remote` only."""
     cwd: str | None = None
     """Working directory of a plain process. In a container it is the image's."""
 

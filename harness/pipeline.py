@@ -37,6 +37,8 @@ from harness.set_up import (
     calibrated,
     equipment_of,
     load_generator,
+    load_hosts,
+    load_places,
     read_inputs,
     services,
 )
@@ -62,6 +64,10 @@ class RunOptions:
     """The run's directory below `results`, resumed where it is there; a new one by time when None."""
     fail_fast: bool = False
     wait: bool = False
+    load_contexts: tuple[str, ...] = ()
+    """Docker contexts or engines' addresses of other machines that the load comes from."""
+    address: str = ""
+    """Of this machine, as those reach it."""
     command: str = ""
     """What repeats the run, for its manifest; empty: `harness run` on the matrix file."""
     asked: Mapping[str, object] | None = None
@@ -134,7 +140,11 @@ def _run(
     matrix, say = known.matrix, watcher.said
     for remark in known.remarks:
         say(f"note: {remark}")
-    inputs = read_inputs(known.path, matrix)
+    inputs, places = (
+        read_inputs(known.path, matrix),
+        load_places(matrix, options.load_contexts, options.address),
+    )
+    address = options.address or None
     earlier = _earlier(options, matrix, watcher)
     if earlier and not left(earlier.records(), matrix, ()):
         say(f"run {earlier.path.name} is complete: nothing to do")
@@ -145,16 +155,26 @@ def _run(
         stack.enter_context(machine.lock(run_id, wait=options.wait, say=say))
         engine = stack.enter_context(machine.open_engine(options.engine, known.assets, run_id, say))
         images, failed = build_images(engine, matrix, fail_fast=options.fail_fast, say=say)
+        hosts = stack.enter_context(load_hosts(places, engine, images, say))
         facts = _facts(known, options, engine, images, failed)
+        if hosts:
+            facts["load_hosts"] = [host.facts for host in hosts]
         # From here on the harness stays off the server's cores.
         stack.enter_context(machine.pinned_to(matrix.generator_cpus))
         if earlier:
             _refuse(earlier, machine_changes(earlier.manifest(), facts))
             earlier.update_manifest(images={**earlier.manifest()["images"], **images}, failed_builds=failed)
-        generators = load_generator(engine, images, matrix, inputs)
-        calibration = calibrated(engine, generators, images, matrix, say)
+        generators = load_generator(engine, images, matrix, inputs, hosts)
+        calibration = calibrated(engine, generators, images, matrix, say, address=address)
         equipment = equipment_of(
-            engine, generators, images, matrix, inputs, clock=machine.clock(), calibration=calibration
+            engine,
+            generators,
+            images,
+            matrix,
+            inputs,
+            clock=machine.clock(),
+            calibration=calibration,
+            address=address,
         )
         stack.enter_context(services(equipment, matrix, "run", say))
         store = earlier

@@ -43,6 +43,11 @@ class Deployment(Protocol):
         """As the load generator sees it, for example http://127.0.0.1:8000."""
         ...
 
+    @property
+    def remote(self) -> bool:
+        """Whether the load is to come from other machines."""
+        ...
+
     def reading(self) -> ResourceReading: ...
     def memory(self) -> MemorySnapshot | None:
         """None where the kernel does not let us read other processes' smaps."""

@@ -110,6 +110,7 @@ class FakeDeployment:
     def __init__(self, spec: DeploymentSpec, *, clock: FakeClock, faults: Faults, port: int = 8000) -> None:
         self.spec, self.name = spec, spec.name
         self.base_url = f"http://127.0.0.1:{port}"
+        self.remote = False
         self._clock, self._faults = clock, faults
         self._cores, self._cpu_s, self._since_s = self.CORES, 0.0, clock.monotonic()
         self._spans: list[tuple[float, float, float]] = []

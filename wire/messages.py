@@ -76,13 +76,20 @@ class Prepare:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskClock:
+    """Answered by `ClockReading`."""
+
+    op: Literal["clock"] = "clock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
     """End."""
 
     op: Literal["exit"] = "exit"
 
 
-Operation = TellWorkload | AwaitReady | AskProbe | Verify | Prepare | Drive | Exit
+Operation = TellWorkload | AwaitReady | AskProbe | Verify | Prepare | Drive | AskClock | Exit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +97,13 @@ class Accepted:
     """How many kinds of requests a workload has."""
 
     requests: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockReading:
+    """CLOCK_MONOTONIC of the agent's machine, in seconds."""
+
+    monotonic_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

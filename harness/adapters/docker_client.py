@@ -47,8 +47,24 @@ def engine_client(*, timeout_s: int) -> DockerClient:
     Raises the docker SDK's errors.
     """
     context = _context()
+    return docker.from_env(timeout=timeout_s) if context is None else _client_of(context, timeout_s)
+
+
+def client_at(where: str, *, timeout_s: int) -> DockerClient:
+    """Of a Docker context by its name, or of the engine at an address such as ssh://host or tcp://host:2376.
+
+    Raises the docker SDK's errors.
+    """
+    if "://" in where:
+        use_ssh = where.startswith("ssh://")
+        return DockerClient(base_url=where, timeout=timeout_s, use_ssh_client=use_ssh)
+    context = ContextAPI.get_context(where)
     if context is None:
-        return docker.from_env(timeout=timeout_s)
+        raise DockerException(f"there is no Docker context {where!r}")
+    return _client_of(context, timeout_s)
+
+
+def _client_of(context: Context, timeout_s: int) -> DockerClient:
     address = context.Host or ""
     return DockerClient(
         base_url=address,

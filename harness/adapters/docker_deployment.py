@@ -44,6 +44,7 @@ class DockerDeployment:
         """Whether it is known to have been killed, and why was waited for."""
         self.base_url = ""
         self.companion_mode = "none"
+        self.remote = False
 
     @property
     def container_id(self) -> str:
@@ -62,6 +63,7 @@ class DockerDeployment:
             if route is not None:
                 self.base_url = route.base_url(self._container.attrs["NetworkSettings"])
                 self.companion_mode = route.companion_mode(self.container_id)
+                self.remote = route.path == "remote"
         except TrialError as error:
             _, log = self._last_words()
             said = "\n".join(["", "Its log ends with:", *log.splitlines()[-TAIL_LINES:]]) if log else ""

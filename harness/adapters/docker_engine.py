@@ -99,6 +99,16 @@ class DockerEngine:
         """Engine, kernel and base image, for the run's manifest."""
         return {"engine": self.name, **engine_facts(self._client, self._base)}
 
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """On everything of this run."""
+        return self._labels
+
+    def saved(self, image: str) -> Iterator[bytes]:
+        """An image as `docker save` writes it."""
+        with engine_errors(self._client, f"saving {image}"):
+            yield from self._client.images.get(image).save()
+
     def build(self, recipe: str, target: Target | None = None) -> str:
         """The image id of a recipe, from the engine's cache where nothing changed. Raises BuildFailed,
         VariantError where the target's image has no Python for it, AppImageFailed where there is no image.
@@ -288,6 +298,7 @@ class DockerEngine:
         joins = needs_own_network(spec.network) or bool(self._services)
         return NetworkRoute(
             path=spec.network,
+            address=spec.address if spec.network == "remote" else None,
             port=port,
             scheme="https" if spec.tls else "http",
             own_network=self._network.name if joins else None,

@@ -1,4 +1,4 @@
-"""The four network paths between generator and server, in the engine's terms."""
+"""The five network paths between generator and server, in the engine's terms."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class NetworkRoute:
     scheme: str = "http"
     own_network: str | None = None
     """The run's own network, for those paths that need one, and for all while there are services on it."""
+    address: str | None = None
+    """Of this machine, as other machines reach it."""
     services: Mapping[str, str] = field(default_factory=dict)
     """Addresses of services by name, for who is not on their network."""
 
@@ -37,8 +39,9 @@ class NetworkRoute:
                 return {"network_mode": "host", "extra_hosts": dict(self.services)}
             case "bridge":
                 return {"network": self.own_network}
-            case "published":
-                return {"network": self.own_network, "ports": {f"{self.port}/tcp": (LOOPBACK, None)}}
+            case "published" | "remote":
+                binding = (self.address or LOOPBACK, None)
+                return {"network": self.own_network, "ports": {f"{self.port}/tcp": binding}}
 
     def companion_mode(self, server_id: str) -> str:
         """The network mode of the companion's container."""
@@ -47,7 +50,7 @@ class NetworkRoute:
                 return f"container:{server_id}"
             case "bridge":
                 return str(self.own_network)
-            case "published" | "host":
+            case "published" | "host" | "remote":
                 return "host"
 
     def base_url(self, settings: Mapping[str, Any]) -> str:
@@ -62,15 +65,15 @@ class NetworkRoute:
                 # By address: a look-up of the name would be measured with every new connection.
                 if address := settings["Networks"][self.own_network]["IPAddress"]:
                     return f"{self.scheme}://{address}:{self.port}"
-            case "published":
+            case "published" | "remote":
                 # Read back: the engine chose a free one.
                 for binding in settings["Ports"].get(f"{self.port}/tcp") or ():
-                    return f"{self.scheme}://{LOOPBACK}:{binding['HostPort']}"
+                    return f"{self.scheme}://{self.address or LOOPBACK}:{binding['HostPort']}"
         raise DeploymentDied("the server ended as soon as it had started")
 
 
 def needs_own_network(path: NetworkPath) -> bool:
-    return path in ("bridge", "published")
+    return path in ("bridge", "published", "remote")
 
 
 def free_ports(count: int) -> list[int]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from harness.adapters import proc
 
@@ -54,6 +57,12 @@ def cpu_list(text: str) -> frozenset[int]:
     """A kernel's list of CPUs, such as "0-1,64"."""
     ranges = (part.partition("-") for part in text.split(","))
     return frozenset(cpu for first, _, last in ranges for cpu in range(int(first), int(last or first) + 1))
+
+
+def own_addresses() -> tuple[str, ...]:
+    """IPv4 addresses of this machine's network interfaces."""
+    found = (one for addresses in psutil.net_if_addrs().values() for one in addresses)
+    return tuple(one.address for one in found if one.family is socket.AddressFamily.AF_INET)
 
 
 @contextmanager

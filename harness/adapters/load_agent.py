@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from harness.deployment import ServerFacts
 from harness.errors import CannotServe, GeneratorFailed, NotReady, TrialError, WrongResponse
 from harness.ports import Channel
 from wire import PROTOCOL
-from wire.messages import Operation, answer_of, line_of
+from wire.messages import AskClock, ClockReading, Operation, answer_of, line_of
 
 START_TIMEOUT_S = 30.0
+CLOCK_ROUNDS, CLOCK_TIMEOUT_S = 10, 5.0
 
 T = TypeVar("T")
 
@@ -47,6 +50,31 @@ class Agent:
         if not isinstance(message, dict) or not {"progress", "ok"} & message.keys():
             raise GeneratorFailed(f"the load agent broke its protocol: {line[:200]!r}")
         return message
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedClock:
+    """An agent's monotonic clock against ours."""
+
+    ahead_s: float
+    error_s: float
+    """At most: half of the shortest round trip."""
+
+
+def related_clock(agent: Agent, monotonic: Callable[[], float] = time.monotonic) -> RelatedClock:
+    """Asks the agent for the time, and keeps the answer that came the quickest (as NTP does, RFC 5905).
+
+    Raises GeneratorFailed.
+    """
+    found: list[RelatedClock] = []
+    for _ in range(CLOCK_ROUNDS):
+        asked_s = monotonic()
+        agent.send(AskClock())
+        told = parsed(ClockReading, agent.receive(CLOCK_TIMEOUT_S).get("result"))
+        answered_s = monotonic()
+        middle_s = (asked_s + answered_s) / 2
+        found.append(RelatedClock(told.monotonic_s - middle_s, (answered_s - asked_s) / 2))
+    return min(found, key=lambda one: one.error_s)
 
 
 def failure(error: object, *, name: str, within_s: float) -> TrialError:

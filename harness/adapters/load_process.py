@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.adapters.load_agent import Agent, failure, parsed, server_facts
+from harness.adapters.load_agent import Agent, RelatedClock, failure, parsed, related_clock, server_facts
 from harness.deployment import ServerFacts
 from harness.errors import DeploymentDied, NoAnswer
 from harness.measurement.load import LoadRecord
@@ -111,8 +111,12 @@ class AgentGenerator:
         cpus: Sequence[int] = (),
         files: Mapping[str, bytes] = NOTHING,
         secrets: Mapping[str, str] = NOTHING,
+        elsewhere: bool = False,
     ) -> None:
+        """`elsewhere`: on machines whose clocks have to be related to ours."""
         self._agents, self._deployment, self._cpus = agents, deployment, cpus
+        self._elsewhere = elsewhere
+        self.clocks = [RelatedClock(0.0, 0.0) for _ in agents]
         self._files, self._secrets = files, secrets
         self._told: dict[int, WorkloadKey] = {}
         self._timeout_s, self._kinds = 0.0, 0
@@ -136,6 +140,8 @@ class AgentGenerator:
             inside=inside,
         )
         self._so_far = None
+        if self._elsewhere:
+            self.clocks = [related_clock(agent) for agent in self._agents]
         self._tell(scenario, len(self._agents))
         facts, *_ = [self._ask_while_it_runs(agent, request, timeout_s) for agent in self._agents]
         return server_facts(facts) if inside else None
@@ -197,7 +203,9 @@ class AgentGenerator:
                     drain_s=drain_s(scenario),
                     seed=int(np.random.SeedSequence([seed, index]).generate_state(1)[0]),
                     id_base=self._next_ids[index],
-                    start_at_s=None if start_s is None else start_s + stagger_s(whole, index),
+                    start_at_s=None
+                    if start_s is None
+                    else start_s + stagger_s(whole, index) + self.clocks[index].ahead_s,
                 )
             )
         self._driving = driving, max(spans_s[-1][1] + drain_s(scenario), rest_until_s)
@@ -209,7 +217,8 @@ class AgentGenerator:
         results = self._collect(driving, within_s, progress)
         for index, result in enumerate(results):
             self._next_ids[index] += max(result.scheduled, result.exchanges_sent or 0)
-        self._so_far = merge(results, cpus=self._cpus[: len(driving)], earlier=self._so_far)
+        ahead_s = [clock.ahead_s for clock in self.clocks[: len(driving)]]
+        self._so_far = merge(results, cpus=self._cpus[: len(driving)], ahead_s=ahead_s, earlier=self._so_far)
         return self._so_far
 
     def _shares(self, scenario: Scenario) -> tuple[ClosedLoad | OpenLoad, ...]:

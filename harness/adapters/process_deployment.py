@@ -18,6 +18,9 @@ LOG_BYTES = 1 << 20
 class ProcessDeployment:
     """A server process tree on this machine; structurally a `Deployment`."""
 
+    remote = False
+    """The load comes from this machine."""
+
     def __init__(
         self, name: str, group: ProcessGroup, *, base_url: str, cpus: tuple[int, ...], log: Path
     ) -> None:

@@ -16,6 +16,8 @@ class ProcessPart(Protocol):
     def name(self) -> str: ...
     @property
     def base_url(self) -> str: ...
+    @property
+    def remote(self) -> bool: ...
     def reading(self) -> ResourceReading: ...
     def memory(self) -> MemorySnapshot | None: ...
     def listen_overflows(self) -> int | None: ...
@@ -40,6 +42,10 @@ class Together(Generic[P]):
     @property
     def base_url(self) -> str:
         return self.first.base_url
+
+    @property
+    def remote(self) -> bool:
+        return self.first.remote
 
     @property
     def _parts(self) -> tuple[P, ...]:

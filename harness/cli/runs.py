@@ -44,6 +44,11 @@ def run(
     ] = None,
     skip: Annotated[list[str] | None, typer.Option(help="One to leave out; may be repeated.")] = None,
     budget: Annotated[str, typer.Option(help='How long it may take, such as "5m".')] = "",
+    load_context: Annotated[
+        list[str] | None,
+        typer.Option(help="Where the load comes from: a Docker context, or ssh://HOST; =CPUS."),
+    ] = None,
+    address: Annotated[str, typer.Option(help="With it: this machine's address, as those reach it.")] = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict alone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print events, one JSON object a line.")] = False,
 ) -> None:
@@ -52,8 +57,10 @@ def run(
     Examples: harness run; harness run --matrix quick; harness run --only "*.w2.*" --budget 5m
     """
     from harness import pipeline, stored_report
+    from harness.adapters.config_file import as_it_is
     from harness.execution.blocks import RunEnd
     from harness.reporting.terminal import report as verdicts
+    from harness.set_up import through_load_hosts
 
     check_engine(engine)
     options = pipeline.RunOptions(
@@ -63,8 +70,11 @@ def run(
         fail_fast=fail_fast,
         wait=wait,
         command=repeated(sys.argv[1:], leave_out=("--resume",)),
+        load_contexts=tuple(load_context or ()),
+        address=address,
     )
-    known = part_of(pipeline.resolved(matrix), only or (), skip or (), budget)
+    change = through_load_hosts if load_context else as_it_is
+    known = part_of(pipeline.resolved(matrix, change), only or (), skip or (), budget)
     outcome = measure(known, options, quiet=quiet, as_json=as_json)
     data = stored_report.report_data(outcome.store)
     if outcome.store.records() and not as_json:

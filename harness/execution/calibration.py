@@ -42,12 +42,16 @@ def calibrate(
     generators: LoadGenerator,
     image: str,
     server_cpus: tuple[int, ...],
+    address: str | None = None,
 ) -> Calibration:
     """The generator's closed-loop ceilings in requests/s, and a warning per open-loop rate it cannot keep.
 
     A rate is kept when the 99th percentile of send lateness is at most 2 ms.
     """
     spec = DeploymentSpec(name="calibration", image=image, argv=STATIC_SERVER, env={}, cpus=server_cpus)
+    if address is not None:
+        argv = (*STATIC_SERVER, "--host", "0.0.0.0")
+        spec = replace(spec, argv=argv, network="remote", address=address)
     try:
         with engine.running(spec) as server, generators.attached(server) as generator:
             generator.wait_ready(workers=1, timeout_s=30, scenario=CEILING, ready="/", inside=True)

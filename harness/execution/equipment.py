@@ -30,6 +30,8 @@ class Equipment:
     server_cpus: tuple[int, ...]
     ready_timeout_s: float
     seed: int
+    address: str | None = None
+    """Of this machine, as load hosts reach it; None where the load comes from here."""
     ceiling_per_s: float | None = None
     """Highest closed-loop rate the generator reached on the static server."""
     ceilings: Mapping[str, float] = field(default_factory=dict)
@@ -75,6 +77,7 @@ def deployment_spec(trial: Trial, equipment: Equipment) -> DeploymentSpec:
         cpu_quota=variant.cpu_quota,
         memory_mib=variant.memory_mib,
         network=variant.network,
+        address=equipment.address,
         stop_timeout_s=variant.graceful_timeout_s + 2.0,
         beside=tuple(replace(process, image=process.image or image) for process in beside),
         tls=speaks_tls(variant),

@@ -34,8 +34,8 @@ def why_not(matrix: Matrix) -> str | None:
         return "the baseline runs without it"
     if recipe is not None and recipe.behind is not None:
         return f"{matrix.baseline.recipe} is more than one server"
-    if matrix.baseline.network == "host":
-        return "the baseline's network is the host's"
+    if matrix.baseline.network in ("host", "remote"):
+        return f"the baseline's network is {matrix.baseline.network}"
     if _closed_scenario(matrix) is None:
         return "no scenario is a closed loop of requests of its own"
     return None

@@ -20,6 +20,7 @@ from harness.model import ClosedLoad, OpenLoad
 from wire.messages import DriveProgress, DriveResult, Totals
 
 ARRAYS = ("intended_s", "sent_s", "finished_s", "status")
+TIMES = ("intended_s", "sent_s", "finished_s", "span_start_s", "span_end_s")
 
 
 def share(load: ClosedLoad | OpenLoad, agents: int) -> tuple[ClosedLoad | OpenLoad, ...]:
@@ -52,16 +53,24 @@ def total_progress(latest: Collection[DriveProgress]) -> dict[str, float]:
 
 
 def merge(
-    results: Sequence[DriveResult], *, cpus: Sequence[int] = (), earlier: LoadRecord | None = None
+    results: Sequence[DriveResult],
+    *,
+    cpus: Sequence[int] = (),
+    ahead_s: Sequence[float] = (),
+    earlier: LoadRecord | None = None,
 ) -> LoadRecord:
     """One record of all agents, in the order of intended times. The first agent's window is the window.
+
+    `ahead_s`: by how much each agent's clock is ahead of ours, on which the record's times are; without it
+    all are on one.
 
     The totals go on from those of an `earlier` load on the same server. `generator_cpu_share` has shape
     (cores, seconds): agents on the same one of `cpus` are added up; without `cpus` each has its own.
     Raises GeneratorFailed where an array is missing or none can be read.
     """
     try:
-        tables = [_arrays(result) for result in results]
+        ahead_s = ahead_s or [0.0] * len(results)
+        tables = [_on_our_clock(_arrays(result), by_s) for result, by_s in zip(results, ahead_s, strict=True)]
         shares = [table["generator_cpu_share"] for table in tables]
         arrays = {name: np.concatenate([table[name] for table in tables]) for name in ARRAYS}
     except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
@@ -70,8 +79,8 @@ def merge(
     seconds = min(map(len, shares))
     loads: list[Totals] = [*results] if earlier is None else [earlier, *results]
     return LoadRecord(
-        window_start_s=results[0].window_start_s,
-        window_end_s=results[0].window_end_s,
+        window_start_s=results[0].window_start_s - ahead_s[0],
+        window_end_s=results[0].window_end_s - ahead_s[0],
         intended_s=arrays["intended_s"][order],
         sent_s=arrays["sent_s"][order],
         finished_s=arrays["finished_s"][order],
@@ -106,6 +115,10 @@ def _by_core(shares: NDArray[np.float64], cpus: Sequence[int]) -> NDArray[np.flo
     if not cpus:
         return shares
     return np.stack([shares[np.equal(cpus, cpu)].sum(axis=0) for cpu in dict.fromkeys(cpus)])
+
+
+def _on_our_clock(table: dict[str, NDArray[Any]], ahead_s: float) -> dict[str, NDArray[Any]]:
+    return {name: values - ahead_s if name in TIMES else values for name, values in table.items()}
 
 
 def _arrays(result: DriveResult) -> dict[str, NDArray[Any]]:

@@ -85,7 +85,7 @@ def import_string(variant: Variant, target: Target) -> str:
 
 def host(variant: Variant) -> str:
     """Only a load that comes through another network namespace needs more than loopback."""
-    return "0.0.0.0" if variant.network in ("bridge", "published") else "127.0.0.1"
+    return "0.0.0.0" if variant.network in ("bridge", "published", "remote") else "127.0.0.1"
 
 
 def stated(*options: tuple[str, int | None]) -> Argv:

@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,10 @@ from scenarios.loadkit.workload import DrivenWorkload, workload_of
 from wire.loads import Drive
 from wire.messages import (
     Accepted,
+    AskClock,
     AskProbe,
     AwaitReady,
+    ClockReading,
     DriveResult,
     Exit,
     Operation,
@@ -58,6 +61,8 @@ class Service:
                 self._known_workload().prepare(server, clients=clients, timeout_s=timeout_s)
             case Drive():
                 return self._drive(operation)
+            case AskClock():
+                return asdict(ClockReading(monotonic_s=monotonic()))
             case Exit():
                 pass
         return NOTHING

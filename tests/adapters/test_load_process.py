@@ -412,7 +412,7 @@ def fields(scenario: Scenario) -> dict[str, Any]:
 
 AGENT_THAT_DIES = """
 import sys
-print('{"ok": true, "result": {"agent": 4}}', flush=True)
+print('{"ok": true, "result": {"agent": 5}}', flush=True)
 sys.stdin.readline()
 sys.exit("out of memory, say")
 """
