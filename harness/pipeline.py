@@ -157,8 +157,6 @@ def _run(
         images, failed = build_images(engine, matrix, fail_fast=options.fail_fast, say=say)
         hosts = stack.enter_context(load_hosts(places, engine, images, say))
         facts = _facts(known, options, engine, images, failed)
-        if hosts:
-            facts["load_hosts"] = [host.facts for host in hosts]
         # From here on the harness stays off the server's cores.
         stack.enter_context(machine.pinned_to(matrix.generator_cpus))
         if earlier:
@@ -181,6 +179,8 @@ def _run(
         if store is None:
             facts["started_at"] = now.isoformat(timespec="seconds")
             facts["generator_ceiling_per_s"] = equipment.ceiling_per_s
+            if hosts:
+                facts["load_hosts"] = [host.facts for host in hosts]
             facts["wrapper_cost"] = _wrapper_cost(matrix, equipment, watcher)
             store = RunStore.create(options.results, run_id, facts, matrix)
         before = len(store.records())

@@ -21,7 +21,7 @@ FOOTER = """
 ## What the program does where
 
 - It asks the engine that the docker program would ask: DOCKER_HOST, DOCKER_CONTEXT, or the context in use.
-- **An engine on another machine is refused**, Docker Desktop, ssh:// and tcp:// among them: from here its
+- **For the server, an engine on another machine is refused**, Docker Desktop, ssh:// and tcp:// among them: from here its
   cores cannot be chosen, nor its steal and neighbours be seen. Run harness on that machine.
 - **Podman**, through its Docker API (`systemctl start podman.socket` and
   `DOCKER_HOST=unix:///run/podman/podman.sock`): images from archives are found under localhost/, logs go to

@@ -68,12 +68,20 @@ class LoadHost:
             raise EnvironmentProblem(
                 f"--load-context {place.where}: it has {count} CPUs, 0 to {count - 1}, and no CPU {beyond[0]}"
             )
-        self.facts: dict[str, Any] = {
-            "where": place.where,
-            "host": info["Name"],
-            "kernel": info["KernelVersion"],
-            "engine_version": info["ServerVersion"],
-            "cpus": list(self.cpus),
+        self._info = info
+        self.clock_error_s = 0.0
+        """How well its clock is known, at most: the worst that was seen so far."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For the run's manifest."""
+        return {
+            "where": self.name,
+            "host": self._info["Name"],
+            "kernel": self._info["KernelVersion"],
+            "engine_version": self._info["ServerVersion"],
+            "cpus": ", ".join(map(str, self.cpus)),
+            "clock_error_ms": round(self.clock_error_s * 1000, 3),
         }
 
     def take(self, image: str, saved: Callable[[str], Iterator[bytes]]) -> None:
@@ -142,11 +150,10 @@ class RemoteLoadGenerator:
     @contextmanager
     def attached(self, deployment: Deployment) -> Iterator[AgentGenerator]:
         """One agent for each CPU of each host. Raises GeneratorFailed."""
+        seats = [(host, cpu) for host in self._hosts for cpu in host.cpus]
         with ExitStack() as stack:
-            agents = [
-                Agent(stack.enter_context(host.agent(cpu))) for host in self._hosts for cpu in host.cpus
-            ]
-            yield AgentGenerator(
+            agents = [Agent(stack.enter_context(host.agent(cpu))) for host, cpu in seats]
+            generator = AgentGenerator(
                 agents,
                 deployment,
                 # One core each: the same number on two hosts is not the same core.
@@ -155,6 +162,9 @@ class RemoteLoadGenerator:
                 secrets=self._secrets,
                 elsewhere=True,
             )
+            yield generator
+            for (host, _), clock in zip(seats, generator.clocks, strict=True):
+                host.clock_error_s = max(host.clock_error_s, clock.error_s)
 
 
 class ByPath:
