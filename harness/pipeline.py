@@ -130,7 +130,7 @@ def run(
         return _run(known, options, watcher, remaining or left_of, machine)
     except KeyboardInterrupt:
         # Once there are trials to keep, an interrupt ends them and not the run.
-        watcher.said("interrupted before the first trial: nothing was measured, and nothing still runs")
+        watcher.said("interrupted before a trial was measured: what is stored stays, and nothing still runs")
         raise
 
 

@@ -21,8 +21,9 @@ FOOTER = """
 ## What the program does where
 
 - It asks the engine that the docker program would ask: DOCKER_HOST, DOCKER_CONTEXT, or the context in use.
-- **For the server, an engine on another machine is refused**, Docker Desktop, ssh:// and tcp:// among them: from here its
-  cores cannot be chosen, nor its steal and neighbours be seen. Run harness on that machine.
+- **For the server, an engine on another machine is refused**, Docker Desktop, ssh:// and tcp:// among them:
+  from here its cores cannot be chosen, nor its steal and neighbours be seen. Run harness on that machine. For
+  the load there is `--load-context`.
 - **Podman**, through its Docker API (`systemctl start podman.socket` and
   `DOCKER_HOST=unix:///run/podman/podman.sock`): images from archives are found under localhost/, logs go to
   its k8s-file driver.

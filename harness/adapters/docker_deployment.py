@@ -120,16 +120,16 @@ class DockerDeployment:
         """State and log of a server that is about to be removed; what can be had of them, never an error."""
         state, log = DeploymentState(running=False), ""
         try:
-            state = replace(self._state_now(), running=False)
+            state = replace(self._state_now(patience_s=0.0), running=False)
             log = self._log_now()
         except (TrialError, EngineUnavailable) as error:
             log = f"(the log is lost: {error})"
         return state, log
 
-    def _state_now(self) -> DeploymentState:
+    def _state_now(self, *, patience_s: float = OOM_WORD_S) -> DeploymentState:
         """Of one that was killed it is asked again for a moment: an engine hears of its memory from another
-        event than of its end."""
-        deadline_s = time.monotonic() + OOM_WORD_S
+        event than of its end. One that we have killed ourselves needs no patience."""
+        deadline_s = time.monotonic() + patience_s
         while True:
             with self._asking("asking for its state"):
                 self._container.reload()

@@ -55,10 +55,14 @@ def clean() -> None:
     from harness.adapters.ownership import remove_leftovers
     from harness.adapters.scratch import remove_dead
 
-    # Files first: they are there without an engine too.
-    removed = remove_dead()
-    removed += remove_leftovers(connect())
-    typer.echo("\n".join(f"removed {name}" for name in removed) or "nothing was left behind")
+    # Files first, and said at once: they are there without an engine too.
+    removed = 0
+    for remove in (remove_dead, lambda: remove_leftovers(connect())):
+        for name in remove():
+            typer.echo(f"removed {name}")
+            removed += 1
+    if not removed:
+        typer.echo("nothing was left behind")
 
 
 @app.command(rich_help_panel=MORE)
