@@ -120,7 +120,7 @@ class Candidate:
 
     @property
     def id(self) -> str:
-        return f"{self.replicas} x {self.variant.id}"
+        return self.variant.id if self.replicas == 1 else f"{self.replicas} x {self.variant.id}"
 
 
 def scenario_name(kind: str, replicas: int) -> str:

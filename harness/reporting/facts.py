@@ -50,7 +50,10 @@ GLOSSARY = (
     ("capacity", "The highest Poisson rate at which a trial was confirmed to meet the scenario's objective."),
     ("throughput", "Right answers per second inside the measured window."),
     ("p95", "95 % of right answers came within this time, counted from the intended send time."),
-    ("memory", "Peak working set of the whole container: its memory use less inactive file cache. Local processes: PSS."),
+    (
+        "memory",
+        "Peak working set of the whole container: its memory use less inactive file cache; of processes PSS.",
+    ),
     *((f"limited by: {rule.limit}", rule.meaning) for rule in BOTTLENECK_RULES),
 )
 
