@@ -14,11 +14,12 @@ from wire.workloads import Workload
 
 PROBE_PATH = "/.harness/probe"
 """Where the wrapper answers, and every server of ours that tells of its inside."""
-TIMED_OUT, DISCONNECTED, WRONG_BODY, DROPPED, UNDRAINED, RAISED, REFUSED = -1, -2, -3, -4, -5, -6, -7
+TIMED_OUT, DISCONNECTED, WRONG_BODY, DROPPED, UNDRAINED, RAISED, REFUSED, PORTLESS = range(-1, -9, -1)
 """In the array `status`, of requests without a right answer; any other value is the HTTP status received.
 
-DISCONNECTED lost its connection, REFUSED got none: nobody listens. DROPPED was never sent, UNDRAINED was
-still unanswered when the load ended. RAISED is no request: a task of a Locust file raised an exception.
+DISCONNECTED lost its connection, REFUSED got none: nobody listens; PORTLESS got none either, as the generator
+had no local port left. DROPPED was never sent, UNDRAINED was still unanswered when the load ended. RAISED is
+no request: a task of a Locust file raised an exception.
 """
 STEPS_AT_ONCE = 8
 """Clients of one agent that take their steps before the load at the same time: logging in is slow on purpose,

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.deployment import ServerFacts
 from harness.measurement.load import LoadRecord
-from wire.messages import DISCONNECTED, DROPPED, RAISED, REFUSED, TIMED_OUT, UNDRAINED, WRONG_BODY
+from wire.messages import DISCONNECTED, DROPPED, PORTLESS, RAISED, REFUSED, TIMED_OUT, UNDRAINED, WRONG_BODY
 
 RIGHT = 200
 """The status of a request that got the answer its scenario expects; a wrong body has a status of its own."""
@@ -22,6 +22,7 @@ _KINDS = {
     TIMED_OUT: "timed out",
     DISCONNECTED: "cut off",
     REFUSED: "refused a connection",
+    PORTLESS: "without a local port left",
     WRONG_BODY: "with a wrong body",
     DROPPED: "never sent",
     UNDRAINED: "undrained",
@@ -58,6 +59,11 @@ def refused(load: LoadRecord) -> int:
 def cut_off(load: LoadRecord) -> int:
     """How many requests got no connection, or lost theirs before the answer, or a proxy's (502)."""
     return int(np.count_nonzero(np.isin(load.status, (DISCONNECTED, REFUSED, BAD_GATEWAY))))
+
+
+def portless(load: LoadRecord) -> int:
+    """How many requests the generator had no local port for."""
+    return int(np.count_nonzero(load.status == PORTLESS))
 
 
 def served_ids(before: ServerFacts, after: ServerFacts) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.measurement.accounting import RIGHT, cut_off, refused, wrong_bodies, wrong_by_kind
+from harness.measurement.accounting import RIGHT, cut_off, portless, refused, wrong_bodies, wrong_by_kind
 from harness.measurement.inside import as_configured, same_requests, same_workers
 from harness.measurement.littles_law import one_clock
 from harness.measurement.quiet_machine import machine_awake, quiet_machine
@@ -121,6 +121,12 @@ def generator_has_room(evidence: Evidence) -> Iterator[Finding]:
     Under closed load a generator is meant to be busy. It is the limit when its core is used up while
     the server still has cores to spare, or when it is as fast as it ever gets.
     """
+    if count := portless(evidence.load):
+        yield (
+            Validity.GENERATOR_BOUND,
+            f"I4: {count} requests found no local port: the kernel keeps the ports of ended connections for "
+            f"60 s. Lower the rate, or widen net.ipv4.ip_local_port_range",
+        )
     if isinstance(evidence.scenario.load, OpenLoad):
         busiest = float(evidence.load.generator_cpu_share.max(initial=0.0))
         if busiest > MAX_OPEN_GENERATOR_SHARE:
@@ -184,7 +190,9 @@ def right_answers(evidence: Evidence) -> Iterator[Finding]:
     limits its concurrency, and what it cuts off because it replaces its workers.
     """
     status = evidence.load.status
-    wrong = failed = int(np.count_nonzero(status != RIGHT))
+    wrong = int(np.count_nonzero(status != RIGHT))
+    # Those are the generator's own (I4).
+    failed = wrong - portless(evidence.load)
     if evidence.variant.limit_concurrency is not None:
         failed -= refused(evidence.load)
     if evidence.variant.planned_worker_changes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from geventhttpclient._parser import HTTPParseError, HTTPResponseParser
 
-from wire.messages import DISCONNECTED, REFUSED, TIMED_OUT
+from wire.messages import DISCONNECTED, PORTLESS, REFUSED, TIMED_OUT
 
 OK = 200
 RIGHT = 200
@@ -45,6 +45,7 @@ class Answer:
             TIMED_OUT: "no answer in time",
             DISCONNECTED: "connection broken",
             REFUSED: "connection refused",
+            PORTLESS: "no local port left",
         }
         return failures.get(self.status, f"status {self.status}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
@@ -14,7 +15,7 @@ from geventhttpclient._parser import HTTPParseError
 
 from scenarios.loadkit.answer import Answer, HeadParser, Parser, whole_answer
 from scenarios.loadkit.errors import BadRequest, Untrusted, WrongResponse
-from wire.messages import DISCONNECTED, REFUSED, TIMED_OUT
+from wire.messages import DISCONNECTED, PORTLESS, REFUSED, TIMED_OUT
 
 READ_BYTES = 64 * 1024
 
@@ -134,8 +135,10 @@ class SendOnceClient(HTTPClient):
             ) from error
         except ConnectionRefusedError:
             raise NoConnection(REFUSED) from None
-        except OSError:
-            raise NoConnection(DISCONNECTED) from None
+        except OSError as error:
+            # The kernel's, where every local port waits for the end of an earlier connection.
+            exhausted = error.errno == errno.EADDRNOTAVAIL
+            raise NoConnection(PORTLESS if exhausted else DISCONNECTED) from None
 
     def release(self, sock: Any) -> None:
         """Close a connection."""

@@ -11,9 +11,19 @@ from numpy.typing import NDArray
 
 from scenarios.loadkit.answer import RIGHT
 from scenarios.loadkit.window import Span
-from wire.messages import DISCONNECTED, DROPPED, RAISED, REFUSED, TIMED_OUT, UNDRAINED, WRONG_BODY, Totals
+from wire.messages import (
+    DISCONNECTED,
+    DROPPED,
+    PORTLESS,
+    RAISED,
+    REFUSED,
+    TIMED_OUT,
+    UNDRAINED,
+    WRONG_BODY,
+    Totals,
+)
 
-_BROKEN = (DISCONNECTED, REFUSED, RAISED)
+_BROKEN = (DISCONNECTED, REFUSED, PORTLESS, RAISED)
 _UNANSWERED = frozenset({TIMED_OUT, *_BROKEN})
 
 

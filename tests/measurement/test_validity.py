@@ -13,7 +13,7 @@ from harness.measurement.trial_evidence import Evidence
 from harness.measurement.validity import RULES, judge
 from harness.model import OpenLoad, Validity
 from tests.samples import ITEMS, PLAIN, a_load, some_facts, some_readings
-from wire.messages import DISCONNECTED, DROPPED, TIMED_OUT, UNDRAINED, WRONG_BODY
+from wire.messages import DISCONNECTED, DROPPED, PORTLESS, TIMED_OUT, UNDRAINED, WRONG_BODY
 
 OPEN = replace(ITEMS, load=OpenLoad(rate_per_s=100.0))
 RUNNING = DeploymentState(running=True)
@@ -328,6 +328,14 @@ def test_i6_up_to_one_failure_in_a_thousand_is_tolerated() -> None:
 @pytest.mark.promise(16)
 def test_i6_one_wrong_body_is_one_too_many() -> None:
     check(Validity.INVALID, "1 x with a wrong body", evidence(with_statuses(WRONG_BODY, answered=1)))
+
+
+def test_i4_requests_without_a_local_port_are_the_generators_limit_and_no_failure_of_the_server() -> None:
+    bound = evidence(with_statuses(*[PORTLESS] * 30))
+    check(Validity.GENERATOR_BOUND, "I4: 30 requests found no local port", bound)
+    word, reasons, _ = judge(evidence(with_statuses(*[PORTLESS] * 30, *[500] * 30, answered=30)))
+    assert word is Validity.INVALID
+    assert "I6: wrong or missing response to 30 of 5000 requests" in reasons[1]
 
 
 def test_i6_a_trial_without_a_right_answer_is_invalid() -> None:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scenarios.loadkit.recorder import Recorder
 from scenarios.loadkit.window import Span
 from tests.scenarios.agent_process import assert_conserved
-from wire.messages import DISCONNECTED, DROPPED, TIMED_OUT, UNDRAINED, WRONG_BODY
+from wire.messages import DISCONNECTED, DROPPED, PORTLESS, REFUSED, TIMED_OUT, UNDRAINED, WRONG_BODY
 
-STATUSES = (200, 404, 500, TIMED_OUT, DISCONNECTED, WRONG_BODY, DROPPED, UNDRAINED)
+STATUSES = (200, 404, 500, TIMED_OUT, DISCONNECTED, REFUSED, PORTLESS, WRONG_BODY, DROPPED, UNDRAINED)
 
 
 def span(start_s: float, end_s: float, *, ramp_s: float = 0.0) -> Span:
@@ -48,7 +48,7 @@ def test_times_are_nan_where_nothing_was_sent_or_came_back() -> None:
     window = record(list(STATUSES)).measured([span(0.0, 100.0)])
     unsent = window["status"] == DROPPED
     np.testing.assert_array_equal(np.isnan(window["sent_s"]), unsent)
-    unanswered = np.isin(window["status"], (TIMED_OUT, DISCONNECTED, DROPPED, UNDRAINED))
+    unanswered = np.isin(window["status"], (TIMED_OUT, DISCONNECTED, REFUSED, PORTLESS, DROPPED, UNDRAINED))
     np.testing.assert_array_equal(np.isnan(window["finished_s"]), unanswered)
 
 

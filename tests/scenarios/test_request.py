@@ -7,7 +7,7 @@ import pytest
 from scenarios.loadkit.answer import Answer
 from scenarios.loadkit.chain import sha256_chain
 from scenarios.loadkit.request import Request, json_body
-from wire.messages import DISCONNECTED, REFUSED, TIMED_OUT
+from wire.messages import DISCONNECTED, PORTLESS, REFUSED, TIMED_OUT
 
 ROOT = Request(path="/", expect=json_body(lambda: {"message": "hello"}))
 
@@ -27,6 +27,7 @@ def test_json_is_compared_by_meaning(body: bytes) -> None:
         (Answer(TIMED_OUT, b""), "no answer in time"),
         (Answer(DISCONNECTED, b""), "connection broken"),
         (Answer(REFUSED, b""), "connection refused"),
+        (Answer(PORTLESS, b""), "no local port left"),
     ],
 )
 def test_a_wrong_answer_is_named(answer: Answer, named: str) -> None:
