@@ -22,7 +22,8 @@ HARDENED: Mapping[str, Any] = {
     "healthcheck": {"test": ["NONE"]},
 }
 """The same for every container but a service's: what one variant may do, all may."""
-TMP: Mapping[str, str] = {"/tmp": "rw,nosuid,nodev,noexec,size=64m,mode=1777"}
+TMP: Mapping[str, str] = {"/tmp": "rw,nosuid,nodev,noexec,size=256m,mode=1777"}
+"""Bounds what a leak takes of the machine's memory; what is not written takes none. Uploads lie there."""
 WRITABLE = "rw,nosuid,nodev,noexec,size=512m,mode=1777"
 """A directory that a team's app writes to; its user is added."""
 

@@ -51,6 +51,12 @@ _TOLD = (
         "it had no file descriptor left: lower clients, or raise nofile in the engine's default-ulimits",
         False,
     ),
+    (
+        re.compile(r"^.*No space left on device.*$", re.M),
+        "a directory that it writes to was full (/tmp holds 256 MB, each of target.writable 512 MB): lower "
+        "clients, or have it write less",
+        False,
+    ),
 )
 """What servers say in their logs, what it means, and whether replacing workers on purpose says the same."""
 

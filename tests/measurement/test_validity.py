@@ -510,6 +510,7 @@ def test_every_rule_says_which_it_is() -> None:
         ("RuntimeError: can't start new thread", "another thread"),
         ("[alert] 7#7: 4096 worker_connections are not enough", "no connection left"),
         ("OSError: [Errno 24] Too many open files", "no file descriptor left"),
+        ("OSError: [Errno 28] No space left on device", "/tmp holds 256 MB"),
     ],
 )
 def test_i7_what_the_servers_log_tells_is_not_lost(line: str, meaning: str) -> None:
