@@ -31,7 +31,7 @@ test: ## Set up everything, then run every test, real containers included
 test-fast: env ## Run the tests that need neither an engine, nor processes, nor patience
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not engine and not process and not slow and not long"
 
-test-apps: ## Set up everything, then measure each app of examples/ once (5 to 20 minutes, 4 GB of images)
+test-apps: ## Set up everything, then run the long tests: each app of examples/ measured once, kills in more phases (30 minutes, 4 GB of images)
 	@REQUIRE_ENGINE=$(REQUIRE_ENGINE) scripts/setup.sh
 	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest -m long
 

@@ -112,7 +112,7 @@ def lifecycle(
         results,
         only,
         wait=wait,
-        show=lambda seen: say(screen, observation_lines.line(seen)),
+        show=lambda seen: say(screen, observation_lines.line(seen, note=False)),
     )
     say(screen, f"\n{observation_lines.table(done.store.observations())}\n\nObservations: {done.store.path}")
     _end(done)

@@ -24,6 +24,9 @@ PHASES = {
     "measuring": "[1-",
 }
 
+IN_BRIEF = ("building", "measuring")
+"""The others follow on demand."""
+
 
 @pytest.fixture
 def client() -> Iterator[DockerClient]:
@@ -55,7 +58,13 @@ def until_it_says(process: subprocess.Popen[str], begins: str) -> None:
 
 
 @pytest.mark.promise(1)
-@pytest.mark.parametrize("phase", PHASES.values(), ids=PHASES.keys())
+@pytest.mark.parametrize(
+    "phase",
+    [
+        pytest.param(said, id=phase, marks=[] if phase in IN_BRIEF else [pytest.mark.long])
+        for phase, said in PHASES.items()
+    ],
+)
 def test_killed_in_any_phase_it_leaves_nothing_and_goes_on(
     checkout: Checkout, client: DockerClient, phase: str
 ) -> None:
@@ -123,7 +132,7 @@ name = "secrets"
 app = "main:app"
 env_file = ".env"
 [factors]
-recipe = ["uvicorn-standard", "gunicorn-uvicorn"]
+recipe = ["uvicorn-standard"]
 [[scenarios]]
 name = "orders"
 load = { clients = 2 }

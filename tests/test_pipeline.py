@@ -447,7 +447,7 @@ class _Watched(Listener):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "blocks", [50, pytest.param(167, marks=[pytest.mark.long, pytest.mark.timeout(900)])]
+    "blocks", [24, pytest.param(167, marks=[pytest.mark.long, pytest.mark.timeout(900)])]
 )
 def test_many_trials_need_no_more_memory_and_files_than_a_third_of_them(
     machine: Machine, blocks: int

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
 from harness.analysis.binomial import binomial_interval
 from studies.observations import Observation
 
 
-def line(seen: Observation) -> str:
-    note = f"  ({seen.note})" if seen.note else ""
-    return f"  {seen.target:22} {seen.quantity:20} {figures(seen)}{note}"
+def line(seen: Observation, *, note: bool = True) -> str:
+    told = f"  ({seen.note})" if note and seen.note else ""
+    return f"  {seen.target:22} {seen.quantity:20} {figures(seen)}{told}"
 
 
 def table(seen: Iterable[Observation]) -> str:
-    """Every observation, under the name of its probe; where one was made again, the later one."""
+    """Every observation, under the name of its probe; where one was made again, the later one.
+
+    A note that holds for all targets of a probe stands once, below them.
+    """
     latest = {(o.probe, o.target, o.quantity): o for o in seen}
-    by_probe: dict[str, list[str]] = {}
+    by_probe: dict[str, list[Observation]] = {}
     for observation in latest.values():
-        by_probe.setdefault(observation.probe, []).append(line(observation))
-    return "\n".join("\n".join([f"{probe}:", *lines]) for probe, lines in by_probe.items())
+        by_probe.setdefault(observation.probe, []).append(observation)
+    return "\n".join("\n".join([f"{probe}:", *_lines(those)]) for probe, those in by_probe.items())
+
+
+def _lines(those: Sequence[Observation]) -> Iterator[str]:
+    notes: dict[str, set[str]] = {}
+    for one in those:
+        notes.setdefault(one.quantity, set()).add(one.note)
+    shared = {quantity: note for quantity, (note, *more) in notes.items() if not more and note}
+    for one in those:
+        yield line(one, note=one.quantity not in shared)
+    yield from (f"  {quantity}: {note}" for quantity, note in shared.items())
 
 
 def figures(seen: Observation) -> str:

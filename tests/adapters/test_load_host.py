@@ -141,7 +141,6 @@ wrapper_cost = false
 
 
 @pytest.mark.engine
-@pytest.mark.alone
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(os.geteuid() != 0 and os.environ.get("CI") is None, reason="namespaces are root's")
 def test_load_comes_from_two_hosts_and_one_that_is_cut_off_spoils_its_trials_only(

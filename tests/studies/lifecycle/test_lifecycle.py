@@ -77,6 +77,19 @@ def test_observations_in_words(seen: Observation, words: str) -> None:
     assert observation_lines.figures(seen) == words
 
 
+def test_a_note_for_all_targets_stands_once() -> None:
+    both = [
+        observation("stop", target, "stop_s", "s", [1.0], note="grace 10 s") for target in ("a.w1", "b.w2")
+    ]
+    apart = observation("stop", "a.w1", "exit_code", "id", [0], note="of the first process")
+    other = observation("stop", "b.w2", "exit_code", "id", [1], note="of its supervisor")
+    lines = observation_lines.table([*both, apart, other]).splitlines()
+    assert lines[-1] == "  stop_s: grace 10 s"
+    assert [line.endswith(")") for line in lines[1:-1]] == [True, True, True, True]
+    assert "(of its supervisor)" in lines[-2]
+    assert "grace" not in lines[1]
+
+
 def test_where_something_was_observed_again_the_later_one_is_shown() -> None:
     table = observation_lines.table([STOP_S, EXIT_CODE, replace(STOP_S, values=(9.0,))])
     assert "9 s" in table

@@ -127,7 +127,6 @@ def test_what_cannot_be_tried_is_refused(
 
 
 @pytest.mark.engine
-@pytest.mark.alone
 @pytest.mark.timeout(240)
 def test_a_stop_loses_nothing_and_a_kill_is_an_outage(team: Path, docker_here: None) -> None:
     tried = experiment(team, repeats=1, watched_s=4.0)
