@@ -10,6 +10,7 @@ from typing import Any
 from docker.errors import DockerException, ImageNotFound
 from docker.types import LogConfig
 
+from harness.adapters import ownership
 from harness.adapters.docker_channel import DockerChannel
 from harness.adapters.docker_client import CONNECTION_LOST, client_at
 from harness.adapters.docker_containers import HARDENED, as_entry_point, writable
@@ -132,6 +133,9 @@ class LoadHost:
                 container.remove(v=True, force=True)
 
     def close(self) -> None:
+        """Remove what an agent that was cut off has left."""
+        with suppress(*_ERRORS):
+            ownership.remove_owned(self._client, self._labels)
         self._client.close()
 
 

@@ -23,6 +23,7 @@ from harness.adapters.load_process import AgentGenerator
 from harness.errors import ConfigurationError, GeneratorFailed
 from harness.model import Validity
 from harness.set_up import load_places, through_load_hosts
+from tests.adapters.containers import eventually
 from tests.adapters.test_load_process import SCENARIO, ScriptedAgent, ScriptedEngine, drive_result, ok
 from tests.samples import PLAIN, a_matrix
 from tests.test_end_to_end import HARNESS, Checkout
@@ -183,6 +184,6 @@ def test_load_comes_from_two_hosts_and_one_that_is_cut_off_spoils_its_trials_onl
     for number in (2, 3):
         client = docker.DockerClient(base_url=f"tcp://10.77.0.{number}:2375")
         wanted = {"label": f"{ownership.RUN}={checkout.store.path.name}"}
-        assert client.containers.list(all=True, filters=wanted) == []
+        assert eventually(lambda: client.containers.list(all=True, filters=wanted) == [], within_s=20)  # noqa: B023
         client.close()
     assert HARNESS.exists()

@@ -54,7 +54,7 @@ def test_a_whole_session() -> None:
     [
         ("hello", "the message: Invalid JSON"),
         ("[1]", "the message: Input should be an object"),
-        ('{"op": "fly"}', "'verify', 'prepare', 'drive', 'exit'"),
+        ('{"op": "fly"}', "'prepare', 'drive', 'clock', 'exit'"),
         (json.dumps({**READY, "base_url": "ftp://x"}), "ready.base_url: String should match"),
         (json.dumps({**READY, "base_url": "http://127.0.0.1:9", "workers": 0}), "ready.workers"),
         (json.dumps({**READY, "base_url": "http://127.0.0.1:9", "inside": 1}), "ready.inside"),
