@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import jsonschema
@@ -28,15 +30,44 @@ HARNESS = Path(sys.executable).with_name("harness")
 
 
 def harness(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [HARNESS, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=PROJECT,
-        env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1", **environment},
-        timeout=60,
-        check=False,
+    """The command in this process, which has the libraries already; in one of its own with an environment."""
+    argv = ["harness", *map(str, arguments)]
+    if environment:
+        return subprocess.run(
+            [HARNESS, *argv[1:]],
+            capture_output=True,
+            text=True,
+            cwd=PROJECT,
+            env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1", **environment},
+            timeout=60,
+            check=False,
+        )
+    out, err = io.StringIO(), io.StringIO()
+    with here(), pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", argv)
+        try:
+            main()
+            code: object = 0
+        except SystemExit as ended:
+            code = ended.code
+    return subprocess.CompletedProcess(
+        argv, code if isinstance(code, int) else 0, out.getvalue(), err.getvalue()
     )
+
+
+@contextmanager
+def here() -> Iterator[None]:
+    """The command's surroundings, and its signal handlers gone afterwards."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(PROJECT)
+        patch.setenv("COLUMNS", "100")
+        patch.setenv("NO_COLOR", "1")
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -75,15 +106,9 @@ def test_a_report_is_rebuilt_and_its_files_are_named(stored: RunStore) -> None:
 
 
 @pytest.fixture
-def in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The command's surroundings, and its signal handlers gone afterwards."""
-    monkeypatch.chdir(PROJECT)
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("NO_COLOR", "1")
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+def in_this_process() -> Iterator[None]:
+    with here():
+        yield
 
 
 @pytest.mark.parametrize(
