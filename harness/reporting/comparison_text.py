@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -23,6 +24,7 @@ from harness.reporting.wording import ABSENT, estimate, plain
 SCHEMA_VERSION = 1
 NO_LIMIT = "no limit"
 _HEADINGS = ("scenario", "metric", "{base}", "{new}", "change", "limit", "outcome")
+LABEL_WIDTH = len("throughput, requests/s")
 _STYLES = {Outcome.PASS: "green", Outcome.REGRESSION: "red", Outcome.INCONCLUSIVE: "yellow"}
 _COMPARISON = TypeAdapter(VersionComparison)
 
@@ -54,16 +56,20 @@ def json_schema() -> dict[str, Any]:
 
 def _parts(found: VersionComparison) -> Iterator[RenderableType]:
     yield Text(plain(found.sentence), style=f"bold {_STYLES[found.outcome]}")
-    if found.changes:
+    rows = [(one, _cells(found, one)) for one in found.changes]
+    # What is compared stands above its figures: as a column of its own it would push the others together.
+    for place, those in groupby(rows, key=lambda row: row[1][0]):
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-        for heading in _headings(found):
+        _, metric, *sides, change, limit, outcome = _headings(found)
+        table.add_column(plain(metric), min_width=LABEL_WIDTH)
+        for heading in (*sides, change):
             table.add_column(plain(heading), overflow="fold")
-        for one in found.changes:
-            *cells, outcome = (plain(cell) for cell in _cells(found, one))
-            table.add_row(
-                *map(Text, cells), Text(outcome, style=_STYLES[one.outcome] if one.outcome else "dim")
-            )
-        yield Text("")
+        for heading, widest in ((limit, "-100 %"), (outcome, Outcome.INCONCLUSIVE)):
+            table.add_column(plain(heading), no_wrap=True, min_width=len(widest))
+        for one, (_, *cells, word) in those:
+            style = _STYLES[one.outcome] if one.outcome else "dim"
+            table.add_row(*(Text(plain(cell)) for cell in cells), Text(plain(word), style=style))
+        yield Text(f"\n{plain(place)}", style="bold")
         yield table
     for note in _notes(found):
         yield Text(f"! {plain(note)}", style="yellow")
