@@ -24,7 +24,6 @@ from harness.reporting.wording import ABSENT, estimate, plain
 SCHEMA_VERSION = 1
 NO_LIMIT = "no limit"
 _HEADINGS = ("scenario", "metric", "{base}", "{new}", "change", "limit", "outcome")
-LABEL_WIDTH = len("throughput, requests/s")
 _STYLES = {Outcome.PASS: "green", Outcome.REGRESSION: "red", Outcome.INCONCLUSIVE: "yellow"}
 _COMPARISON = TypeAdapter(VersionComparison)
 
@@ -61,7 +60,7 @@ def _parts(found: VersionComparison) -> Iterator[RenderableType]:
     for place, those in groupby(rows, key=lambda row: row[1][0]):
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
         _, metric, *sides, change, limit, outcome = _headings(found)
-        table.add_column(plain(metric), min_width=LABEL_WIDTH)
+        table.add_column(plain(metric))
         for heading in (*sides, change):
             table.add_column(plain(heading), overflow="fold")
         for heading, widest in ((limit, "-100 %"), (outcome, Outcome.INCONCLUSIVE)):
