@@ -37,7 +37,7 @@ test-apps: ## Set up everything, then run the long tests: each app of examples/ 
 
 promises: ## Set up everything, inject every fault of the promises, write docs/promises.md
 	@REQUIRE_ENGINE=$(REQUIRE_ENGINE) scripts/setup.sh
-	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest -m "promise and not long" --promises docs/promises.md
+	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest -m "promise and not long" --promises=docs/promises.md
 
 test-engines: ## Run the tests of engines in a virtual machine with cgroup v2, on Docker and Podman (an hour)
 	scripts/vm-engine.sh run scripts/test-engines.sh; status=$$?; $(BIN)/python scripts/engines.py .harness/vm/share && exit $$status
