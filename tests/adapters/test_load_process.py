@@ -385,7 +385,7 @@ def test_a_black_box_tells_no_facts() -> None:
 
 
 @pytest.mark.promise(23)
-def test_secrets_that_a_server_repeats_are_not_told_on() -> None:
+def test_secrets_that_a_server_repeats_are_taken_out() -> None:
     agent = ScriptedAgent(error("WrongResponse", "step 1: 422 and " + repr(b'{"input":"hun\\"ter2"}')))
     with (
         attached(agent, files=FILES, secrets=SECRETS) as generator,
