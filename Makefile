@@ -24,8 +24,10 @@ claims: ## Set up everything, measure the whole catalogue, keep what the claims 
 test: ## Set up everything, then run every test, real containers included
 	@REQUIRE_ENGINE=$(REQUIRE_ENGINE) scripts/setup.sh
 	@scripts/setup-test-tools.sh
-	# Side by side first, then what measures, one after the other.
-	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone and not long"
+	# Side by side first: containers apart, which would starve the servers and clients of other tests. Then what
+	# measures, one after the other.
+	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not engine and not alone and not long"
+	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "engine and not alone and not long"
 	REQUIRE_ENGINE=$(REQUIRE_ENGINE) $(BIN)/python -m pytest -m "alone and not long"
 
 test-fast: env ## Run the tests that need neither an engine, nor processes, nor patience

@@ -142,7 +142,9 @@ class DockerImages:
         """
         with self._running(image, None, env) as container:
             line = self._line_with(container, ready, within_s=within_s)
-            return None if line is None else line[0] - _seconds(container.attrs["State"]["StartedAt"])
+            # The engine notes the start a moment after it: a line may come before.
+            started_s = _seconds(container.attrs["State"]["StartedAt"])
+            return None if line is None else max(0.0, line[0] - started_s)
 
     def print_delay_s(self, image: str, *, within_s: float) -> float | None:
         """From a print of a Python process that goes on running to the engine's log; None: not in time."""

@@ -96,7 +96,7 @@ def test_an_image_is_built_weighed_started_and_removed(
 
     start_s = builder.start_s(cold.image, {"WORD": "now"}, ready="up now", within_s=20)
     assert start_s is not None
-    assert start_s > 0
+    assert 0 <= start_s < 20
     with pytest.raises(DeploymentDied, match="KeyError: 'WORD'"):
         builder.start_s(cold.image, {}, ready="up now", within_s=20)
     delay_s = builder.print_delay_s(cold.image, within_s=20)
