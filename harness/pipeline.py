@@ -140,10 +140,8 @@ def _run(
     matrix, say = known.matrix, watcher.said
     for remark in known.remarks:
         say(f"note: {remark}")
-    inputs, places = (
-        read_inputs(known.path, matrix),
-        load_places(matrix, options.load_contexts, options.address),
-    )
+    inputs = read_inputs(known.path, matrix)
+    places = load_places(matrix, options.load_contexts, options.address)
     address = options.address or None
     earlier = _earlier(options, matrix, watcher)
     if earlier and not left(earlier.records(), matrix, ()):

@@ -83,7 +83,7 @@ def build_images(
             images[name] = _image(engine, matrix, builds.get(name))
         except (VariantError, AppImageFailed) as error:
             if name in needed:
-                say(f"the run cannot resume without {name}: {needed[name]}")
+                say(f"the run cannot continue without {name}: {needed[name]}")
             # No image of the app in the baseline's version is an end as well: every comparison needs it.
             ends = name in needed or (isinstance(error, AppImageFailed) and version == base.version)
             if ends or fail_fast:
@@ -215,7 +215,7 @@ def equipment_of(
     """What every trial of a matrix is measured with; without a calibration no ceiling is known."""
     target = _at_version(matrix, matrix.baseline.version) or EXAMPLE
     # One static server cannot keep several generators busy: what it gives is not their limit then.
-    known = calibration is not None and len(matrix.generator_cpus) == 1 and address is None
+    one_generator = len(matrix.generator_cpus) == 1 and address is None
     return Equipment(
         engine=engine,
         generators=generators,
@@ -228,7 +228,7 @@ def equipment_of(
         secrets={name: inputs.secrets[name] for name in target.secret_env},
         hidden=inputs.secrets,
         address=address,
-        ceiling_per_s=calibration.ceiling_per_s if calibration is not None and known else None,
+        ceiling_per_s=calibration.ceiling_per_s if calibration is not None and one_generator else None,
         ceilings=calibration.ceilings if calibration is not None else {},
         busy_s=None if matrix.shared_cpus else busy_s,
     )

@@ -45,14 +45,11 @@ def harness(*arguments: str | Path, **environment: str) -> subprocess.CompletedP
     out, err = io.StringIO(), io.StringIO()
     with here(), pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", argv)
-        try:
+        with pytest.raises(SystemExit) as ended:
             main()
-            code: object = 0
-        except SystemExit as ended:
-            code = ended.code
-    return subprocess.CompletedProcess(
-        argv, code if isinstance(code, int) else 0, out.getvalue(), err.getvalue()
-    )
+    code = ended.value.code
+    assert isinstance(code, int), code
+    return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())
 
 
 @contextmanager
@@ -125,21 +122,11 @@ def in_this_process() -> Iterator[None]:
         (("nonsense",), 2, "No such command"),
     ],
 )
-def test_bad_input_is_explained_with_exit_code_2(
-    in_this_process: None,
-    arguments: tuple[str, ...],
-    code: int,
-    says: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["harness", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    said = capsys.readouterr().err
-    assert ended.value.code == code
-    assert says in said
-    assert "Traceback" not in said
+def test_bad_input_is_explained_with_exit_code_2(arguments: tuple[str, ...], code: int, says: str) -> None:
+    done = harness(*arguments)
+    assert done.returncode == code
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_an_engine_that_is_not_there_is_exit_code_3(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from math import nan
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -154,6 +156,10 @@ class DriveResult(Totals):
 _OPERATION: TypeAdapter[Operation] = TypeAdapter(Annotated[Operation, Field(discriminator="op")])
 
 
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
+"""Of a kind of answer, made once: they come every second while a load is measured."""
+
+
 def line_of(operation: Operation) -> str:
     """The message that asks for it."""
     return _OPERATION.dump_json(operation).decode()
@@ -170,9 +176,10 @@ def operation_of(line: str) -> Operation:
 def answer_of(kind: type[T], result: Any) -> T:
     """The `result` of an answer, decoded from JSON. Raises ValueError naming a field that is wrong."""
     try:
-        return TypeAdapter(kind).validate_json(json.dumps(result), strict=True)
+        answer: T = _adapter(kind).validate_json(json.dumps(result), strict=True)
     except ValidationError as error:
         raise ValueError(f"no {kind.__name__}: {first_problem(error)}") from error
+    return answer
 
 
 def first_problem(error: ValidationError) -> str:

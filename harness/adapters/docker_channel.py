@@ -116,12 +116,14 @@ class DockerChannel:
 
 
 def attached(client: DockerClient, container: Container) -> Any:
-    """The attach stream of a container, started only then, so that its first line is not lost."""
-    with engine_errors(client, f"starting {container.name}"):
-        streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-        stream = client.api.attach_socket(str(container.id), params=streams)
-        container.start()
-        return stream
+    """The attach stream of a container, started only then, so that its first line is not lost.
+
+    Raises the docker SDK's errors.
+    """
+    streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+    stream = client.api.attach_socket(str(container.id), params=streams)
+    container.start()
+    return stream
 
 
 def ending(client: DockerClient, container: Container) -> str:

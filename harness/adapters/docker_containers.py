@@ -85,6 +85,18 @@ def with_harness(env: Mapping[str, str], *, layer: bool) -> dict[str, str]:
     return {name: added.get(name, "{value}").replace("{value}", value) for name, value in env.items()}
 
 
+def companion_options(argv: Sequence[str]) -> dict[str, Any]:
+    """Options of a container whose stdin and stdout we speak with, such as a load agent's."""
+    return {
+        **HARDENED,
+        **writable(()),
+        **as_entry_point(argv),
+        "stdin_open": True,
+        # What it prints is read over the attach stream; a copy on disk would cost the engine CPU.
+        "log_config": LogConfig(type="none"),
+    }
+
+
 def set_up_options(
     command: Sequence[str], env: Mapping[str, str], user: str, directories: Sequence[str], owner: str
 ) -> dict[str, Any]:

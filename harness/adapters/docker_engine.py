@@ -13,19 +13,16 @@ from typing import Any
 
 from docker.models.containers import Container
 from docker.models.networks import Network
-from docker.types import LogConfig
 
 from harness.adapters import docker_build, ownership
 from harness.adapters.controlled_container import RUNTIME_DIR, ControlledContainer, RestartPolicy
 from harness.adapters.docker_channel import DockerChannel, attached, ending
 from harness.adapters.docker_client import connect, engine_errors, engine_facts, refuse_another_machine
 from harness.adapters.docker_containers import (
-    HARDENED,
-    as_entry_point,
+    companion_options,
     log_config,
     server_options,
     set_up_options,
-    writable,
 )
 from harness.adapters.docker_deployment import DockerDeployment, in_service
 from harness.adapters.docker_network import LOOPBACK, NetworkRoute, free_ports, needs_own_network
@@ -221,16 +218,13 @@ class DockerEngine:
             "generator",
             image,
             cpus,
-            **HARDENED,
-            **writable(()),
-            **as_entry_point(argv),
+            **companion_options(argv),
             network_mode=server.companion_mode,
-            stdin_open=True,
-            # What it prints is read over the attach stream; a copy on disk would cost the engine CPU.
-            log_config=LogConfig(type="none"),
         )
         try:
-            with closing(attached(self._client, container)) as stream:
+            with engine_errors(self._client, f"starting {container.name}"):
+                attach_stream = attached(self._client, container)
+            with closing(attach_stream) as stream:
                 raw = getattr(stream, "_sock", stream)
                 yield DockerChannel(str(container.name), raw, lambda: ending(self._client, container))
         finally:

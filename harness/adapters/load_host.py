@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from docker.errors import DockerException, ImageNotFound
-from docker.types import LogConfig
 
 from harness.adapters import ownership
-from harness.adapters.docker_channel import DockerChannel
+from harness.adapters.docker_channel import DockerChannel, attached
 from harness.adapters.docker_client import CONNECTION_LOST, client_at
-from harness.adapters.docker_containers import HARDENED, as_entry_point, writable
+from harness.adapters.docker_containers import companion_options
 from harness.adapters.host import cpu_list
 from harness.adapters.load_agent import Agent
 from harness.adapters.load_process import NOTHING, AgentGenerator
 from harness.errors import ConfigurationError, EnvironmentProblem, GeneratorFailed
 from harness.planning.commands import GENERATOR_ARGV
-from harness.ports import Deployment
+from harness.ports import Deployment, Generator, LoadGenerator
 
 TIMEOUT_S = 10
 """Of one request to such an engine: one that is cut off must not hold up the run."""
@@ -106,19 +105,13 @@ class LoadHost:
         try:
             container = self._client.containers.create(
                 self._image,
-                **HARDENED,
-                **writable(()),
-                **as_entry_point(GENERATOR_ARGV),
+                **companion_options(GENERATOR_ARGV),
                 labels={**self._labels, "harness.role": "generator"},
                 cpuset_cpus=str(cpu),
                 network_mode="host",
-                stdin_open=True,
                 auto_remove=True,
-                log_config=LogConfig(type="none"),
             )
-            streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-            stream: Any = self._client.api.attach_socket(str(container.id), params=streams)
-            container.start()
+            stream = attached(self._client, container)
         except _ERRORS as error:
             raise GeneratorFailed(
                 f"load host {self.name}: no agent could be started there ({error})"
@@ -174,11 +167,9 @@ class RemoteLoadGenerator:
 class ByPath:
     """From here or from the load hosts, as each deployment is reached; structurally a `LoadGenerator`."""
 
-    def __init__(self, here: Any, elsewhere: RemoteLoadGenerator) -> None:
+    def __init__(self, here: LoadGenerator, elsewhere: LoadGenerator) -> None:
         self._here, self._elsewhere = here, elsewhere
 
-    @contextmanager
-    def attached(self, deployment: Deployment) -> Iterator[AgentGenerator]:
+    def attached(self, deployment: Deployment) -> AbstractContextManager[Generator]:
         generators = self._elsewhere if deployment.remote else self._here
-        with generators.attached(deployment) as generator:
-            yield generator
+        return generators.attached(deployment)

@@ -38,7 +38,7 @@ def advise(
     budget: Annotated[str, typer.Option(help='How long it may take, such as "5m".')] = "10m",
     results: ResultsOption = RESULTS,
     engine: Annotated[str, typer.Option(help="auto, docker or process (no containers).")] = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Resume with the newest search.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the newest search.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
 ) -> None:
     """Find the cheapest configuration that meets an objective at a rate, by measuring.

@@ -36,7 +36,7 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Resume this matrix's newest run, or the one that --run names.")
     ] = False,
-    run_name: Annotated[str, typer.Option("--run", help="Resume with this run.")] = "",
+    run_name: Annotated[str, typer.Option("--run", help="Resume this run.")] = "",
     fail_fast: Annotated[bool, typer.Option(help="Stop at the first recipe that does not build.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait for another run on this host to end.")] = False,
     only: Annotated[

@@ -24,7 +24,7 @@ def locust_ceilings(
     """The ceiling of each scenario with a Locust file, by its name, and a warning where there is none.
 
     `generator` stands before a static server, whose answers may please no check of the file: every answer
-    counts. A file that cannot resume without real ones is judged by the generator's CPU share alone.
+    counts. A file that cannot continue without real ones is judged by the generator's CPU share alone.
     """
     found: dict[str, float] = {}
     warnings: list[str] = []

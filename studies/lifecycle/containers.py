@@ -53,6 +53,16 @@ def seconds_until(happened: Callable[[], bool], within_s: float, *, every_s: flo
     return time.monotonic() - started_s
 
 
+@contextmanager
+def runtime_directory() -> Iterator[Path]:
+    """For one container that is controlled; removed with all that is in it."""
+    with tempfile.TemporaryDirectory(prefix="harness-lifecycle-", ignore_cleanup_errors=True) as path:
+        directory = Path(path)
+        # The app runs as a user of the image.
+        directory.chmod(0o777)
+        yield directory
+
+
 class FaultServer:
     """A container under test with a raw client of its own."""
 
@@ -176,10 +186,7 @@ class FaultEquipment:
         `argv` stands in for the variant's own command, `env` comes on top of its own environment; `files` are
         texts by name, laid into its runtime directory beforehand.
         """
-        with tempfile.TemporaryDirectory(prefix="harness-lifecycle-", ignore_cleanup_errors=True) as path:
-            runtime_dir = Path(path)
-            # The app runs as a user of the image.
-            runtime_dir.chmod(0o777)
+        with runtime_directory() as runtime_dir:
             for name, text in (files or {}).items():
                 (runtime_dir / name).write_text(text)
             # What is no recipe is no app either, such as a dependency.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from harness.adapters.assets import assets
 from harness.adapters.docker_engine import DockerEngine
+from harness.adapters.engines import open_engine
 from harness.adapters.provenance import made_with
-from harness.errors import TrialError, VariantError
 from studies.experiment import Experiment, ObservationTask, Say
 from studies.lifecycle import (
     command_form,
@@ -50,9 +50,8 @@ def lifecycle(*, repeats: int) -> Experiment[FaultEquipment]:
 
     @contextmanager
     def equipment(run_id: str, say: Say) -> Iterator[FaultEquipment]:
-        with closing(DockerEngine(assets(), run_id)) as engine:
-            for leftover in engine.remove_leftovers():
-                say(f"removed {leftover}, which a run that was killed had left behind")
+        with open_engine("docker", assets(), run_id, say) as engine:
+            assert isinstance(engine, DockerEngine)
             yield FaultEquipment(
                 engine, repeats=repeats, cpus=tuple(sorted(os.sched_getaffinity(0))), say=say
             )
@@ -68,13 +67,8 @@ def task_of(probe: Probe, target: str) -> ObservationTask[FaultEquipment]:
     """One probe on one target."""
 
     def observe(equipment: FaultEquipment) -> Iterator[Observation]:
-        try:
-            yield from probe.observe(equipment, target)
-        except (TrialError, VariantError):
-            # They are of this task, and not of the next.
-            equipment.repeats_made.failed_attempts(probe.name, target)
-            raise
-        yield equipment.repeats_made.failed_attempts(probe.name, target)
+        seen = probe.observe(equipment, target)
+        return equipment.repeats_made.with_attempts(probe.name, target, seen)
 
     return ObservationTask(
         probe=probe.name,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from harness.errors import TrialError
+from harness.errors import TrialError, VariantError
 from studies.lifecycle.probe import observation
 from studies.observations import FAILED_ATTEMPTS, Observation
 
@@ -37,6 +37,16 @@ class Repeats:
         reasons, self._failed = self._failed, []
         note = "; ".join(f"{times} x {reason}" for reason, times in Counter(reasons).items())
         return observation(probe, target, FAILED_ATTEMPTS, "count", [float(len(reasons))], note=note)
+
+    def with_attempts(self, probe: str, target: str, seen: Iterable[Observation]) -> Iterator[Observation]:
+        """What is seen of a target, then what it took. Raises what keeps it from being seen."""
+        try:
+            yield from seen
+        except (TrialError, VariantError):
+            # They are of this target, and not of the next.
+            self._failed = []
+            raise
+        yield self.failed_attempts(probe, target)
 
     def _once(self, scenario: Callable[[], T]) -> T:
         """Scenarios fail on the way to what they are to see, as on a busy machine, not by what they see."""

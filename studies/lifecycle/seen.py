@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import TrialError
+from harness.measurement.accounting import RIGHT
 from harness.measurement.load import LoadRecord
 from wire.messages import REFUSED
-
-RIGHT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ as a pool of clients behind a load balancer does.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -29,6 +28,7 @@ from harness.planning.locust_files import is_locust_file
 from harness.recipes import RECIPES
 from harness.set_up import THIS_MACHINE, build_images, equipment_of, load_generator, read_inputs, services
 from studies.experiment import Experiment, ObservationTask, Say
+from studies.lifecycle.containers import runtime_directory
 from studies.lifecycle.probe import EXPERIMENT, observation
 from studies.lifecycle.repeats import Repeats
 from studies.lifecycle.seen import Seen, seen_in
@@ -175,10 +175,12 @@ def task_of(
     """One fault on one variant, on a fresh server each time."""
 
     def observe(given: TeamEquipment) -> Iterator[Observation]:
+        return given.repeats.with_attempts(fault.name, variant.id, seen_by(given))
+
+    def seen_by(given: TeamEquipment) -> Iterator[Observation]:
         given.say(f"{fault.name} on {variant.id}: {repeats} times")
         seen = given.repeats.of(partial(once, fault, variant, scenario, given), times=repeats, side_by_side=1)
         yield from observations(fault, variant, seen)
-        yield given.repeats.failed_attempts(fault.name, variant.id)
 
     quantities = ("sent", "lost", "refused", "outage_s" if fault.comes_back else "took_s")
     return ObservationTask(
@@ -195,9 +197,7 @@ def once(fault: Fault, variant: Variant, scenario: Scenario, given: TeamEquipmen
     """Start a server, have requests arrive, let the fault befall it, and watch. Raises TrialError."""
     # The generator is to outlive the server: only the host's network does.
     trial = Trial(cell=Cell(variant=replace(variant, network="host"), scenario=scenario), block=0)
-    with tempfile.TemporaryDirectory(prefix="harness-lifecycle-", ignore_cleanup_errors=True) as path:
-        runtime_dir = Path(path)
-        runtime_dir.chmod(0o777)  # The app runs as a user of the image.
+    with runtime_directory() as runtime_dir:
         engine = _Controlled(given.engine, runtime_dir, fault.restart)
         server = server_for(trial, replace(given.equipment, engine=engine), name=f"{fault.name}.{trial.id}")
         try:
